@@ -1,0 +1,68 @@
+import type { Field } from './fields.js';
+import { VARIABLES } from './variables.js';
+
+type Parsed<F> = F extends { parse: (text: string) => infer T } ? (F extends Field<infer U> ? U : T) : never;
+type Read = { [K in keyof typeof VARIABLES]: Parsed<(typeof VARIABLES)[K]> };
+
+/** The whole configuration: frozen, typed, keyed by the variables' own names, with what follows from others filled in. */
+export type Config = Readonly<
+  Omit<Read, 'GUEST_ACCESS' | 'PROVIDER'> & { GUEST_ACCESS: boolean; PROVIDER: ProviderChoice }
+>;
+
+type ProviderChoice = NonNullable<Read['PROVIDER']>;
+
+/** Injection token of the {@link Config}. */
+export const CONFIG = Symbol('Config');
+
+/** All faults of the environment at once; each is one sentence that begins with the variable's name. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(
+      `The configuration has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+    );
+  }
+}
+
+/**
+ * Reads `env` into a {@link Config}. An empty variable counts as unset.
+ * @throws {ConfigError} with every fault.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const read = {} as Record<string, unknown>;
+  for (const [name, field] of Object.entries<Field<unknown>>(VARIABLES)) {
+    try {
+      const value = env[name] || field.defaultText;
+      read[name] = value === undefined ? undefined : field.parse(value);
+    } catch (error) {
+      faults.push(`${name} ${(error as Error).message}.`);
+    }
+  }
+  const values = read as Read;
+  faults.push(...faultsAcross(values));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({
+    ...values,
+    GUEST_ACCESS: values.GUEST_ACCESS ?? values.NODE_ENV !== 'production',
+    PROVIDER: values.PROVIDER ?? (values.LLM_BASE_URL ? 'openai-compatible' : 'guide'),
+  });
+}
+
+/** Faults that no variable has alone. */
+function faultsAcross(values: Partial<Read>): string[] {
+  const faults: string[] = [];
+  const keys = [values.AUTH_JWT_SECRET, values.AUTH_JWKS_URL, values.AUTH_JWT_PUBLIC_KEY].filter(Boolean);
+  if (keys.length > 1) {
+    faults.push('AUTH_JWT_SECRET, AUTH_JWKS_URL and AUTH_JWT_PUBLIC_KEY exclude each other: set one.');
+  }
+  if (keys.length === 0 && values.NODE_ENV === 'production') {
+    faults.push('AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_JWT_PUBLIC_KEY must be set in production.');
+  }
+  if (values.PROVIDER === 'openai-compatible' && !values.LLM_BASE_URL) {
+    faults.push('LLM_BASE_URL must be set for PROVIDER=openai-compatible.');
+  }
+  if (values.LLM_BASE_URL && !values.LLM_MODEL) faults.push('LLM_MODEL must be set with LLM_BASE_URL.');
+  return faults;
+}

@@ -1,0 +1,92 @@
+/** One variable of the environment: how it is read, and what the documentation says of it. */
+export interface Field<T> {
+  /** Text as it would stand in the environment; undefined where the variable has no default. */
+  readonly defaultText: string | undefined;
+  readonly doc: string;
+  readonly parse: (text: string) => T;
+}
+
+interface Bounds {
+  min?: number;
+  max?: number;
+}
+
+/** A whole number within bounds (0 and up unless told otherwise). */
+export function integer(defaultValue: number, doc: string, { min = 0, max = 2_147_483_647 }: Bounds = {}) {
+  const parse = (text: string): number => {
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new Error(`must be a whole number from ${min} to ${max}`);
+    return value;
+  };
+  return { defaultText: String(defaultValue), doc, parse } satisfies Field<number>;
+}
+
+/** `true` or `false`. */
+export function flag(defaultValue: boolean, doc: string) {
+  return { ...optionalFlag(doc), defaultText: String(defaultValue) } as Field<boolean>;
+}
+
+/** `true`, `false` or unset. */
+export function optionalFlag(doc: string): Field<boolean | undefined> {
+  const parse = (text: string): boolean => {
+    if (text !== 'true' && text !== 'false') throw new Error('must be true or false');
+    return text === 'true';
+  };
+  return { defaultText: undefined, doc, parse };
+}
+
+/** One of a closed list. */
+export function choice<const T extends string>(
+  options: readonly T[],
+  defaultValue: T,
+  doc: string,
+): Field<T> {
+  return { ...optionalChoice(options, doc), defaultText: defaultValue } as Field<T>;
+}
+
+/** One of a closed list, or unset. */
+export function optionalChoice<const T extends string>(
+  options: readonly T[],
+  doc: string,
+): Field<T | undefined> {
+  const parse = (text: string): T => {
+    const found = options.find((option) => option === text);
+    if (found === undefined) throw new Error(`must be one of ${options.join(', ')}`);
+    return found;
+  };
+  return { defaultText: undefined, doc, parse };
+}
+
+/** Any text. */
+export function text(defaultValue: string, doc: string): Field<string> {
+  return { defaultText: defaultValue, doc, parse: (value) => value };
+}
+
+/** Any text, or unset. */
+export function optionalText(doc: string, check?: (value: string) => void): Field<string | undefined> {
+  const parse = (value: string): string => {
+    check?.(value);
+    return value;
+  };
+  return { defaultText: undefined, doc, parse };
+}
+
+/** A URL with one of `protocols` (such as `https:`), or unset. */
+export function optionalUrl(protocols: readonly string[], doc: string): Field<string | undefined> {
+  return optionalText(doc, (value) => {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (!url || !protocols.includes(url.protocol)) {
+      throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+    }
+  });
+}
+
+/** Words separated by commas; empty by default. */
+export function list(doc: string): Field<string[]> {
+  const parse = (value: string): string[] =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+  return { defaultText: '', doc, parse };
+}

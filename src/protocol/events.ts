@@ -1,0 +1,115 @@
+import type { WireError } from './errors.js';
+import type {
+  Conversation,
+  ConversationAccess,
+  Member,
+  Message,
+  MessagePage,
+  QueueItem,
+  SystemMessage,
+} from './messages.js';
+import type { ActiveStream, Chunk, StreamState, StreamStatus } from './streams.js';
+
+export type PresenceStatus = 'online' | 'away' | 'busy' | 'offline';
+
+export interface Presence {
+  userId: string;
+  status: PresenceStatus;
+  lastSeenAt: string | null;
+  metadata?: Record<string, unknown>;
+}
+
+export interface JoinPayload {
+  conversationId: string;
+  afterSeq?: number;
+  access?: ConversationAccess;
+}
+
+export interface JoinAnswer extends MessagePage {
+  conversation: Conversation;
+  members: Member[];
+  lastSeq: number;
+  presence: Presence[];
+  typing: string[];
+  activeStreams: ActiveStream[];
+}
+
+export interface SendPayload {
+  conversationId: string;
+  clientMessageId: string;
+  content: string;
+  metadata?: Record<string, unknown>;
+  /** Whether the provider answers this message; default true. */
+  respond?: boolean;
+  /** Whether the answer is shown while it is produced; default true. */
+  stream?: boolean;
+  /** Whether the prompt holds the conversation's last messages; default true. */
+  includeContext?: boolean;
+  provider?: string;
+  model?: string;
+}
+
+export interface SendAnswer {
+  message: Message;
+  duplicate: boolean;
+  streamId?: string;
+}
+
+export interface HistoryPayload {
+  conversationId: string;
+  afterSeq?: number;
+  beforeSeq?: number;
+  limit?: number;
+}
+
+export interface AckPayload {
+  conversationId: string;
+  /** Cumulative: everything up to and including this `seq`. */
+  seq: number;
+  read?: boolean;
+}
+
+export interface ControlAnswer {
+  status: StreamStatus;
+  lastSequence: number;
+}
+
+/** The client's events: payload in, answer (beside `ok`) out (protocol section 4). */
+export interface ClientEvents {
+  'conversation:join': [JoinPayload, JoinAnswer];
+  'conversation:leave': [{ conversationId: string }, object];
+  'message:send': [SendPayload, SendAnswer];
+  'message:ack': [AckPayload, object];
+  'message:history': [HistoryPayload, MessagePage];
+  'stream:cancel': [{ streamId: string }, ControlAnswer];
+  ping: [unknown, { serverTime: string; echo: unknown }];
+}
+
+/** What every acknowledgement callback is called with, exactly once. */
+export type Ack<T extends object> = (T & { ok: true }) | { ok: false; error: WireError };
+
+/** The server's events and their payloads (protocol section 4). */
+export interface ServerEvents {
+  'connection:status': {
+    status: 'connected';
+    connectionId: string;
+    userId: string;
+    deviceId: string;
+    serverTime: string;
+    expiresAt?: string;
+  };
+  'connection:draining': { reconnectInMs: number };
+  'connection:closing': WireError;
+  'conversation:changed': {
+    conversationId: string;
+    change: 'added' | 'removed' | 'updated' | 'deleted';
+    userId?: string;
+  };
+  'message:new': Message;
+  'message:receipt': { conversationId: string; userId: string; deliveredSeq: number; readSeq: number };
+  'queue:deliver': { items: QueueItem[]; remaining: number; dropped: number };
+  'stream:started': StreamState;
+  'stream:chunk': Chunk;
+  'stream:status': { streamId: string; status: StreamStatus; lastSequence: number; reason?: string };
+  'system:message': SystemMessage;
+}

@@ -1,0 +1,33 @@
+/** Bounds that are part of the protocol, not of the configuration (protocol sections 1, 4 and 5). */
+export const LIMITS = {
+  conversationIdChars: 128,
+  clientMessageIdChars: 128,
+  userIdChars: 256,
+  nameChars: 128,
+  titleChars: 256,
+  metadataDepth: 4,
+  metadataBytes: 4096,
+  /** Messages of one history or join answer. */
+  pageMessages: 200,
+  defaultPageMessages: 50,
+  /** Bytes of content in one page of messages, deliveries or chunks. */
+  pageBytes: 256 * 1024,
+  /** Chunks of one `stream:recover` answer. */
+  pageChunks: 500,
+  /** Items of one `queue:deliver`. */
+  deliverItems: 100,
+  chunkBytesMin: 1,
+  chunkBytesMax: 65_536,
+  chunkDelayMaxMs: 5000,
+  /** `connection:closing` to `timeout`: how long a request may wait for its answer. */
+  requestTimeoutMs: 5000,
+} as const;
+
+/** Sender id of the assistant's messages. No token may have it as `sub`. */
+export const ASSISTANT_ID = 'assistant';
+
+/** What the user id of every guest begins with. No other token's `sub` may. */
+export const GUEST_PREFIX = 'guest:';
+
+/** Path of the Socket.IO server. */
+export const SOCKET_PATH = '/api/ws/chat';
