@@ -1,0 +1,17 @@
+import { ConversationEntity } from './conversations/conversation.entity.js';
+import { MemberEntity } from './conversations/member.entity.js';
+import { MessageEntity } from './conversations/message.entity.js';
+import { DeliveryEntity, EndedDeliveryEntity } from './queue/delivery.entity.js';
+import { ChunkEntity } from './streaming/chunk.entity.js';
+import { StreamEntity } from './streaming/stream.entity.js';
+
+/** Every entity; the migrations are held to them. */
+export const entities: (new () => object)[] = [
+  ConversationEntity,
+  MemberEntity,
+  MessageEntity,
+  DeliveryEntity,
+  EndedDeliveryEntity,
+  StreamEntity,
+  ChunkEntity,
+];

@@ -1,0 +1,27 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** Row of a chunk. The partial index is the belt to P5: a stream has one terminal chunk. */
+@Entity('stream_chunks')
+@Index('stream_chunks_one_end', ['streamId'], {
+  unique: true,
+  where: `type = ANY (ARRAY['complete'::text, 'cancelled'::text, 'error'::text])`,
+})
+export class ChunkEntity {
+  @PrimaryColumn('uuid', { name: 'stream_id', primaryKeyConstraintName: 'stream_chunks_pk' })
+  streamId: string;
+
+  @PrimaryColumn('integer', { primaryKeyConstraintName: 'stream_chunks_pk' })
+  sequence: number;
+
+  @Column('text', { collation: 'C' })
+  type: string;
+
+  @Column('text')
+  content: string;
+
+  @Column('json', { nullable: true })
+  metadata: Record<string, unknown> | null;
+
+  @Column('timestamptz', { name: 'created_at', precision: 3 })
+  createdAt: Date;
+}
