@@ -1,0 +1,67 @@
+import type { JWTPayload } from 'jose';
+import { ASSISTANT_ID, cleanText, GUEST_PREFIX, isUserId, LIMITS } from '../protocol/index.js';
+import type { Principal } from './principal.js';
+import { unauthenticated } from './token-errors.js';
+
+/** User ids that senders of the service itself have: no token may have one as its `sub`. */
+export const RESERVED_IDS: readonly string[] = [ASSISTANT_ID, 'system'];
+
+/** The latest moment that a Date can hold (ECMA-262): a token that ends later counts as never ending. */
+const LAST_MOMENT_MS = 8.64e15;
+
+/** Whether an application's token may name `sub` as its user: a user id that is neither reserved nor a guest's. */
+export function isAppUserId(sub: unknown): sub is string {
+  return isUserId(sub) && !RESERVED_IDS.includes(sub) && !sub.startsWith(GUEST_PREFIX);
+}
+
+/** `name` on one line, without control characters, at most 128 code points; undefined where nothing is left of it. */
+export function displayName(name: string): string | undefined {
+  const line = cleanText(name.replaceAll(/\s+/g, ' ')).trim();
+  return Array.from(line).slice(0, LIMITS.nameChars).join('').trim() || undefined;
+}
+
+/**
+ * The principal of an application's token whose signature and dates were checked.
+ * @throws {DomainError} `unauthenticated` for a `sub`, `name` or `roles` that cannot be accepted.
+ */
+export function appPrincipal(claims: JWTPayload): Principal {
+  if (!isAppUserId(claims.sub)) throw unauthenticated('The sub of the token is not a user id.');
+  const roles = readRoles(claims['roles']);
+  return { ...common(claims), userId: claims.sub, roles, isAdmin: roles.includes('admin'), guest: false };
+}
+
+/**
+ * The principal of a guest token whose signature was checked. Guests have no roles, whatever the token says.
+ * @throws {DomainError} `unauthenticated` where its `sub` is no guest's.
+ */
+export function guestPrincipal(claims: JWTPayload): Principal {
+  const { sub } = claims;
+  if (!isUserId(sub) || !sub.startsWith(GUEST_PREFIX)) {
+    throw unauthenticated('The sub of the token is not a guest.');
+  }
+  return { ...common(claims), userId: sub, roles: [], isAdmin: false, guest: true };
+}
+
+function common({ name, jti, exp = 0 }: JWTPayload): Pick<Principal, 'name' | 'jti' | 'expiresAt'> {
+  const shown = readName(name);
+  const expiresAt = exp * 1000;
+  return {
+    ...(shown !== undefined && { name: shown }),
+    ...(typeof jti === 'string' && { jti }),
+    expiresAt: expiresAt > LAST_MOMENT_MS ? Infinity : Math.floor(expiresAt),
+  };
+}
+
+function readName(name: unknown): string | undefined {
+  if (name === undefined || name === null) return undefined;
+  if (typeof name !== 'string') throw unauthenticated('The name in the token must be a string.');
+  return displayName(name);
+}
+
+function readRoles(roles: unknown): readonly string[] {
+  if (roles === undefined || roles === null) return [];
+  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) {
+    throw unauthenticated('The roles in the token must be a list of strings.');
+  }
+  return Object.freeze([...roles]);
+}
