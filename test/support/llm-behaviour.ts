@@ -1,0 +1,189 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const WORDS = 'The quick brown fox jumps over the lazy dog and runs home'.split(' ');
+
+/** What a behaviour may use to answer one request. */
+export interface Turn {
+  response: ServerResponse;
+  /** Last message of the prompt. */
+  question: string;
+  /** Aborted when the client's connection is gone. */
+  signal: AbortSignal;
+  /** Called with the size of everything that is written. */
+  wrote: (bytes: number) => void;
+}
+
+type Behaviour = (turn: Turn, args: string[]) => Promise<void>;
+
+/** The text of `words:<count>`, to compare with. */
+export function wordsText(count: number): string {
+  return Array.from({ length: count }, (_, index) => `${WORDS[index % WORDS.length]} `).join('');
+}
+
+/**
+ * Answers a request as `behaviour` says: a name and its arguments, joined by colons.
+ *
+ * | behaviour | answer |
+ * |---|---|
+ * | `words:<count>:<delayMs>` | that many words, one a chunk, then usage |
+ * | `say:<text>` | this text in one chunk |
+ * | `echo` | the last message of the prompt |
+ * | `reasoning:<text>` | this reasoning, then `words:3` |
+ * | `nousage:<count>` | words without usage at the end |
+ * | `status:<code>:<Retry-After>` | an error response |
+ * | `stall:none` | nothing at all, not even headers |
+ * | `stall:<words>` | headers and that many words, then silence |
+ * | `reset` | the connection destroyed before the headers |
+ * | `cut:<words>` | the connection destroyed after that many words |
+ * | `nofinish:<words>` | a clean end without a finish reason |
+ * | `html` | a page instead of an event stream |
+ * | `badjson:<words>` | broken JSON in an event |
+ * | `odd:<words>` | an event of an unknown shape |
+ * | `error:<words>` | the protocol's own error event |
+ * | `surrogates` | an emoji split over two chunks |
+ * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
+ * | `endlessline` | one event line that never ends |
+ */
+export async function behave(behaviour: string, turn: Turn): Promise<void> {
+  const [name = '', ...args] = behaviour.split(':');
+  const run = BEHAVIOURS[name];
+  if (run) await run(turn, args);
+  else await BEHAVIOURS['words']?.(turn, ['20']);
+}
+
+const BEHAVIOURS: Record<string, Behaviour> = {
+  words: async (turn, [count = '20', delayMs = '0']) => {
+    await words(turn, Number(count), Number(delayMs));
+    await finish(turn, {
+      prompt_tokens: 7,
+      completion_tokens: Number(count),
+      total_tokens: 7 + Number(count),
+    });
+  },
+  say: async (turn, text) => {
+    await content(turn, text.join(':'));
+    await finish(turn);
+  },
+  echo: async (turn) => {
+    await content(turn, turn.question);
+    await finish(turn);
+  },
+  reasoning: async (turn, text) => {
+    await chunk(turn, { delta: { reasoning_content: text.join(':') } });
+    await words(turn, 3, 0);
+    await finish(turn);
+  },
+  nousage: async (turn, [count = '3']) => {
+    await words(turn, Number(count), 0);
+    await finish(turn);
+  },
+  status: async ({ response, question }, [code = '500', ...retryAfter]) => {
+    response.writeHead(Number(code), {
+      'content-type': 'application/json',
+      ...(retryAfter.length > 0 && { 'retry-after': retryAfter.join(':') }),
+    });
+    response.end(JSON.stringify({ error: { message: `Refused: ${question}`, type: 'test' } }));
+  },
+  stall: async (turn, [where = '0']) => {
+    if (where !== 'none') {
+      head(turn);
+      await words(turn, Number(where), 0);
+    }
+    if (!turn.signal.aborted) await once(turn.signal, 'abort');
+  },
+  reset: async ({ response }) => {
+    response.socket?.destroy();
+  },
+  cut: async (turn, [count = '3']) => {
+    await words(turn, Number(count), 0);
+    // Destroyed only when the words are on their way: the cut is in the middle, not before it.
+    turn.response.socket?.end(() => turn.response.socket?.destroy());
+  },
+  nofinish: async (turn, [count = '3']) => {
+    await words(turn, Number(count), 0);
+    await event(turn, '[DONE]');
+    turn.response.end();
+  },
+  html: async ({ response }) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end('<!doctype html><title>Welcome</title><p>This is not an API.</p>');
+  },
+  badjson: async (turn, [count = '0']) => {
+    await words(turn, Number(count), 0);
+    await event(turn, '{"choices":[{"delta":{"content":');
+    await finish(turn);
+  },
+  odd: async (turn, [count = '0']) => {
+    await words(turn, Number(count), 0);
+    await event(turn, '{"hello":"world"}');
+    await finish(turn);
+  },
+  error: async (turn, [count = '3']) => {
+    await words(turn, Number(count), 0);
+    await event(
+      turn,
+      JSON.stringify({ error: { message: 'The model ran out of memory.', type: 'server_error' } }),
+    );
+    turn.response.end();
+  },
+  surrogates: async (turn) => {
+    await content(turn, 'smile \ud83d');
+    await content(turn, '\ude00 again');
+    await finish(turn);
+  },
+  endless: async (turn, [bytes = '1024']) => {
+    const text = 'x'.repeat(Number(bytes));
+    while (!turn.signal.aborted) await content(turn, text);
+  },
+  endlessline: async (turn) => {
+    head(turn);
+    while (!turn.signal.aborted) await write(turn, `data: ${'x'.repeat(16_384)}`);
+  },
+};
+
+function head({ response }: Turn): void {
+  if (response.headersSent) return;
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  response.flushHeaders();
+}
+
+async function words(turn: Turn, count: number, delayMs: number): Promise<void> {
+  head(turn);
+  for (let index = 0; index < count; index += 1) {
+    if (delayMs > 0) await delay(delayMs, undefined, { signal: turn.signal });
+    await content(turn, `${WORDS[index % WORDS.length]} `);
+  }
+}
+
+async function content(turn: Turn, text: string): Promise<void> {
+  await chunk(turn, { delta: { content: text } });
+}
+
+async function finish(turn: Turn, usage?: object): Promise<void> {
+  await chunk(turn, { delta: {}, finish_reason: 'stop' });
+  if (usage) await event(turn, JSON.stringify({ ...envelope(), choices: [], usage }));
+  await event(turn, '[DONE]');
+  turn.response.end();
+}
+
+async function chunk(turn: Turn, choice: object): Promise<void> {
+  await event(turn, JSON.stringify({ ...envelope(), choices: [{ index: 0, ...choice }] }));
+}
+
+function envelope(): object {
+  return { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'test' };
+}
+
+async function event(turn: Turn, data: string): Promise<void> {
+  head(turn);
+  await write(turn, `data: ${data}\n\n`);
+}
+
+/** Writes, and waits until the client has read enough to go on. */
+async function write({ response, signal, wrote }: Turn, text: string): Promise<void> {
+  signal.throwIfAborted();
+  wrote(Buffer.byteLength(text));
+  if (!response.write(text)) await once(response, 'drain', { signal });
+}
