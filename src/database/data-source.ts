@@ -1,0 +1,34 @@
+import { DataSource, type MigrationInterface } from 'typeorm';
+
+export interface DataSourceOptions {
+  url: string;
+  /** Most connections that are open at once. */
+  poolSize: number;
+  entities: (new () => object)[];
+  /** Oldest first. */
+  migrations: (new () => MigrationInterface)[];
+}
+
+/** Limits of every pooled session: a query that takes longer is the server's or a lock's trouble, and must not hold a connection. */
+const SESSION = {
+  statement_timeout: 5000,
+  lock_timeout: 4000,
+  idle_in_transaction_session_timeout: 10_000,
+  connectionTimeoutMillis: 5000,
+  keepAlive: true,
+};
+
+/** A data source that is not connected yet. The schema comes from migrations alone. */
+export function createDataSource({ url, poolSize, entities, migrations }: DataSourceOptions): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    poolSize,
+    entities,
+    migrations,
+    synchronize: false,
+    migrationsTransactionMode: 'each',
+    applicationName: 'streamgate',
+    extra: SESSION,
+  });
+}

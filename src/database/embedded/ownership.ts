@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, DatabaseError } from 'pg';
+import type { DatabaseLog } from '../log.js';
+import { StartError } from '../start-error.js';
+import type { Postmaster } from './postmaster.js';
+
+/** Held by the session of the one process that owns this PostgreSQL; PostgreSQL itself frees it when that process dies. */
+const LOCK = 5_742_001;
+const POLL_MS = 15;
+/** Crash recovery of a large database takes its time. */
+const READY_DEADLINE_MS = 120_000;
+const CONNECT_MS = 3000;
+const TELL_EVERY_MS = 5000;
+/** How long PostgreSQL may take to notice that the former owner was killed. */
+const LOCK_DEADLINE_MS = 2000;
+
+const CANNOT_CONNECT_NOW = '57P03';
+const DATABASE = 'streamgate';
+
+/**
+ * Takes `postmaster` for this process alone, as soon as it accepts connections, and makes sure that the database
+ * `streamgate` exists. Gives the session that holds the lock, or undefined if PostgreSQL ended meanwhile.
+ * @throws {StartError} if another process has it, or if it does not answer.
+ */
+export async function takeOwnership(
+  postmaster: Postmaster,
+  password: string,
+  log: DatabaseLog,
+): Promise<Client | undefined> {
+  const deadline = Date.now() + READY_DEADLINE_MS;
+  let tellAt = Date.now() + TELL_EVERY_MS;
+  for (;;) {
+    const session = await connect(postmaster, password);
+    if (session instanceof Client) return session;
+    if (!(await postmaster.isRunning())) return undefined;
+    if (Date.now() > deadline) {
+      throw new StartError(
+        `The embedded PostgreSQL (pid ${postmaster.pid}) runs and does not answer (${session.message}): end it, then start again.`,
+      );
+    }
+    if (Date.now() > tellAt) {
+      log.info(`Waiting for the embedded PostgreSQL (pid ${postmaster.pid}): ${session.message}.`);
+      tellAt += TELL_EVERY_MS;
+    }
+    await delay(POLL_MS);
+  }
+}
+
+/** A session that holds the lock, or why there is none yet. */
+async function connect({ port }: Postmaster, password: string): Promise<Client | Error> {
+  const client = new Client({
+    ...{ host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres' },
+    application_name: `streamgate owner ${process.pid}`,
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: CONNECT_MS,
+    keepAlive: true,
+  });
+  // Until it is handed over, an error of this connection reaches the pending call as well.
+  const ignore = (): void => {};
+  client.on('error', ignore);
+  try {
+    await client.connect();
+    await lock(client);
+    await createDatabase(client);
+    client.off('error', ignore);
+    return client;
+  } catch (error) {
+    void client.end().catch(ignore);
+    if (error instanceof StartError) throw error;
+    if (!(error instanceof DatabaseError)) return error as Error; // Refused, reset, timed out: not up, or going down.
+    if (error.code === CANNOT_CONNECT_NOW || error.code?.startsWith('57P')) return error;
+    throw new StartError(`The embedded PostgreSQL refuses this Streamgate: ${error.message}.`, {
+      cause: error,
+    });
+  }
+}
+
+async function lock(client: Client): Promise<void> {
+  const deadline = Date.now() + LOCK_DEADLINE_MS;
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [
+      LOCK,
+    ]);
+    if (rows[0]?.taken) return;
+    if (Date.now() > deadline) throw await occupied(client);
+    await delay(POLL_MS);
+  }
+}
+
+async function occupied(client: Client): Promise<StartError> {
+  const { rows } = await client.query<{ name: string }>(
+    `select a.application_name as name
+       from pg_locks l join pg_stat_activity a using (pid)
+      where l.locktype = 'advisory' and l.objid = $1 and l.granted`,
+    [LOCK],
+  );
+  const pid = rows[0]?.name.replace(/\D+/, '') ?? 'unknown';
+  return new StartError(
+    `Another Streamgate (pid ${pid}) uses this DATA_DIR: end it, or set DATA_DIR to another folder.`,
+  );
+}
+
+async function createDatabase(client: Client): Promise<void> {
+  const found = await client.query('select from pg_database where datname = $1', [DATABASE]);
+  if (found.rowCount === 0) await client.query(`create database ${DATABASE}`);
+}
+
+/** The URL of the database `streamgate` on `postmaster`. */
+export function urlOf({ port }: Postmaster, password: string): string {
+  return `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${DATABASE}`;
+}
