@@ -1,10 +1,14 @@
 import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { createDataSource, type DataSourceOptions } from './data-source.js';
+import { Lanes } from './lanes.js';
 import type { DatabaseLog } from './log.js';
 import { migrate } from './migrate.js';
 
-/** Gives the connected and migrated {@link DataSource} to everybody, and closes it when the application has shut down. */
+/**
+ * Gives the connected and migrated {@link DataSource} and the {@link Lanes} to everybody, and closes both when the
+ * application has shut down.
+ */
 @Global()
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
@@ -16,14 +20,21 @@ export class DatabaseModule implements OnApplicationShutdown {
     };
     return {
       module: DatabaseModule,
-      providers: [{ provide: DataSource, useFactory }],
-      exports: [DataSource],
+      providers: [
+        { provide: DataSource, useFactory },
+        { provide: Lanes, useValue: new Lanes({ url: options.url, log }) },
+      ],
+      exports: [DataSource, Lanes],
     };
   }
 
-  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+  constructor(
+    @Inject(DataSource) private readonly dataSource: DataSource,
+    @Inject(Lanes) private readonly lanes: Lanes,
+  ) {}
 
   async onApplicationShutdown(): Promise<void> {
+    await this.lanes.close();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 }
