@@ -2,6 +2,7 @@ import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiBearerAuth,
+  ApiBody,
   ApiForbiddenResponse,
   ApiOkResponse,
   ApiOperation,
@@ -29,6 +30,7 @@ export class AuthController {
     description:
       'For a new guest; with a guest token as Bearer (good, or expired for less than GUEST_TOKEN_TTL_MS) for the same guest as before.',
   })
+  @ApiBody({ type: GuestDto, required: false })
   @ApiOkResponse({ type: GuestTokenDto })
   @ApiBadRequestResponse({ description: '`invalid_payload`' })
   @ApiUnauthorizedResponse({
@@ -36,7 +38,7 @@ export class AuthController {
   })
   @ApiForbiddenResponse({ description: '`forbidden`: GUEST_ACCESS is off' })
   async guest(
-    @Body() { name }: GuestDto,
+    @Body() { name }: GuestDto = {},
     @Headers('authorization') authorization: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ): Promise<GuestTokenDto> {

@@ -1,0 +1,80 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { exportSPKI, generateKeyPair } from 'jose';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadAuthKeys } from '../../src/auth/auth-keys.js';
+import { SECRET_FILE } from '../../src/auth/secret-file.js';
+import { readConfig } from '../../src/config/config.js';
+import { appToken, authUnder, refusal, temporaryFolder } from '../support/auth.js';
+
+describe('with a public key', () => {
+  it.each(['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'])('%s is verified', async (alg) => {
+    const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+    const pem = (await exportSPKI(publicKey)).replaceAll('\n', '\\n');
+    const { verifier } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
+    expect((await verifier.verify(await appToken({}, { key: privateKey, header: { alg } }))).userId).toBe(
+      'alice',
+    );
+  });
+
+  describe('of an RSA pair', () => {
+    let pem: string;
+    beforeAll(async () => {
+      pem = await exportSPKI((await generateKeyPair('RS256', { extractable: true })).publicKey);
+    });
+
+    it('HS256 with the public key as the secret is refused', async () => {
+      const { verifier } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
+      for (const text of [pem, pem.trim()]) {
+        const token = await appToken({}, { key: new TextEncoder().encode(text) });
+        expect((await refusal(verifier.verify(token), token)).code).toBe('unauthenticated');
+      }
+    });
+
+    it('another pair and another algorithm are refused', async () => {
+      const { verifier } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
+      for (const alg of ['RS256', 'RS512', 'ES256']) {
+        const { privateKey } = await generateKeyPair(alg);
+        const token = await appToken({}, { key: privateKey, header: { alg } });
+        expect((await refusal(verifier.verify(token), token)).code).toBe('unauthenticated');
+      }
+    });
+
+    it('guests have tokens by the secret in DATA_DIR, which signs nobody else in', async () => {
+      const { verifier, guests, keys } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
+      const { token, userId } = await guests.issue({ name: 'Bo' });
+      expect(await verifier.verify(token)).toMatchObject({ userId, name: 'Bo', guest: true, isAdmin: false });
+      const forged = await appToken({}, { key: keys.guestSecret! });
+      expect((await refusal(verifier.verify(forged), forged)).code).toBe('unauthenticated');
+    });
+
+    it('no secret is made where guests are not admitted', async () => {
+      const { config } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem, GUEST_ACCESS: 'false' });
+      expect(existsSync(join(config.DATA_DIR, SECRET_FILE))).toBe(false);
+    });
+  });
+
+  const spki = { type: 'spki', format: 'pem' } as const;
+  const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
+  it.each([
+    ['rubbish', 'rubbish'],
+    ['a broken PEM', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----'],
+    ['a private key', generateKeyPairSync('ed25519').privateKey.export(pkcs8).toString()],
+    [
+      'a short RSA key',
+      generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export(spki).toString(),
+    ],
+    ['a key for agreement', generateKeyPairSync('x25519').publicKey.export(spki).toString()],
+    [
+      'another curve',
+      generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export(spki).toString(),
+    ],
+  ])('the start ends with a sentence at %s', async (_, pem) => {
+    const config = readConfig({ DATA_DIR: temporaryFolder(), AUTH_JWT_PUBLIC_KEY: pem });
+    await expect(loadAuthKeys(config)).rejects.toMatchObject({
+      name: 'ConfigError',
+      faults: [expect.stringMatching(/^AUTH_JWT_PUBLIC_KEY .*\.$/)],
+    });
+  });
+});

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SignJWT, type CryptoKey } from 'jose';
+import { afterAll, expect } from 'vitest';
+import { loadAuthKeys } from '../../src/auth/auth-keys.js';
+import { GuestService } from '../../src/auth/guest.service.js';
+import { TokenVerifier } from '../../src/auth/token-verifier.js';
+import { Clock } from '../../src/common/clock.js';
+import { DomainError } from '../../src/common/domain-error.js';
+import { readConfig } from '../../src/config/config.js';
+
+/** A shared secret as AUTH_JWT_SECRET takes it. */
+export const SECRET = 'a shared secret for tests, 32 characters or more';
+
+/** A clock that stands until it is moved. */
+export class StandingClock extends Clock {
+  constructor(private time = Date.now()) {
+    super();
+  }
+
+  override now(): number {
+    return this.time;
+  }
+
+  advance(ms: number): void {
+    this.time += ms;
+  }
+}
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A new folder of the test's own, removed after the file's last test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'streamgate-auth-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** The auth room's services under `env` (DATA_DIR is a new folder unless given), with a clock to move. */
+export async function authUnder(env: Record<string, string>, clock = new StandingClock()) {
+  const config = readConfig({ DATA_DIR: temporaryFolder(), ...env });
+  const keys = await loadAuthKeys(config);
+  const verifier = new TokenVerifier(config, keys, clock);
+  return { config, keys, clock, verifier, guests: new GuestService(config, keys, verifier, clock) };
+}
+
+interface Signing {
+  key?: Uint8Array | CryptoKey;
+  header?: { alg?: string; typ?: string; kid?: string };
+}
+
+/** A token of the application for alice, good for an hour; `claims` set to undefined are left out. */
+export function appToken(
+  claims: Record<string, unknown> = {},
+  { key, header }: Signing = {},
+): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 3600;
+  return new SignJWT({ sub: 'alice', exp, ...claims })
+    .setProtectedHeader({ alg: 'HS256', ...header })
+    .sign(key ?? new TextEncoder().encode(SECRET));
+}
+
+/** A token made of any header and claims, with `signature` as it is: what `jose` would not sign. */
+export function rawToken(header: unknown, claims: unknown, signature = ''): string {
+  return `${encode(header)}.${encode(claims)}.${signature}`;
+}
+
+function encode(part: unknown): string {
+  return Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url');
+}
+
+/** The refusal that `promise` ends in, after a look that nothing of the token is in it (P11). */
+export async function refusal(promise: Promise<unknown>, token: string): Promise<DomainError> {
+  const error = await promise.then(
+    () => expect.unreachable('the token was accepted'),
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(DomainError);
+  const refused = error as DomainError;
+  const told = JSON.stringify([refused.message, refused.toWire('c'), String(refused.cause)]);
+  for (const part of token.split('.').filter((text) => text.length > 8)) expect(told).not.toContain(part);
+  return refused;
+}
