@@ -1,0 +1,153 @@
+import { access } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Field } from '../../src/config/fields.js';
+import { VARIABLES } from '../../src/config/variables.js';
+import { ERROR_RULES, LIMITS, type ClientEvents, type ServerEvents } from '../../src/protocol/index.js';
+import { anchorsOf, headingsOf, linksOf, listPages, readPage, ROOT, rowsOf } from '../support/pages.js';
+
+/** The names of all events; the types make the lists complete: an event that is missing here does not compile. */
+const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
+  'conversation:join': true,
+  'conversation:leave': true,
+  'message:send': true,
+  'message:ack': true,
+  'message:history': true,
+  'stream:cancel': true,
+  ping: true,
+};
+const SERVER_EVENTS: Record<keyof ServerEvents, true> = {
+  'connection:status': true,
+  'connection:draining': true,
+  'connection:closing': true,
+  'conversation:changed': true,
+  'message:new': true,
+  'message:receipt': true,
+  'queue:deliver': true,
+  'stream:started': true,
+  'stream:chunk': true,
+  'stream:status': true,
+  'system:message': true,
+};
+const EVENTS = Object.keys({ ...CLIENT_EVENTS, ...SERVER_EVENTS });
+
+const pages = await listPages();
+
+describe.each(pages)('%s', (path) => {
+  test('has only links that lead somewhere', async () => {
+    const page = await readPage(path);
+    const broken: string[] = [];
+    for (const link of linksOf(page)) {
+      if (/^https?:/.test(link)) continue;
+      const [file = '', anchor] = link.split('#');
+      const target = file === '' ? path : normalize(join(dirname(path), file));
+      const there = await exists(target);
+      if (!there || (anchor && !anchorsOf(await readPage(target)).has(anchor))) broken.push(link);
+    }
+    expect(broken).toEqual([]);
+  });
+
+  test('has each heading once, so that it can be pointed at', async () => {
+    // Every release of a changelog has the same headings, and nobody points at them.
+    if (path === 'CHANGELOG.md') return;
+    const headings = headingsOf(await readPage(path));
+    expect(headings.length).toBeGreaterThan(0);
+    expect(headings).toHaveLength(new Set(headings).size);
+  });
+});
+
+test('every page can be reached from the README', async () => {
+  const seen = new Set(['README.md']);
+  for (const path of seen) {
+    for (const link of linksOf(await readPage(path))) {
+      const target = normalize(join(dirname(path), link.split('#')[0] ?? ''));
+      if (pages.includes(target)) seen.add(target);
+    }
+  }
+  expect(pages.filter((path) => !seen.has(path))).toEqual([]);
+});
+
+describe('docs/protocol.md', async () => {
+  const page = await readPage('docs/protocol.md');
+  const rows = rowsOf(page);
+  const headings = headingsOf(page);
+
+  test.each(Object.entries(ERROR_RULES))('tells the status of %s and whether to retry', (code, rule) => {
+    const row = rows.find(([first]) => first === `\`${code}\``);
+    const status = rule.httpStatus === 0 ? '–' : String(rule.httpStatus);
+    expect(row?.slice(1, 3)).toEqual([status, rule.retryable ? 'yes' : 'no']);
+    expect(row?.[3]?.length).toBeGreaterThan(20);
+  });
+
+  test('lists no error code that does not exist', () => {
+    const start = rows.findIndex(([first, second]) => first === 'code' && second === 'HTTP');
+    const listed = rows.slice(start + 2, start + 2 + Object.keys(ERROR_RULES).length);
+    expect(listed.map(([code]) => code?.replaceAll('`', ''))).toEqual(Object.keys(ERROR_RULES));
+  });
+
+  test.each(EVENTS)('has a section for %s', (event) => {
+    expect(headings.filter((heading) => heading.replace(/^[\d.]+ /, '') === event)).toHaveLength(1);
+  });
+
+  test('has a section for no event that does not exist', () => {
+    const sections = headings.filter((heading) => /^4\.[23]\.\d+ /.test(heading));
+    expect(sections.map((heading) => heading.split(' ')[1]).toSorted()).toEqual(EVENTS.toSorted());
+  });
+
+  test('numbers its sections in order, each number once', () => {
+    const numbers = headings.map((heading) => /^\d[\d.]* /.exec(heading)?.[0].trim().replace(/\.$/, ''));
+    const parsed = numbers.filter((number) => number !== undefined).map((n) => n.split('.').map(Number));
+    const sorted = parsed.toSorted((a, b) => compareNumbers(a, b));
+    expect(parsed).toEqual(sorted);
+    expect(new Set(parsed.map(String)).size).toBe(parsed.length);
+  });
+
+  test('tells the limits that the code has', () => {
+    const limits = new Map(rows.filter((row) => row.length === 2).map(([what, limit]) => [what, limit]));
+    expect(limits.get('`conversationId`, `clientMessageId`')).toBe(
+      `${LIMITS.conversationIdChars} characters`,
+    );
+    expect(limits.get('user id')).toBe(`${LIMITS.userIdChars} characters`);
+    expect(limits.get('name of a user')).toBe(`${LIMITS.nameChars} characters`);
+    expect(limits.get('title of a conversation')).toBe(`${LIMITS.titleChars} characters`);
+    expect(limits.get('`metadata`')).toBe(`${LIMITS.metadataDepth} levels, ${LIMITS.metadataBytes} bytes`);
+    expect(limits.get('messages in one page')).toBe(
+      `${LIMITS.pageMessages}, default ${LIMITS.defaultPageMessages}`,
+    );
+    expect(limits.get('items in one `queue:deliver`')).toBe(String(LIMITS.deliverItems));
+    expect(limits.get('time until a request is answered with `timeout`')).toBe(
+      `${LIMITS.requestTimeoutMs / 1000} seconds`,
+    );
+  });
+});
+
+describe('docs/configuration.md', async () => {
+  const rows = rowsOf(await readPage('docs/configuration.md'));
+
+  test.each(Object.entries<Field<unknown>>(VARIABLES))('has %s with its default', (name, field) => {
+    const found = rows.filter(([first]) => first === `\`${name}\``);
+    expect(found).toHaveLength(1);
+    expect(found[0]?.[1]).toBe(field.defaultText ? `\`${field.defaultText}\`` : '–');
+    expect(found[0]?.[2]?.length).toBeGreaterThan(10);
+  });
+
+  test('has no variable that does not exist', () => {
+    const named = rows.map(([first = '']) => /^`([A-Z_]+)`$/.exec(first)?.[1]).filter((name) => name);
+    expect(named.toSorted()).toEqual(Object.keys(VARIABLES).toSorted());
+  });
+});
+
+function compareNumbers(a: readonly number[], b: readonly number[]): number {
+  for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
+    const difference = (a[index] ?? -1) - (b[index] ?? -1);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(join(ROOT, path)).then(
+    () => true,
+    () => false,
+  );
+}
