@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** A Markdown file; `file` is its path from the project's folder, with slashes. */
+export interface DocFile {
+  file: string;
+  markdown: string;
+}
+
+/** README.md and every page below docs/, in a fixed order. What is missing is left out. */
+export async function readProjectDocs(root: string = projectRoot()): Promise<DocFile[]> {
+  const pages = await markdownFiles(root, 'docs');
+  const docs: DocFile[] = [];
+  for (const file of ['README.md', ...pages]) {
+    const markdown = await orMissing(readFile(join(root, file), 'utf8'));
+    if (markdown !== undefined) docs.push({ file, markdown });
+  }
+  return docs;
+}
+
+async function markdownFiles(root: string, folder: string): Promise<string[]> {
+  const entries = (await orMissing(readdir(join(root, folder), { withFileTypes: true }))) ?? [];
+  const found: string[] = [];
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await markdownFiles(root, path)));
+    else if (entry.name.endsWith('.md')) found.push(path);
+  }
+  return found;
+}
+
+/** The nearest folder above this file with a package.json: the same from src/ and from dist/. */
+function projectRoot(): string {
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (folder === dirname(folder)) return start;
+  }
+}
+
+async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
