@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { randomText } from '../common/ids.js';
-import { ConfigError, type Config } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { loadEnvironment } from '../config/environment.js';
 import { ownSecret } from './auth-keys.js';
 import { displayName, isAppUserId } from './claims.js';
@@ -64,9 +64,9 @@ export async function runTokenCommand(
 async function makeToken(order: TokenOrder, config: Config): Promise<string> {
   const foreign = (['AUTH_JWKS_URL', 'AUTH_JWT_PUBLIC_KEY'] as const).find((name) => config[name]);
   if (foreign) {
-    throw new ConfigError([
-      `${foreign} is set, so tokens are signed elsewhere, with a private key that is not here: get one there.`,
-    ]);
+    throw new Error(
+      `${foreign} is set: your tokens are signed elsewhere, with a private key that is not here. Get one there.`,
+    );
   }
   const issuedAt = Date.now();
   const { AUTH_ISSUER: iss, AUTH_AUDIENCE: aud } = config;

@@ -79,6 +79,10 @@ describe('with a shared secret', () => {
       () => appToken({ sub: 'guest:abc' }, { key: other, header: { typ: 'guest+jwt' } }),
     ],
     [
+      'a guest token with another alg',
+      () => appToken({ sub: 'guest:abc' }, { header: { alg: 'HS512', typ: 'guest+jwt' } }),
+    ],
+    [
       'a guest token without exp',
       () => appToken({ sub: 'guest:abc', exp: undefined }, { header: { typ: 'guest+jwt' } }),
     ],
