@@ -46,8 +46,10 @@ export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: Wa
 /** Undefined if the server is there and will do; why not, where it may be there later. */
 async function tryOnce(url: string, place: string, timeoutMs: number): Promise<string | undefined> {
   const client = new Client({
-    ...{ connectionString: url, application_name: 'streamgate start' },
-    ...{ connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs },
+    connectionString: url,
+    application_name: 'streamgate start',
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
   });
   client.on('error', () => {}); // It reaches the pending call as well.
   try {

@@ -101,8 +101,11 @@ export class Lane {
     // A socket of our own can be destroyed whatever the driver is waiting for.
     const socket = new Socket();
     const client = new Client({
-      ...{ connectionString: url, application_name: `streamgate ${name}`, stream: () => socket },
-      ...{ keepAlive: true, ...SESSION },
+      connectionString: url,
+      application_name: `streamgate ${name}`,
+      stream: () => socket,
+      keepAlive: true,
+      ...SESSION,
     });
     const connection = { client, socket };
     this.connection = connection;

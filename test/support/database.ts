@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { Client, DatabaseError } from 'pg';
+import { DatabaseError } from 'pg';
 import { inject } from 'vitest';
+import { urlOfDatabase, withClient } from './with-client.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -26,16 +27,17 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const template = inject('templateDatabase');
   const name = `${template}_${randomBytes(6).toString('hex')}`;
   await clone(adminUrl, template, name);
-  const url = new URL(adminUrl);
-  url.pathname = `/${name}`;
   return {
-    url: url.href,
-    drop: () => asAdmin(adminUrl, (client) => client.query(`drop database if exists ${name} with (force)`)),
+    url: urlOfDatabase(adminUrl, name),
+    drop: () =>
+      withClient(adminUrl, async (client) => {
+        await client.query(`drop database if exists ${name} with (force)`);
+      }),
   };
 }
 
 async function clone(adminUrl: string, template: string, name: string): Promise<void> {
-  await asAdmin(adminUrl, async (client) => {
+  await withClient(adminUrl, async (client) => {
     for (let attempt = 1; ; attempt++) {
       try {
         // One at a time: PostgreSQL refuses to copy a database that somebody else is looking at.
@@ -48,11 +50,4 @@ async function clone(adminUrl: string, template: string, name: string): Promise<
       }
     }
   });
-}
-
-/** Does `work` on a connection of its own to `url`. */
-export async function asAdmin(url: string, work: (client: Client) => Promise<unknown>): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await work(client).finally(() => client.end());
 }

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrations } from '../../migrations/index.js';
 import { createDataSource } from '../../src/database/data-source.js';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { migrate } from '../../src/database/migrate.js';
+import { urlOfDatabase, withClient } from './with-client.js';
 
 const QUIET = { info: () => {}, warn: console.warn, error: console.error };
 
@@ -16,7 +16,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const server = await startServer();
   const template = `streamgate_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   const teardown = async (): Promise<void> => {
-    await dropAll(server.url, template).finally(server.stop);
+    try {
+      await dropAll(server.url, template);
+    } finally {
+      await server.stop();
+    }
   };
   try {
     await createTemplate(server.url, template);
@@ -38,7 +42,11 @@ async function startServer(): Promise<{ url: string; stop: () => Promise<void> }
     // Nobody needs these databases after a crash.
     const settings = { fsync: 'off', full_page_writes: 'off' };
     const server = await startEmbeddedPostgres({ dataDir, log: QUIET, settings });
-    return { url: server.url, stop: () => server.stop().finally(remove) };
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      await remove();
+    };
+    return { url: server.url, stop };
   } catch (error) {
     await remove();
     throw error;
@@ -46,28 +54,25 @@ async function startServer(): Promise<{ url: string; stop: () => Promise<void> }
 }
 
 async function createTemplate(adminUrl: string, name: string): Promise<void> {
-  const admin = new Client({ connectionString: adminUrl });
-  await admin.connect();
-  await admin.query(`create database ${name}`).finally(() => admin.end());
-  const url = new URL(adminUrl);
-  url.pathname = `/${name}`;
+  await withClient(adminUrl, (client) => client.query(`create database ${name}`));
   // Migrations are SQL: the entities are not needed here.
-  const dataSource = createDataSource({ url: url.href, poolSize: 2, entities: [], migrations });
+  const url = urlOfDatabase(adminUrl, name);
+  const dataSource = createDataSource({ url, poolSize: 2, entities: [], migrations });
   await dataSource.initialize();
-  await migrate(dataSource, QUIET).finally(() => dataSource.destroy());
+  try {
+    await migrate(dataSource, QUIET);
+  } finally {
+    await dataSource.destroy();
+  }
 }
 
 /** Drops the template, and the clones that tests did not. */
 async function dropAll(adminUrl: string, template: string): Promise<void> {
-  const admin = new Client({ connectionString: adminUrl });
-  await admin.connect();
-  try {
-    const { rows } = await admin.query<{ name: string }>(
+  await withClient(adminUrl, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
       'select datname as name from pg_database where starts_with(datname, $1)',
       [template],
     );
-    for (const { name } of rows) await admin.query(`drop database if exists ${name} with (force)`);
-  } finally {
-    await admin.end();
-  }
+    for (const { name } of rows) await client.query(`drop database if exists ${name} with (force)`);
+  });
 }

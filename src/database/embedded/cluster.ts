@@ -22,6 +22,8 @@ import { isAlive } from './processes.js';
 const run = promisify(execFile);
 const PASSWORD_FILE = 'streamgate.password';
 const DRAFT = 'postgres.new-';
+/** A killed start's initdb may still be writing into what is removed. */
+const REMOVE = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
 
 /**
  * Makes sure that `dataDir` is a folder we can write, and gives its real path.
@@ -100,7 +102,7 @@ async function create(folder: string, binaries: Binaries, account: Account | und
       throw error;
     });
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    await rm(draft, REMOVE);
   }
 }
 
@@ -109,10 +111,16 @@ async function initdb(data: string, binaries: Binaries, account: Account | undef
   const path = await pathFor(data, account);
   const options = [
     // Not joined: join() would take the dots away, and with them the way through the working directory.
-    ...['-D', path, '-U', 'postgres', `--pwfile=${path}/../password`],
-    ...['--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'],
+    `--pwfile=${path}/../password`,
+    `--pgdata=${path}`,
+    '--username=postgres',
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--no-instructions',
     // The same order and letter case on every machine, whatever locales it has.
-    ...['--no-locale', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+    '--no-locale',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
   ];
   try {
     await run(binaries.initdb, options, { ...account, cwd: data, env: PLAIN_ENVIRONMENT });
@@ -131,7 +139,7 @@ async function removeAbandonedDrafts(folder: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(DRAFT)) continue;
     const pid = Number(name.slice(DRAFT.length));
-    if (pid === process.pid || !isAlive(pid)) await rm(join(parent, name), { recursive: true, force: true });
+    if (pid === process.pid || !isAlive(pid)) await rm(join(parent, name), REMOVE);
   }
 }
 

@@ -49,7 +49,11 @@ export async function takeOwnership(
 /** A session that holds the lock, or why there is none yet. */
 async function connect({ port }: Postmaster, password: string): Promise<Client | Error> {
   const client = new Client({
-    ...{ host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres' },
+    host: '127.0.0.1',
+    port,
+    user: 'postgres',
+    password,
+    database: 'postgres',
     application_name: `streamgate owner ${process.pid}`,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: CONNECT_MS,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chown, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,8 +18,6 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 export interface Postmaster {
   readonly pid: number;
   readonly port: number;
-  /** Whether this process started it; otherwise it was found running. */
-  readonly launched: boolean;
   isRunning(): Promise<boolean>;
   /** The end of what it wrote to its log since it was launched. */
   lastWords(): Promise<string>;
@@ -45,7 +43,8 @@ export async function findPostmaster(folder: string, logFile: string): Promise<P
   if (!(pid > 0) || !isAlive(pid)) return undefined; // PostgreSQL itself clears what a dead one left.
   if (await isPostmaster(pid, folder)) {
     return {
-      ...{ pid, port, launched: false },
+      pid,
+      port,
       isRunning: () => isPostmaster(pid, folder),
       lastWords: () => tail(logFile, 0),
     };
@@ -55,8 +54,7 @@ export async function findPostmaster(folder: string, logFile: string): Promise<P
   const draft = `${file}.${process.pid}`;
   await writeFile(draft, text.replace(/^\d+/, String(process.pid)), { mode: 0o600 });
   const { uid, gid } = await stat(file);
-  const handle = await open(draft);
-  await handle.chown(uid, gid).finally(() => handle.close());
+  await chown(draft, uid, gid);
   await rename(draft, file);
   return undefined;
 }
@@ -69,7 +67,10 @@ export async function launchPostmaster(launch: Launch): Promise<Postmaster> {
   const { size } = await log.stat();
   const child = spawn(launch.program, [...(await argumentsOf(launch, port))], {
     ...account,
-    ...{ cwd: folder, env: PLAIN_ENVIRONMENT, detached: true, stdio: ['ignore', log.fd, log.fd] },
+    cwd: folder,
+    env: PLAIN_ENVIRONMENT,
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
   });
   try {
     await once(child, 'spawn');
@@ -80,7 +81,8 @@ export async function launchPostmaster(launch: Launch): Promise<Postmaster> {
   }
   child.unref();
   return {
-    ...{ pid: child.pid!, port, launched: true },
+    pid: child.pid as number,
+    port,
     isRunning: () => Promise.resolve(child.exitCode === null && child.signalCode === null),
     lastWords: () => tail(launch.logFile, size),
   };

@@ -1,0 +1,250 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
+import { isAlive } from '../../src/database/embedded/processes.js';
+import {
+  buildProgram,
+  type EmbeddedProcess,
+  removeProgram,
+  runProgram,
+} from '../support/embedded-process.js';
+import { withClient } from '../support/with-client.js';
+
+const isRoot = process.getuid?.() === 0;
+const NOBODY = { uid: 65_534, gid: 65_534 };
+const told: string[] = [];
+const LOG = { info: (text: string) => told.push(text), warn: () => {}, error: () => {} };
+
+let program: string;
+let dataDir: string;
+let processes: EmbeddedProcess[];
+let servers: EmbeddedPostgres[];
+
+beforeAll(async () => {
+  program = await buildProgram();
+});
+
+afterAll(removeProgram);
+
+beforeEach(async () => {
+  told.length = 0;
+  processes = [];
+  servers = [];
+  // Only its owner may enter a temporary folder: as root, these tests are those of a clone in root's home, too.
+  dataDir = await mkdtemp(join(tmpdir(), 'streamgate-crash-'));
+});
+
+afterEach(async () => {
+  await Promise.all(processes.map((one) => one.kill()));
+  await Promise.all(servers.map((server) => server.stop()));
+  const pid = await postmasterPid();
+  if (pid && isAlive(pid)) process.kill(pid, 'SIGQUIT');
+  if (pid) await until(() => !isAlive(pid));
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
+});
+
+async function start(): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ dataDir, log: LOG });
+  servers.push(server);
+  return server;
+}
+
+function run(options: object = {}, user?: { uid: number; gid: number }): EmbeddedProcess {
+  const one = runProgram(program, { dataDir, ...options }, user);
+  processes.push(one);
+  return one;
+}
+
+async function runUp(options: object = {}, user?: { uid: number; gid: number }) {
+  const one = run(options, user);
+  const { url, error } = await one.said;
+  if (!url) throw new Error(error);
+  return { ...one, url };
+}
+
+async function postmasterPid(): Promise<number | undefined> {
+  const text = await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8').catch(() => '');
+  return Number(text.split('\n')[0]) || undefined;
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within 10 s: ${condition}`);
+    await delay(5);
+  }
+}
+
+async function remember(url: string): Promise<void> {
+  await withClient(url, (client) => client.query('create table kept as select 42 as answer'));
+}
+
+async function expectRemembered(url: string): Promise<void> {
+  const { rows } = await withClient(url, (client) => client.query('select answer from kept'));
+  expect(rows).toEqual([{ answer: 42 }]);
+}
+
+describe('after kill -9 of the process', () => {
+  it('the next start takes over the PostgreSQL that still runs, and its stop ends it', async () => {
+    const first = await runUp();
+    await remember(first.url);
+    const pid = (await postmasterPid())!;
+    await first.kill();
+    expect(isAlive(pid)).toBe(true);
+    const second = await start();
+    expect(await postmasterPid()).toBe(pid);
+    expect(told.join()).toContain(`Took over the PostgreSQL (pid ${pid})`);
+    await expectRemembered(second.url);
+    await second.stop();
+    await until(() => !isAlive(pid));
+  });
+
+  it('in the middle of creating the data folder, the next start makes a whole one and tidies up', async () => {
+    const first = run();
+    first.said.catch(() => {});
+    await until(async () => (await readdir(dataDir)).some((name) => name.startsWith('postgres.new-')));
+    await first.kill();
+    expect(await readdir(dataDir)).not.toContain('postgres');
+    await remember((await start()).url);
+    expect((await readdir(dataDir)).sort()).toEqual(['postgres', 'postgres.log']);
+  });
+
+  it('and of PostgreSQL, the next start recovers what was committed', async () => {
+    const first = await runUp();
+    await remember(first.url);
+    const pid = (await postmasterPid())!;
+    await first.kill();
+    process.kill(pid, 'SIGKILL'); // Its own children live on for a moment, and use the folder.
+    await expectRemembered((await start()).url);
+    expect(await postmasterPid()).not.toBe(pid);
+  });
+});
+
+describe('a postmaster.pid that a crash of the machine left', () => {
+  async function crashed(pid: number): Promise<void> {
+    const server = await start();
+    await remember(server.url);
+    const file = join(dataDir, 'postgres/postmaster.pid');
+    const lines = (await readFile(file, 'utf8')).replace(/^\d+/, String(pid));
+    await server.stop();
+    await writeFile(file, lines);
+    const { uid, gid } = await stat(join(dataDir, 'postgres'));
+    await chown(file, uid, gid);
+  }
+
+  it('does not matter when its process is gone', async () => {
+    const gone = spawn('true');
+    await once(gone, 'exit');
+    await crashed(gone.pid!);
+    await expectRemembered((await start()).url);
+  });
+
+  it("does not matter when its number is some other program's now, which is left alone", async () => {
+    // The same user's: only such a one does PostgreSQL itself take for a running server.
+    const first = await start();
+    const { uid, gid } = await stat(join(dataDir, 'postgres'));
+    await first.stop();
+    const other = spawn('sleep', ['60'], isRoot ? { uid, gid } : {});
+    try {
+      await once(other, 'spawn');
+      await crashed(other.pid!);
+      await expectRemembered((await start()).url);
+      expect(isAlive(other.pid!)).toBe(true);
+    } finally {
+      other.kill();
+    }
+  });
+});
+
+it('of two that start at once in a new folder, one runs and the other names it', async () => {
+  const both = [run(), run()];
+  const said = await Promise.all(both.map((one) => one.said));
+  const winner = said.findIndex(({ url }) => url !== undefined);
+  expect(said[winner]?.url).toBeDefined();
+  expect(said[1 - winner]?.error).toContain(`Another Streamgate (pid ${both[winner]?.pid})`);
+  await remember(said[winner]!.url!);
+});
+
+it('a Ctrl-C at the terminal does not reach PostgreSQL before its owner stops it', async () => {
+  const first = await runUp();
+  const pid = (await postmasterPid())!;
+  process.kill(-first.pid, 'SIGINT');
+  await remember(first.url);
+  first.child.stdin!.write('stop\n');
+  const [code] = (await once(first.child, 'exit')) as [number];
+  expect(code).toBe(0);
+  expect(isAlive(pid)).toBe(false);
+});
+
+describe.runIf(isRoot)('as root', () => {
+  it('runs from programs and data that only root may enter, changing no permissions', async () => {
+    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    const platform = dirname(
+      dirname(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
+    );
+    const clone = join(dataDir, 'clone');
+    const cache = await mkdtemp(join(tmpdir(), 'streamgate-cache-'));
+    await chmod(cache, 0o755);
+    try {
+      await mkdir(clone, { mode: 0o700 });
+      await cp(platform, clone, { recursive: true, verbatimSymlinks: true });
+      await chmod(clone, 0o700);
+      const server = await startEmbeddedPostgres({
+        dataDir,
+        log: LOG,
+        native: join(clone, 'native'),
+        caches: [cache],
+      });
+      servers.push(server);
+      await remember(server.url);
+      expect((await stat(clone)).mode & 0o777).toBe(0o700);
+      expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
+      expect(await readdir(cache)).toHaveLength(1);
+    } finally {
+      await rm(cache, { recursive: true, force: true });
+    }
+  });
+
+  it("goes on with a folder that came back as root's own", async () => {
+    const first = await start();
+    await remember(first.url);
+    await first.stop();
+    const restored = join(dataDir, 'restored');
+    await mkdir(restored);
+    await cp(join(dataDir, 'postgres'), join(restored, 'postgres'), { recursive: true });
+    const second = await startEmbeddedPostgres({ dataDir: restored, log: LOG });
+    servers.push(second);
+    await expectRemembered(second.url);
+  });
+});
+
+describe.runIf(isRoot)('as an ordinary user', () => {
+  it('runs, and root goes on in the same folder as that user', async () => {
+    await chown(dataDir, NOBODY.uid, NOBODY.gid);
+    const first = await runUp({}, NOBODY);
+    await remember(first.url);
+    await first.kill();
+    await expectRemembered((await start()).url);
+    expect((await stat(join(dataDir, 'postgres'))).uid).toBe(NOBODY.uid);
+  });
+
+  it('says so when the folder is not writable', async () => {
+    await chmod(dataDir, 0o755);
+    const { error } = await run({}, NOBODY).said;
+    expect(error).toMatch(/DATA_DIR .*EACCES.*make it writable/);
+  });
+
+  it("says so when the data is another user's", async () => {
+    const first = await start();
+    await first.stop();
+    await chmod(dataDir, 0o777);
+    const { error } = await run({}, NOBODY).said;
+    expect(error).toMatch(/cannot use .*postgres.*EACCES/);
+  });
+});
