@@ -4,7 +4,7 @@ import type { Principal } from './principal.js';
 import { unauthenticated } from './token-errors.js';
 
 /** User ids that senders of the service itself have: no token may have one as its `sub`. */
-export const RESERVED_IDS: readonly string[] = [ASSISTANT_ID, 'system'];
+const RESERVED_IDS: readonly string[] = [ASSISTANT_ID, 'system'];
 
 /** The latest moment that a Date can hold (ECMA-262): a token that ends later counts as never ending. */
 const LAST_MOMENT_MS = 8.64e15;

@@ -14,7 +14,7 @@ import { readConfig } from '../../src/config/config.js';
 export const SECRET = 'a shared secret for tests, 32 characters or more';
 
 /** A clock that stands until it is moved. */
-export class StandingClock extends Clock {
+class StandingClock extends Clock {
   constructor(private time = Date.now()) {
     super();
   }
