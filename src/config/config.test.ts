@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from './config.js';
+import { VARIABLES } from './variables.js';
+
+const SECRET = 'x'.repeat(32);
+
+/** The faults of an environment; none where it can be read. */
+function faultsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+describe('defaults', () => {
+  it('reads an empty environment', () => {
+    expect(readConfig({})).toMatchObject({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      DATABASE_URL: undefined,
+      AUTH_REQUIRED: true,
+      GUEST_ACCESS: true,
+      PROVIDER: 'guide',
+      NODE_ENV: 'development',
+      CORS_ORIGINS: [],
+    });
+  });
+
+  it('parses each default, which is therefore a value that may be set', () => {
+    for (const [name, { defaultText }] of Object.entries(VARIABLES)) {
+      if (defaultText !== undefined) expect(faultsOf({ [name]: defaultText }), name).toEqual([]);
+    }
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '']));
+    expect(readConfig(empty)).toEqual(readConfig({}));
+  });
+
+  it('keeps no variable that it does not know', () => {
+    expect(readConfig({ HOME: '/somewhere' })).not.toHaveProperty('HOME');
+  });
+
+  it('cannot be changed afterwards', () => {
+    const config = readConfig({});
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(() => Object.assign(config, { PORT: 1 })).toThrow(TypeError);
+  });
+});
+
+describe('values', () => {
+  it.each([
+    ['PORT', '0', 0],
+    ['AUTH_REQUIRED', 'false', false],
+    ['GUEST_ACCESS', 'false', false],
+    ['LLM_MODELS', ' a, b ,,c ', ['a', 'b', 'c']],
+    ['LOG_LEVEL', 'debug', 'debug'],
+    ['DATABASE_URL', 'postgres://u:p@db:5432/x', 'postgres://u:p@db:5432/x'],
+  ] as const)('reads %s=%s', (name, text, value) => {
+    expect(readConfig({ [name]: text })[name]).toEqual(value);
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3000.5'],
+    ['PORT', '0x10'],
+    ['PORT', ' 3000'],
+    ['PORT', '3e3'],
+    ['DATABASE_POOL_SIZE', '1'],
+    ['AUTH_REQUIRED', 'yes'],
+    ['GUEST_ACCESS', '1'],
+    ['DATABASE_URL', 'mysql://db/x'],
+    ['DATABASE_URL', 'not a url'],
+    ['AUTH_JWKS_URL', 'file:///etc/passwd'],
+    ['AUTH_JWT_SECRET', 'x'.repeat(31)],
+    ['LOG_LEVEL', 'loud'],
+    ['NODE_ENV', 'staging'],
+    ['PROVIDER', 'magic'],
+    ['REDIS_URL', 'redis://127.0.0.1:6379'],
+  ])('refuses %s=%s with a sentence that begins with its name', (name, text) => {
+    expect(faultsOf({ [name]: text })).toEqual([expect.stringMatching(new RegExp(`^${name} .+\\.$`))]);
+  });
+
+  it('never repeats a refused value: it may be a secret', () => {
+    expect(faultsOf({ AUTH_JWT_SECRET: 'hunter2' }).join()).not.toContain('hunter2');
+    expect(faultsOf({ DATABASE_URL: 'mysql://u:hunter2@db' }).join()).not.toContain('hunter2');
+  });
+});
+
+describe('all faults at once', () => {
+  it('names those of single variables and those across variables together', () => {
+    const faults = faultsOf({
+      PORT: 'x',
+      LOG_LEVEL: 'loud',
+      AUTH_JWT_SECRET: SECRET,
+      AUTH_JWKS_URL: 'https://keys.example/jwks',
+      LLM_BASE_URL: 'http://127.0.0.1:11434/v1',
+    });
+    expect(faults).toHaveLength(4);
+    const text = new ConfigError(faults).message;
+    for (const name of ['PORT', 'LOG_LEVEL', 'AUTH_JWKS_URL', 'LLM_MODEL']) expect(text).toContain(name);
+  });
+});
+
+describe('what depends on other variables', () => {
+  it('wants exactly one kind of key, and in production at least one', () => {
+    expect(faultsOf({ NODE_ENV: 'production' })).toEqual([expect.stringContaining('in production')]);
+    expect(faultsOf({ NODE_ENV: 'production', AUTH_JWT_SECRET: SECRET })).toEqual([]);
+    expect(faultsOf({ AUTH_JWT_SECRET: SECRET, AUTH_JWT_PUBLIC_KEY: 'pem' })).toEqual([
+      expect.stringContaining('exclude each other'),
+    ]);
+  });
+
+  it('lets guests in outside production only, unless told', () => {
+    const production = { NODE_ENV: 'production', AUTH_JWT_SECRET: SECRET };
+    expect(readConfig(production).GUEST_ACCESS).toBe(false);
+    expect(readConfig({ ...production, GUEST_ACCESS: 'true' }).GUEST_ACCESS).toBe(true);
+    expect(readConfig({ GUEST_ACCESS: 'false' }).GUEST_ACCESS).toBe(false);
+  });
+
+  it('chooses the provider by LLM_BASE_URL, unless told', () => {
+    const llm = { LLM_BASE_URL: 'http://127.0.0.1:11434/v1', LLM_MODEL: 'llama' };
+    expect(readConfig(llm).PROVIDER).toBe('openai-compatible');
+    expect(readConfig({ ...llm, PROVIDER: 'guide' }).PROVIDER).toBe('guide');
+    expect(faultsOf({ PROVIDER: 'openai-compatible' })).toEqual([expect.stringContaining('LLM_BASE_URL')]);
+    expect(faultsOf({ LLM_BASE_URL: llm.LLM_BASE_URL })).toEqual([expect.stringContaining('LLM_MODEL')]);
+  });
+});
