@@ -91,7 +91,7 @@ describe('docs/protocol.md', async () => {
 
   test('has a section for no event that does not exist', () => {
     const sections = headings.filter((heading) => /^4\.[23]\.\d+ /.test(heading));
-    expect(sections.map((heading) => heading.split(' ')[1]).toSorted()).toEqual(EVENTS.toSorted());
+    expect(new Set(sections.map((heading) => heading.split(' ')[1]))).toEqual(new Set(EVENTS));
   });
 
   test('numbers its sections in order, each number once', () => {
@@ -133,7 +133,7 @@ describe('docs/configuration.md', async () => {
 
   test('has no variable that does not exist', () => {
     const named = rows.map(([first = '']) => /^`([A-Z_]+)`$/.exec(first)?.[1]).filter((name) => name);
-    expect(named.toSorted()).toEqual(Object.keys(VARIABLES).toSorted());
+    expect(new Set(named)).toEqual(new Set(Object.keys(VARIABLES)));
   });
 });
 
