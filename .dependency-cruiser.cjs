@@ -26,6 +26,7 @@ const MAY_IMPORT = {
   typing: GROUND,
   stats: [...STORY, ...BESIDE],
   metrics: [...STORY, ...BESIDE],
+  pages: LEAVES,
   health: [...STORY, ...BESIDE],
   gateway: [...STORY, ...BESIDE, 'auth', 'stats', 'metrics', 'health'],
 };

@@ -1,0 +1,54 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/**
+ * What a machine may lack, and the tests then skip. With CI=true a lack is a failure.
+ * @typedef {object} Requirement
+ * @property {string} name
+ * @property {string} remedy What to do to have it; one sentence.
+ * @property {() => string | undefined} find Where it is; undefined where it is missing.
+ */
+
+/** @satisfies {Record<string, Requirement>} */
+export const REQUIREMENTS = {
+  chromium: {
+    name: 'Chromium, for the tests of the pages',
+    remedy: 'Install chromium or Google Chrome, or set CHROMIUM_PATH to its program.',
+    find: () =>
+      process.env['CHROMIUM_PATH'] ||
+      onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable') ||
+      program('/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'),
+  },
+  redis: {
+    name: 'Redis, for the tests with more than one node',
+    remedy: 'Install redis-server, or set REDIS_URL to a server that the tests may use.',
+    find: () => process.env['REDIS_URL'] || onPath('redis-server'),
+  },
+};
+
+/** The requirements that this machine lacks. */
+export function missingRequirements() {
+  return Object.values(REQUIREMENTS).filter(({ find }) => find() === undefined);
+}
+
+/**
+ * The first of `names` that is a program on the PATH.
+ * @param {string[]} names
+ */
+function onPath(...names) {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => program(path));
+}
+
+/**
+ * @param {string} path
+ * @returns {string | undefined} `path` where it is a file that may be run.
+ */
+function program(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile() ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}

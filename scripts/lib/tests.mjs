@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { missingRequirements } from './requirements.mjs';
+import { endWithUs } from './run.mjs';
+import { say } from './say.mjs';
+
+/**
+ * @typedef {object} Counts
+ * @property {number} passed
+ * @property {number} failed Tests, files that could not be loaded, and errors outside any test.
+ * @property {number} skipped
+ */
+
+/**
+ * The part of Vitest's JSON report that is read here.
+ * @typedef {object} Report
+ * @property {{ name: string, status: string, message?: string, assertionResults: { status: string }[] }[]} testResults
+ */
+
+/**
+ * Runs the tests in this terminal.
+ * @param {string} root
+ * @param {readonly string[]} args passed to Vitest as they are.
+ * @returns {Promise<Counts>}
+ */
+export async function runTests(root, args) {
+  const folder = mkdtempSync(join(tmpdir(), 'streamgate-report-'));
+  const file = join(folder, 'report.json');
+  try {
+    const program = join('node_modules', 'vitest', 'vitest.mjs');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const code = await run(root, [program, 'run', ...reporters, ...args]);
+    const report = existsSync(file)
+      ? /** @type {Report} */ (JSON.parse(readFileSync(file, 'utf8')))
+      : undefined;
+    return countTests(report, code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What a run came to. A run without tests has failed, and so has one that Vitest says has, whatever it counted.
+ * @param {Report | undefined} report undefined where none was written.
+ * @param {number} code the exit code of Vitest.
+ * @returns {Counts}
+ */
+export function countTests(report, code) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { status, assertionResults } of report?.testResults ?? []) {
+    const before = counts.failed;
+    for (const result of assertionResults) counts[kindOf(result.status)] += 1;
+    if (status === 'failed' && counts.failed === before) counts.failed += 1;
+  }
+  if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) counts.failed = 1;
+  return counts;
+}
+
+/**
+ * @param {string} status as Vitest writes it
+ * @returns {keyof Counts}
+ */
+function kindOf(status) {
+  if (status === 'passed' || status === 'failed') return status;
+  return 'skipped';
+}
+
+/**
+ * Says what was skipped and why.
+ * @param {Counts} counts
+ */
+export function saySkipped({ skipped }) {
+  const missing = missingRequirements();
+  if (skipped === 0 && missing.length === 0) return;
+  say(`\nSKIPPED: ${skipped} tests did not run.`);
+  for (const { name, remedy } of missing) say(`  Not on this machine: ${name}. ${remedy}`);
+}
+
+/**
+ * @param {string} root
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+function run(root, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    const release = endWithUs(child);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      release();
+      resolve(code ?? 1);
+    });
+  });
+}
