@@ -3,12 +3,14 @@ import {
   access,
   chown,
   constants,
+  lchown,
   mkdir,
   readdir,
   readFile,
   realpath,
   rename,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -64,6 +66,7 @@ export async function openCluster(
       `${folder} was made by PostgreSQL ${version}, and this Streamgate brings ${binaries.major}: dump it with PostgreSQL ${version} and restore the dump, or set DATA_DIR to another folder; nothing was changed.`,
     );
   }
+  if (account && (await stat(folder)).uid === 0) await giveTo(account, folder);
   const password = await readIfThere(join(folder, PASSWORD_FILE));
   if (password === undefined) {
     throw new StartError(
@@ -71,6 +74,14 @@ export async function openCluster(
     );
   }
   return password.trim();
+}
+
+/** Gives a whole cluster to `account`: one that root restored from a copy is root's own, and of no use to PostgreSQL. */
+async function giveTo(account: Account, folder: string): Promise<void> {
+  // The folder itself last: a crash on the way must not make this look done.
+  for (const path of [...(await readdir(folder, { recursive: true })), '']) {
+    await lchown(join(folder, path), account.uid, account.gid);
+  }
 }
 
 /**

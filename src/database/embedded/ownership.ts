@@ -14,7 +14,8 @@ const TELL_EVERY_MS = 5000;
 /** How long PostgreSQL may take to notice that the former owner was killed. */
 const LOCK_DEADLINE_MS = 2000;
 
-const CANNOT_CONNECT_NOW = '57P03';
+/** SQLSTATEs of a server that starts or stops, or whose connections a killed process has not yet let go of. */
+const PASSING = /^(57P..|53300)$/;
 const DATABASE = 'streamgate';
 
 /**
@@ -72,7 +73,7 @@ async function connect({ port }: Postmaster, password: string): Promise<Client |
     void client.end().catch(ignore);
     if (error instanceof StartError) throw error;
     if (!(error instanceof DatabaseError)) return error as Error; // Refused, reset, timed out: not up, or going down.
-    if (error.code === CANNOT_CONNECT_NOW || error.code?.startsWith('57P')) return error;
+    if (PASSING.test(error.code ?? '')) return error;
     throw new StartError(`The embedded PostgreSQL refuses this Streamgate: ${error.message}.`, {
       cause: error,
     });

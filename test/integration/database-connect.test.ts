@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { waitForDatabase, type WaitOptions } from '../../src/database/connect.js';
+import { StartError } from '../../src/database/start-error.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { withClient } from '../support/with-client.js';
+
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterAll(async () => {
+  await database.drop();
+});
+
+async function refusal(options: Partial<WaitOptions>): Promise<string> {
+  const error = await waitForDatabase({ url: database.url, log: QUIET, ...options }).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(StartError);
+  return (error as StartError).message;
+}
+
+/** A port where nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  await once(server.close(), 'close');
+  return port;
+}
+
+it('returns at once from a server that is there', async () => {
+  await waitForDatabase({ url: database.url, log: QUIET });
+});
+
+it('waits for a server that is still starting, and says so', async () => {
+  const port = await closedPort();
+  const url = new URL(database.url);
+  const target = { host: url.hostname, port: Number(url.port || 5432) };
+  url.host = `127.0.0.1:${port}`;
+  const server: Server = createServer((near) => {
+    const far = connect(target);
+    near.pipe(far).pipe(near);
+    near.on('error', () => far.destroy());
+    far.on('error', () => near.destroy());
+  });
+  const told: string[] = [];
+  const info = (text: string): void => {
+    told.push(text);
+    server.listen(port, '127.0.0.1');
+  };
+  await waitForDatabase({ url: url.href, log: { ...QUIET, info } });
+  expect(told).toEqual([expect.stringMatching(/^Waiting for PostgreSQL at .*ECONNREFUSED/)]);
+  await once(server.close(), 'close');
+});
+
+it('gives up at the deadline, without showing the password', async () => {
+  const url = `postgres://alice:secret@127.0.0.1:${await closedPort()}/chat`;
+  const sentence = await refusal({ url, deadlineMs: 300 });
+  expect(sentence).toMatch(/alice@127\.0\.0\.1:\d+\/chat did not answer within 0\.3 s.*DATABASE_URL/);
+  expect(sentence).not.toContain('secret');
+});
+
+it('gives up at the deadline on a server that accepts and says nothing', async () => {
+  const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  expect(await refusal({ url: `postgres://a:b@127.0.0.1:${port}/c`, deadlineMs: 300 })).toContain(
+    'did not answer',
+  );
+  await once(server.close(), 'close');
+});
+
+it('refuses at once where waiting does not help: an unknown database', async () => {
+  const url = new URL(database.url);
+  url.pathname = '/nowhere';
+  expect(await refusal({ url: url.href })).toContain('"nowhere" does not exist; correct DATABASE_URL');
+});
+
+it('refuses at once where waiting does not help: a wrong password', async () => {
+  const role = `streamgate_test_${process.pid}`;
+  const admin = inject('adminUrl');
+  await withClient(admin, (client) => client.query(`create role ${role} nologin`));
+  try {
+    const url = new URL(database.url);
+    url.username = role;
+    url.password = 'secret';
+    const sentence = await refusal({ url: url.href });
+    expect(sentence).toMatch(/refuses: .*(not permitted to log in|password authentication failed)/);
+    expect(sentence).not.toContain('secret');
+  } finally {
+    await withClient(admin, (client) => client.query(`drop role ${role}`));
+  }
+});
