@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import MiniSearch, { type SearchResult } from 'minisearch';
 import { closeness, concepts, weaker, type Concept, type Vocabulary } from './question.js';
 import type { DocFile } from './documents.js';
-import { toSections, type Section } from './sections.js';
+import { toSections, type Block, type Section } from './sections.js';
 import { indexTerms, words } from './words.js';
 
 /** A section that answers a question, and what of the question it was found by. */
@@ -14,23 +14,11 @@ export interface Finding {
 }
 
 /** The least share of what a question is about that a section must speak of. */
-const MIN_COVERAGE = 0.5;
+const MIN_COVERAGE = 0.45;
 const MAX_SIMILAR_CHARS = 32;
 const SECTIONS_AT_ONCE = 8;
 const PREVIOUS_QUESTION = 0.4;
-const POINTERS = new Set([
-  'it',
-  'its',
-  'that',
-  'this',
-  'they',
-  'them',
-  'those',
-  'these',
-  'there',
-  'he',
-  'she',
-]);
+const POINTERS = new Set('it its that this they them those these there he she'.split(' '));
 
 /** Full-text search over sections of documentation. The same question always finds the same. */
 export class DocSearch {
@@ -40,7 +28,8 @@ export class DocSearch {
     fields: ['heading', 'trail', 'file', 'blocks'],
     tokenize: indexTerms,
     processTerm: (term) => term,
-    stringifyField: textOf,
+    stringifyField: (value: string | string[] | Block[] | number) =>
+      typeof value === 'number' ? '' : textOf(value),
   });
   private readonly vocabulary: Vocabulary;
 
@@ -107,7 +96,7 @@ export class DocSearch {
     const results = this.index.search(term, {
       tokenize: (text) => [text],
       prefix: true,
-      fuzzy: term.length >= 6 ? 0.2 : false,
+      fuzzy: term.length >= 5 ? 0.2 : false,
     });
     return [...new Set(results.flatMap(({ terms }) => terms))].filter((similar) => similar[0] === term[0]);
   }
@@ -116,23 +105,29 @@ export class DocSearch {
     const section = this.sections[result.id as number];
     if (!section) return undefined;
     const matched = new Set(result.queryTerms);
-    const total = about.reduce((sum, { weight }) => sum + weight, 0);
-    const covered = about.reduce((sum, concept) => sum + concept.weight * closeness(concept, matched), 0);
-    const coverage = covered / total;
+    const coverage = coverageOf(about, matched);
     if (coverage < MIN_COVERAGE) return undefined;
-    const inHeading = coverageOf(about, new Set(indexTerms(section.heading)), total);
+    const inHeading = coverageOf(about, new Set(indexTerms(section.heading)));
     const score = result.score * coverage ** 2 * (1 + inHeading) * standing(section);
     return { section, score, concepts: about };
   }
 }
 
-function coverageOf(about: readonly Concept[], terms: ReadonlySet<string>, total: number): number {
-  return about.reduce((sum, concept) => sum + concept.weight * closeness(concept, terms), 0) / total;
+/** The share of what a question is about that `terms` speak of, from 0 to 1. */
+function coverageOf(about: readonly Concept[], terms: ReadonlySet<string>): number {
+  let covered = 0;
+  let total = 0;
+  for (const concept of about) {
+    covered += concept.weight * closeness(concept, terms);
+    total += concept.weight;
+  }
+  return covered / total;
 }
 
-/** How-to pages answer questions; decisions tell why, and come in only where nothing else does. */
+/** How-to pages answer questions; how and why it is built so comes in where nothing else does. */
 function standing({ file, trail }: Section): number {
   if (file.includes('/adr/')) return 0.5;
+  if (file.endsWith('architecture.md')) return 0.8;
   return file === 'README.md' && trail.length === 0 ? 1.2 : 1;
 }
 
@@ -142,9 +137,8 @@ function pointsBack(question: string, own: readonly Concept[]): boolean {
   return own.length <= 2 && words(question).some(({ whole }) => POINTERS.has(whole));
 }
 
-function textOf(value: unknown): string {
-  if (!Array.isArray(value)) return String(value);
-  return value
-    .map((item: unknown) => (typeof item === 'object' ? (item as { text: string }).text : item))
-    .join('\n');
+/** A field's text as the index sees it. */
+function textOf(value: string | string[] | readonly Block[]): string {
+  if (typeof value === 'string') return value;
+  return value.map((item) => (typeof item === 'string' ? item : item.text)).join('\n');
 }

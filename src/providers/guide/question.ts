@@ -17,7 +17,7 @@ export interface Vocabulary {
 
 const MAX_CONCEPTS = 24;
 const SYNONYM = 0.7;
-const PART = 0.5;
+const PART = 0.25;
 const SIMILAR = 0.6;
 
 /** What `question` is about; empty where it names nothing. Words beyond the first 24 are not looked at. */
@@ -56,8 +56,8 @@ function concept(head: string, parts: readonly string[], vocabulary: Vocabulary)
   return { terms, weight: rarity(isKnown(head) ? [head] : [...terms.keys()], vocabulary) };
 }
 
-/** Inverse document frequency (as in BM25) of the most frequent of `terms`; the greatest there is where there are none. */
+/** Inverse document frequency (as in BM25) of the most frequent of `terms`. Where there are none, that of a rare term. */
 function rarity(terms: readonly string[], vocabulary: Vocabulary): number {
-  const frequency = Math.max(0, ...terms.map((term) => vocabulary.sectionsWith(term)));
+  const frequency = Math.max(1, ...terms.map((term) => vocabulary.sectionsWith(term)));
   return Math.log(1 + (vocabulary.sections - frequency + 0.5) / (frequency + 0.5));
 }

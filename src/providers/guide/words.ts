@@ -1,9 +1,9 @@
 const STOP_WORDS = new Set(
-  `a about again all also am an and any anything are as at be been being but by can could did do does doing
-  don else ever explain for from get gets getting give go got had happen happened happens has have having he help her here
-  him his how i if in into is isn it its just know let like look make makes many may me mean means might mine
-  much must my need needs no not now of off ok on one only or other our please possible possibly s shall she
-  should show so some somehow something sure t tell than that the their them then there these they thing
+  `a about again all also am an and another any anything are as at be been being but by can could did do does doing
+  don else ever explain for from get gets getting give go goes got had happen happened happens has have having he help her here
+  him his how i if in into is isn it its just know like look make makes many may me mean means might mine
+  much must my need needs no not now of off ok on one only or our please possible possibly s set shall she
+  should show so some somebody somehow someone something support supports supported sure t tell than that the their them then there these they thing
   things this those through time to too up us use used uses using want was way we well were what when where
   whether which who whom why will wish with work works working would yes yet you your`.split(/\s+/),
 );
@@ -16,27 +16,29 @@ const SYNONYMS = [
   'reload refresh reopen',
   'kill crash die restart sigkill outage failure',
   'stop cancel abort interrupt',
-  'share invite',
+  'share invite let',
   'delete remove erase',
   'port address listen host',
   'docker container kubernetes compose image',
   'config configuration configure setting option environment env variable',
   'proxy nginx caddy traefik',
   'offline disconnect away absent',
-  'start install run setup launch begin',
+  'start install run setup launch begin deploy',
   'error problem troubleshoot trouble fail',
   'speed performance fast latency benchmark slow',
   'limit quota maximum max long longest length size large big',
   'backup dump restore',
   'websocket socket.io ws socketio',
   'license licence mit copyright source opensource',
-  'client frontend app',
+  'client frontend app browser',
   'guest anonymous',
   'node cluster replica scale instance',
   'several multiple',
   'upgrade update migrate migration',
-  'person people user member participant',
-  'message chat',
+  'person people user member participant others',
+  'conversation chat room',
+  'device phone mobile',
+  'title rename name',
   'answer response reply',
   'hole gap miss lost lose loss',
   'architecture design structure',
