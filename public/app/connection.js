@@ -1,0 +1,152 @@
+import { io } from '/vendor/socket.io/socket.io.esm.min.js';
+import { Emitter } from './emitter.js';
+import { Failure, unreachable } from './failure.js';
+
+const ANSWER_TIMEOUT_MS = 10_000;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15_000;
+const RENEWABLE = new Set(['token_expired', 'unauthenticated']);
+
+/**
+ * The Socket.IO connection, kept up for as long as the page lives.
+ *
+ * Emits `phase` with `{ phase, failure?, retryAt? }`, phase being `connecting`, `connected`, `waiting` (until retryAt),
+ * `offline` or `refused`; and every event of the server under its own name, with `{ payload, ack }`.
+ */
+export class Connection extends Emitter {
+  #identity;
+  #socket;
+  #timer;
+  #failedTries = 0;
+  #renewals = 0;
+  /** What `connection:closing` said, until the disconnect that it announced. */
+  #closing = null;
+  #draining = false;
+
+  constructor(identity) {
+    super();
+    this.#identity = identity;
+    this.state = { phase: 'connecting' };
+    this.#socket = this.#createSocket();
+    window.addEventListener('online', () => this.retryNow());
+    window.addEventListener('offline', () => {
+      if (this.state.phase === 'waiting') this.#wait();
+    });
+  }
+
+  get connected() {
+    return this.#socket.connected;
+  }
+
+  /** Connects, unless it is connected or connecting. */
+  retryNow() {
+    if (this.connected || this.state.phase === 'connecting') return;
+    void this.#connect();
+  }
+
+  start() {
+    void this.#connect();
+  }
+
+  /** Connects anew: with the present token, so with the present name. */
+  restart() {
+    this.#socket.disconnect();
+    void this.#connect();
+  }
+
+  /** Sends an event. @returns the answer without `ok`. @throws {Failure} `unreachable` where none came. */
+  async request(event, payload) {
+    if (!this.connected) throw unreachable();
+    const answer = await this.#socket
+      .timeout(ANSWER_TIMEOUT_MS)
+      .emitWithAck(event, payload)
+      .catch(() => {
+        throw unreachable();
+      });
+    if (!answer?.ok) throw new Failure(answer?.error);
+    return answer;
+  }
+
+  #createSocket() {
+    const socket = io({
+      path: '/api/ws/chat',
+      // This class says when to try again: it knows the protocol's codes, and can tell a person how long it will wait.
+      reconnection: false,
+      autoConnect: false,
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      auth: (give) => give({ token: this.#token, deviceId: this.#identity.deviceId, acks: true }),
+    });
+    socket.on('connect', () => this.#connected());
+    socket.on('connect_error', (error) => this.#refused(error.data?.code ? new Failure(error.data) : unreachable()));
+    socket.on('disconnect', (reason) => this.#disconnected(reason));
+    socket.on('connection:closing', (error) => (this.#closing = new Failure(error)));
+    socket.on('connection:draining', () => (this.#draining = true));
+    socket.onAny((name, payload, ack) => this.emit(name, { payload, ack }));
+    return socket;
+  }
+
+  #token = null;
+
+  async #connect() {
+    clearTimeout(this.#timer);
+    this.#enter({ phase: 'connecting' });
+    try {
+      this.#token = await this.#identity.token();
+      this.#socket.connect();
+    } catch (failure) {
+      this.#refused(failure);
+    }
+  }
+
+  #connected() {
+    this.#failedTries = 0;
+    this.#renewals = 0;
+    this.#closing = null;
+    this.#draining = false;
+    this.#enter({ phase: 'connected' });
+  }
+
+  #disconnected(reason) {
+    const closing = this.#closing;
+    this.#closing = null;
+    if (reason === 'io client disconnect') return;
+    if (this.#draining) void this.#connect();
+    else if (closing) this.#refused(closing);
+    else if (reason === 'io server disconnect') this.#refused(new Failure({ message: 'The server ended the connection.' }));
+    else this.#wait();
+  }
+
+  #refused(failure) {
+    if (RENEWABLE.has(failure.code) && this.#renewals === 0) void this.#renew();
+    else if (failure.code === 'too_many_connections' || !failure.retryable) this.#enter({ phase: 'refused', failure });
+    else this.#wait(failure);
+  }
+
+  async #renew() {
+    this.#renewals += 1;
+    this.#enter({ phase: 'connecting' });
+    try {
+      this.#token = await this.#identity.renew();
+      this.#socket.connect();
+    } catch (failure) {
+      this.#refused(failure);
+    }
+  }
+
+  #wait(failure) {
+    clearTimeout(this.#timer);
+    if (!navigator.onLine) return this.#enter({ phase: 'offline' });
+    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failedTries);
+    this.#failedTries += 1;
+    // Half of it random: a restarted server is not met by everybody at once.
+    const delay = Math.max(longest * (0.5 + Math.random() / 2), failure?.retryAfterMs ?? 0);
+    this.#timer = setTimeout(() => void this.#connect(), delay);
+    return this.#enter({ phase: 'waiting', retryAt: Date.now() + delay, failure });
+  }
+
+  #enter(state) {
+    this.state = state;
+    this.emit('phase', state);
+  }
+}

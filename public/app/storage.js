@@ -1,0 +1,47 @@
+/** Stands in where the browser keeps nothing (storage switched off or full): lasts as long as the page. */
+const memory = new Map();
+
+const PREFIX = 'streamgate.';
+
+/** The kept value of `key` as it was given to {@link keep}, or null. */
+export function recall(key) {
+  try {
+    const text = localStorage.getItem(PREFIX + key);
+    if (text !== null) return JSON.parse(text);
+  } catch {
+    // No storage, or another version's value: as if there were none.
+  }
+  return memory.get(key) ?? null;
+}
+
+/** Keeps a JSON value over reloads. */
+export function keep(key, value) {
+  memory.set(key, value);
+  try {
+    localStorage.setItem(PREFIX + key, JSON.stringify(value));
+  } catch {
+    // Kept in memory.
+  }
+}
+
+export function forget(key) {
+  memory.delete(key);
+  try {
+    localStorage.removeItem(PREFIX + key);
+  } catch {
+    // It was in memory only.
+  }
+}
+
+/** All kept keys that begin with `start`. */
+export function keysFrom(start) {
+  const keys = new Set([...memory.keys()].filter((key) => key.startsWith(start)));
+  try {
+    for (const key of Object.keys(localStorage)) {
+      if (key.startsWith(PREFIX + start)) keys.add(key.slice(PREFIX.length));
+    }
+  } catch {
+    // Memory's keys are all there are.
+  }
+  return [...keys];
+}

@@ -1,0 +1,92 @@
+import { explain } from '../failure.js';
+import { nameOf } from '../people.js';
+import { byId, make, setText } from './dom.js';
+import { face } from './face.js';
+
+const FACES = 3;
+
+/** Who is in the conversation: the faces in the bar, the list behind them, and one's own name. */
+export class PeopleDialog {
+  #dialog = byId('people-dialog');
+  #input = byId('name-input');
+  #identity;
+  #rename;
+  #conversation = null;
+  #shown = '';
+
+  /** `rename(name)` is awaited. */
+  constructor({ identity, rename }) {
+    this.#identity = identity;
+    this.#rename = rename;
+    byId('people-button').addEventListener('click', () => this.#open());
+    byId('name-form').addEventListener('submit', (event) => void this.#save(event));
+    this.#input.addEventListener('input', () => this.#showSave());
+    closeOnBackdrop(this.#dialog);
+  }
+
+  /** Shows the people of `conversation`; to be called when they may have changed. */
+  show(conversation) {
+    this.#conversation = conversation;
+    const people = this.#people();
+    const key = JSON.stringify(people);
+    if (this.#shown === key) return;
+    this.#shown = key;
+    const faces = people.slice(0, FACES).map(({ userId, name }) => face(userId, name));
+    if (people.length > FACES) faces.push(make('span', 'face more', { children: [`+${people.length - FACES}`] }));
+    byId('people-faces').replaceChildren(...faces);
+    setText(byId('people-label'), people.length === 1 ? 'Your name' : `People: ${people.length}, and your name`);
+    byId('people-list').replaceChildren(...people.map((person) => row(person)));
+  }
+
+  #people() {
+    const me = { userId: this.#identity.userId, name: this.#identity.name, own: true };
+    const others = [...(this.#conversation?.members.values() ?? [])].filter(({ userId }) => userId !== me.userId);
+    const own = this.#conversation?.members.get(me.userId);
+    return [{ ...me, role: own?.role }, ...others.map(({ userId, name, role }) => ({ userId, name, role }))];
+  }
+
+  #open() {
+    this.#input.value = this.#identity.name;
+    this.#input.placeholder = nameOf(this.#identity.userId);
+    setText(byId('name-note'), 'Others in the conversation see it.');
+    this.#showSave();
+    this.#dialog.showModal();
+    // Somebody may have changed a name since.
+    if (this.#conversation?.joined) void this.#conversation.join();
+  }
+
+  #showSave() {
+    const name = this.#input.value.trim();
+    byId('name-save').disabled = !name || name === this.#identity.name;
+  }
+
+  async #save(event) {
+    event.preventDefault();
+    if (byId('name-save').disabled) return;
+    byId('name-save').disabled = true;
+    try {
+      await this.#rename(this.#input.value.trim());
+      this.#dialog.close();
+    } catch (failure) {
+      setText(byId('name-note'), `Not saved. ${explain(failure)}`);
+      this.#showSave();
+    }
+  }
+}
+
+function row({ userId, name, own, role }) {
+  const label = own ? `${nameOf(userId, name)} (you)` : nameOf(userId, name);
+  const children = [face(userId, name), make('span', 'name', { children: [label] })];
+  if (role === 'owner') children.push(make('span', 'role', { children: ['Owner'] }));
+  return make('li', '', { children });
+}
+
+/** A click beside a dialog closes it. */
+export function closeOnBackdrop(dialog) {
+  dialog.addEventListener('click', (event) => {
+    if (event.target !== dialog) return;
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    const inside = event.clientX >= left && event.clientX <= right && event.clientY >= top && event.clientY <= bottom;
+    if (!inside) dialog.close();
+  });
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+
+const require = createRequire(import.meta.url);
+
+/** Folders of the packages that the pages load in the browser, by their place under `/vendor/`. */
+const VENDORS = {
+  'socket.io': 'socket.io-client/dist/socket.io.js',
+  marked: 'marked',
+  dompurify: 'dompurify',
+  inter: '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2',
+} as const;
+
+const VENDOR_MAX_AGE_MS = 60 * 60 * 1000;
+
+/** Nothing but what this server serves itself, and no scripts or styles inside the markup. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'self'",
+  "base-uri 'none'",
+  "object-src 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/**
+ * Serves the demo chat at `/` and what it loads, by GET and HEAD; other methods and unknown paths go on to the
+ * application. To be called before the application listens.
+ */
+export function servePages(app: NestExpressApplication): void {
+  app.useStaticAssets(publicFolder(), {
+    redirect: false,
+    // Names without a hash: every load asks whether they changed, and gets 304.
+    cacheControl: false,
+    setHeaders: setPageHeaders,
+  });
+  for (const [name, entry] of Object.entries(VENDORS)) {
+    app.useStaticAssets(dirname(require.resolve(entry)), {
+      prefix: `/vendor/${name}/`,
+      index: false,
+      redirect: false,
+      maxAge: VENDOR_MAX_AGE_MS,
+      setHeaders: (response) => void response.setHeader('X-Content-Type-Options', 'nosniff'),
+    });
+  }
+}
+
+function setPageHeaders(response: { setHeader(name: string, value: string): unknown }): void {
+  response.setHeader('Cache-Control', 'no-cache');
+  response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
+  response.setHeader('Referrer-Policy', 'no-referrer');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+}
+
+/** `public/` of the project, seen from `src/pages` as well as from `dist/src/pages`. */
+function publicFolder(): string {
+  const folders = ['../../public', '../../../public'].map((path) => join(import.meta.dirname, path));
+  const folder = folders.find((candidate) => existsSync(join(candidate, 'index.html')));
+  if (!folder) throw new Error(`The pages are missing: no index.html in ${folders.join(' or ')}`);
+  return folder;
+}
