@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { isAlive } from '../../src/database/embedded/processes.js';
@@ -129,13 +130,26 @@ describe('after kill -9 of the process', () => {
     expect((await readdir(dataDir)).toSorted()).toEqual(['postgres', 'postgres.log']);
   });
 
-  it('and of PostgreSQL, the next start recovers what was committed', async () => {
+  it('and of PostgreSQL, the next start waits for the orphans that still use the folder, and recovers', async () => {
+    await plant();
     const first = await runUp();
-    await remember(first.url);
     const pid = (await postmasterPid())!;
+    const client = new Client({ connectionString: first.url });
+    client.on('error', () => {});
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const orphan = rows[0]!.pid;
+    process.kill(orphan, 'SIGSTOP');
     await first.kill();
-    process.kill(pid, 'SIGKILL'); // Its own children live on for a moment, and use the folder.
-    await expectRemembered((await start()).url);
+    process.kill(pid, 'SIGKILL');
+    const starting = start();
+    const log = join(dataDir, 'postgres.log');
+    try {
+      await until(async () => (await readFile(log, 'utf8')).includes('shared memory block'));
+    } finally {
+      process.kill(orphan, 'SIGCONT');
+    }
+    await expectRemembered((await starting).url);
     expect(await postmasterPid()).not.toBe(pid);
   });
 });
