@@ -44,7 +44,7 @@ export async function build(root) {
       {
         doing: 'Building',
         note: 'a few seconds',
-        advice: 'Mend what the compiler names above, then run the same command again.',
+        advice: () => 'Mend what the compiler names above, then run the same command again.',
         cwd: root,
       },
     );

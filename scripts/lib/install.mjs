@@ -17,7 +17,7 @@ export async function install(root, { dev }) {
   await runStep(npm.command, [...npm.args, ...args], {
     doing: 'Installing dependencies',
     note: first ? 'first time, about a minute' : 'package-lock.json has changed',
-    advice: 'Check the network and the npm registry (npm ping), then run the same command again.',
+    advice: adviceFor,
     cwd: root,
     shell: npm.shell,
   });
@@ -40,7 +40,7 @@ export async function layPostgresLinks(root) {
   for (const folder of foldersWithoutLinks(root)) {
     await runStep(process.execPath, [join('scripts', 'hydrate-symlinks.js')], {
       doing: 'Preparing the embedded PostgreSQL',
-      advice: 'Delete node_modules and run the same command again.',
+      advice: () => 'Delete node_modules and run the same command again.',
       cwd: folder,
     });
   }
@@ -58,6 +58,13 @@ function foldersWithoutLinks(root) {
       const links = /** @type {{ target: string }[]} */ (JSON.parse(readFileSync(list, 'utf8')));
       return links.some(({ target }) => !lstatSync(join(folder, target), { throwIfNoEntry: false }));
     });
+}
+
+/** @param {string} output of npm */
+function adviceFor(output) {
+  if (output.includes('EUSAGE'))
+    return 'Run npm install: package.json was changed without package-lock.json.';
+  return 'Check the network and the npm registry (npm ping), then run the same command again.';
 }
 
 /** The npm that started us, or else the one on the PATH. */

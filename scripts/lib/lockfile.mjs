@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 /**
  * What is wrong with package-lock.json: it must install the same on every machine, from whatever registry that one uses.
@@ -13,7 +14,7 @@ export function lockfileFaults(root) {
   const paths = Object.keys(packages);
   const isLocked = (/** @type {string} */ name) =>
     paths.some((path) => path.endsWith(`node_modules/${name}`));
-  const faults = [];
+  const faults = [...rootFaults(root, packages[''])];
   for (const [path, entry] of Object.entries(packages)) {
     if (entry.resolved && /^\w+:|^\//.test(entry.resolved)) {
       faults.push(`${path} is bound to one place: ${entry.resolved}`);
@@ -26,4 +27,19 @@ export function lockfileFaults(root) {
     }
   }
   return faults;
+}
+
+/**
+ * What package.json wants and the lock file does not know of.
+ * @param {string} root
+ * @param {object | undefined} locked the lock file's copy of package.json
+ */
+function rootFaults(root, locked) {
+  const wanted = /** @type {Record<string, unknown>} */ (
+    JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  );
+  const known = /** @type {Record<string, unknown>} */ (locked ?? {});
+  return ['dependencies', 'devDependencies', 'optionalDependencies']
+    .filter((kind) => !isDeepStrictEqual(wanted[kind], known[kind]))
+    .map((kind) => `The ${kind} of package.json are not those that are locked: run npm install.`);
 }

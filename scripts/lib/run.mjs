@@ -8,7 +8,7 @@ const KEPT_OUTPUT_CHARS = 20_000;
  * @typedef {object} Step
  * @property {string} doing What is being done, such as `Installing dependencies`.
  * @property {string} [note] Said once, behind it: how long it takes.
- * @property {string} [advice] What to do when it fails; one sentence.
+ * @property {(output: string) => string} advice What to do when it fails with this output; one sentence.
  * @property {string} cwd
  * @property {Record<string, string | undefined>} [env] Instead of this process's own.
  * @property {boolean} [shell] Whether the command is a script that only a shell finds (npm on Windows).
@@ -91,7 +91,6 @@ export function endWithUs(child) {
  * @param {string} output
  */
 function failure(step, code, output) {
-  const lines = [output.trimEnd(), '', `${step.doing} failed (exit code ${code}).`];
-  if (step.advice) lines.push(step.advice);
-  return lines.join('\n');
+  const sentence = `${step.doing} failed (exit code ${code}).`;
+  return [output.trimEnd(), '', sentence, step.advice(output)].join('\n');
 }

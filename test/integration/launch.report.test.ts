@@ -50,7 +50,12 @@ describe('package-lock.json', () => {
       'node_modules/client': { resolved: 'client', link: true },
     };
     await writeFile(join(root, 'package-lock.json'), JSON.stringify({ packages }));
+    await writeFile(
+      join(root, 'package.json'),
+      JSON.stringify({ dependencies: { d: '1' }, optionalDependencies: { gone: '1' } }),
+    );
     expect(lockfileFaults(root)).toEqual([
+      'The dependencies of package.json are not those that are locked: run npm install.',
       'package.json wants gone, which is not locked.',
       'node_modules/a is bound to one place: https://registry.example/a.tgz',
       'node_modules/b is bound to one place: /home/somebody/b.tgz',
