@@ -11,7 +11,7 @@ import type { Delta, PromptMessage } from '../../src/providers/provider.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
 
-const KEY = 'sk-very-secret-key-0123456789';
+const KEY = 'very/secret+key=0123456789';
 const QUESTION: PromptMessage[] = [{ role: 'user', content: 'Hello?' }];
 
 let server: LlmServer;
@@ -240,6 +240,13 @@ describe('a provider that takes too long', () => {
     expect((await server.waitForClose(next)).aborted).toBe(true);
   });
 
+  it('but never falls silent for long is read to its end', async () => {
+    const iterator = ask('words:20:30', { idleTimeoutMs: 300 });
+    const started = performance.now();
+    for (let step = await iterator.next(); !step.done;) step = await iterator.next();
+    expect(performance.now() - started).toBeGreaterThan(500);
+  });
+
   it('never stops talking: provider_timeout after LLM_TIMEOUT_MS', async () => {
     const { text, error } = await failure('words:100000:5', { timeoutMs: 300, idleTimeoutMs: 5000 });
     expect(text).not.toBe('');
@@ -281,7 +288,7 @@ describe('a provider that fails', () => {
   });
 
   it('P11: what it says never gives away the key, nor more than a line', async () => {
-    const content = `${KEY} and Bearer abcdef\n${'long '.repeat(500)}`;
+    const content = `${KEY} and Bearer abcdef and sk-0123456789\n${'long '.repeat(500)}`;
     const { signal } = new AbortController();
     const iterator = provider()
       .stream({ model: 'status:400', messages: [{ role: 'user', content }], signal })
@@ -290,7 +297,7 @@ describe('a provider that fails', () => {
       () => expect.unreachable(),
       (thrown: unknown) => thrown as DomainError,
     );
-    expect(error.message).toContain('[key] and [key] long');
+    expect(error.message).toContain('[key] and [key] and [key] long');
     expect(error.message.length).toBeLessThan(300);
     expect((error.cause as Error).message).not.toContain(KEY);
     expect(JSON.stringify(error)).not.toContain(KEY);
@@ -321,10 +328,9 @@ describe('a provider that fails', () => {
     expect(error).toMatchObject({ code: 'provider_error', retryable: true });
   });
 
-  it('its own error event is quoted', async () => {
-    expect((await failure('error:0')).error.message).toBe(
-      'The provider failed: The model ran out of memory.',
-    );
+  it('its own error event is quoted, and its connection closed', async () => {
+    expect((await failure('error:0')).error.message).toBe('The provider failed: Out of memory.');
+    expect((await server.waitForClose(next)).aborted).toBe(true);
   });
 
   it('a page instead of an event stream is provider_error', async () => {

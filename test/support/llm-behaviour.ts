@@ -41,7 +41,7 @@ export function wordsText(count: number): string {
  * | `html` | a page instead of an event stream |
  * | `badjson:<words>` | broken JSON in an event |
  * | `odd:<words>` | an event of an unknown shape |
- * | `error:<words>` | the protocol's own error event |
+ * | `error:<words>` | the protocol's own error event; the connection stays open |
  * | `surrogates` | an emoji split over two chunks |
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
  * | `endlessline` | one event line that never ends |
@@ -122,11 +122,8 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   },
   error: async (turn, [count = '3']) => {
     await words(turn, Number(count), 0);
-    await event(
-      turn,
-      JSON.stringify({ error: { message: 'The model ran out of memory.', type: 'server_error' } }),
-    );
-    turn.response.end();
+    await event(turn, JSON.stringify({ error: { message: 'Out of memory.', type: 'server_error' } }));
+    if (!turn.signal.aborted) await once(turn.signal, 'abort');
   },
   surrogates: async (turn) => {
     await content(turn, 'smile \ud83d');

@@ -17,7 +17,6 @@ export interface Vocabulary {
 
 const MAX_CONCEPTS = 24;
 const SYNONYM = 0.7;
-const PART = 0.25;
 const SIMILAR = 0.6;
 
 /** What `question` is about; empty where it names nothing. Words beyond the first 24 are not looked at. */
@@ -25,10 +24,11 @@ export function concepts(question: string, vocabulary: Vocabulary): Concept[] {
   const found = new Map<string, Concept>();
   for (const { whole, parts } of words(joinPhrases(question))) {
     if (isStopWord(whole) || /^\d{1,2}$/.test(whole)) continue;
+    // A name such as DATABASE_URL means itself, not its parts; they stand in for one that is unknown.
     const known = parts.length > 1 && vocabulary.sectionsWith(whole) > 0;
     const heads = known ? [whole] : parts.filter((part) => !isStopWord(part));
     for (const head of heads) {
-      if (found.size < MAX_CONCEPTS) found.set(head, concept(head, known ? parts : [], vocabulary));
+      if (found.size < MAX_CONCEPTS) found.set(head, concept(head, vocabulary));
     }
   }
   return [...found.values()];
@@ -46,10 +46,9 @@ export function closeness({ terms }: Concept, present: ReadonlySet<string>): num
   return best;
 }
 
-function concept(head: string, parts: readonly string[], vocabulary: Vocabulary): Concept {
+function concept(head: string, vocabulary: Vocabulary): Concept {
   const isKnown = (term: string): boolean => vocabulary.sectionsWith(term) > 0;
   const terms = new Map<string, number>();
-  for (const part of parts) terms.set(part, PART);
   for (const synonym of synonymsOf(head).filter(isKnown)) terms.set(synonym, SYNONYM);
   if (isKnown(head)) terms.set(head, 1);
   else if (terms.size === 0) for (const similar of vocabulary.similarTo(head)) terms.set(similar, SIMILAR);

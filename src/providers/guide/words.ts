@@ -3,7 +3,7 @@ const STOP_WORDS = new Set(
   don else ever explain for from get gets getting give go goes got had happen happened happens has have having he help her here
   him his how i if in into is isn it its just know like look make makes many may me mean means might mine
   much must my need needs no not now of off ok on one only or our please possible possibly s set shall she
-  should show so some somebody somehow someone something support supports supported sure t tell than that the their them then there these they thing
+  should show so some somebody somehow someone something support supports supported sure t take takes tell than that the their them then there these they thing
   things this those through time to too up us use used uses using want was way we well were what when where
   whether which who whom why will wish with work works working would yes yet you your`.split(/\s+/),
 );

@@ -72,7 +72,7 @@ function callError(error: APICallError, context: ErrorContext, cause: { cause: E
 }
 
 /** Milliseconds of a `Retry-After` header, seconds or HTTP date (RFC 9110, 10.2.3); undefined where it says nothing. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
+function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined || header.trim() === '') return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
   const date = Date.parse(header);
@@ -80,7 +80,7 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
 }
 
 /** `text` as one short line without control characters, keys or tokens. */
-export function quote(text: string, apiKey: string | undefined): string {
+function quote(text: string, apiKey: string | undefined): string {
   const withoutKey = apiKey ? text.replaceAll(apiKey, '[key]') : text;
   const line = cleanText(withoutKey).replace(SECRETS, '[key]').replace(/\s+/g, ' ').trim();
   const characters = Array.from(line);
