@@ -1,6 +1,18 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +21,7 @@ import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
+import { findPostmaster, stopPostmaster } from '../../src/database/embedded/postmaster.js';
 import { isAlive } from '../../src/database/embedded/processes.js';
 import {
   buildProgram,
@@ -52,15 +65,15 @@ beforeEach(async () => {
   processes = [];
   servers = [];
   // Only its owner may enter a temporary folder: as root, these tests are those of a clone in root's home, too.
-  dataDir = await mkdtemp(join(tmpdir(), 'streamgate-crash-'));
+  dataDir = await realpath(await mkdtemp(join(tmpdir(), 'streamgate-crash-')));
 });
 
 afterEach(async () => {
   await Promise.all(processes.map((one) => one.kill()));
   await Promise.all(servers.map((server) => server.stop()));
-  const pid = await postmasterPid();
-  if (pid && isAlive(pid)) process.kill(pid, 'SIGQUIT');
-  if (pid) await until(() => !isAlive(pid));
+  // What a test that failed, or killed the owner, left running.
+  const left = await findPostmaster(join(dataDir, 'postgres'), join(dataDir, 'postgres.log'));
+  if (left) await stopPostmaster(left);
   await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
 });
 
