@@ -7,6 +7,8 @@ const GONE_AFTER_MS = 3000;
 export class Answers {
   #all = new Map();
   #log;
+  /** Streams that belong to another conversation, which this connection has just left. */
+  #foreign = new Set();
 
   constructor(log) {
     this.#log = log;
@@ -33,12 +35,13 @@ export class Answers {
 
   /** `stream:started` */
   begin(state) {
+    this.#foreign.delete(state.streamId);
     return this.#one(state.streamId).begin(state);
   }
 
   /** `stream:chunk` @returns the answer if it changed. */
   take(chunk) {
-    if (this.#log.hasAnswer(chunk.streamId)) return undefined;
+    if (this.#foreign.has(chunk.streamId) || this.#log.hasAnswer(chunk.streamId)) return undefined;
     const answer = this.#one(chunk.streamId);
     return answer.take(chunk) ? answer : undefined;
   }
@@ -53,6 +56,7 @@ export class Answers {
   /** The running streams of a join: all that are not among them have ended while nobody was looking. */
   adopt(activeStreams, onGone) {
     for (const active of activeStreams) this.#one(active.streamId).adopt(active);
+    this.#dropForeign();
     const running = new Set(activeStreams.map(({ streamId }) => streamId));
     const missing = [...this.#all.values()].filter(({ streamId, end }) => !end && !running.has(streamId));
     if (missing.length === 0) return;
@@ -67,6 +71,14 @@ export class Answers {
   /** Forgets the answers that are messages now. */
   tidy() {
     for (const id of this.#all.keys()) if (this.#log.hasAnswer(id)) this.#all.delete(id);
+  }
+
+  #dropForeign() {
+    for (const { streamId, state } of this.#all.values()) {
+      if (state) continue;
+      this.#all.delete(streamId);
+      this.#foreign.add(streamId);
+    }
   }
 
   #one(streamId) {

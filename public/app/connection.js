@@ -78,7 +78,9 @@ export class Connection extends Emitter {
       auth: (give) => give({ token: this.#token, deviceId: this.#identity.deviceId, acks: true }),
     });
     socket.on('connect', () => this.#connected());
-    socket.on('connect_error', (error) => this.#refused(error.data?.code ? new Failure(error.data) : unreachable()));
+    socket.on('connect_error', (error) =>
+      this.#refused(error.data?.code ? new Failure(error.data) : unreachable()),
+    );
     socket.on('disconnect', (reason) => this.#disconnected(reason));
     socket.on('connection:closing', (error) => (this.#closing = new Failure(error)));
     socket.on('connection:draining', () => (this.#draining = true));
@@ -113,13 +115,15 @@ export class Connection extends Emitter {
     if (reason === 'io client disconnect') return;
     if (this.#draining) void this.#connect();
     else if (closing) this.#refused(closing);
-    else if (reason === 'io server disconnect') this.#refused(new Failure({ message: 'The server ended the connection.' }));
+    else if (reason === 'io server disconnect')
+      this.#refused(new Failure({ message: 'The server ended the connection.' }));
     else this.#wait();
   }
 
   #refused(failure) {
     if (RENEWABLE.has(failure.code) && this.#renewals === 0) void this.#renew();
-    else if (failure.code === 'too_many_connections' || !failure.retryable) this.#enter({ phase: 'refused', failure });
+    else if (failure.code === 'too_many_connections' || !failure.retryable)
+      this.#enter({ phase: 'refused', failure });
     else this.#wait(failure);
   }
 

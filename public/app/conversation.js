@@ -1,12 +1,12 @@
 import { Answers } from './answers.js';
 import { Emitter } from './emitter.js';
+import { Gaps } from './gaps.js';
 import { callApi } from './http.js';
 import { MessageLog } from './message-log.js';
 import { Outbox } from './outbox.js';
 import { Receipts } from './receipts.js';
 import { Sender } from './sender.js';
 
-const HOLE_PATIENCE_MS = 1000;
 const JOIN_RETRY_MS = 2000;
 
 /**
@@ -30,11 +30,12 @@ export class Conversation extends Emitter {
   seen = false;
   #joining = false;
   #joinAgain = false;
-  #older = false;
-  #timers = new Set();
+  #closed = false;
+  #retry;
   #endings = [];
   #sender = new Sender(this);
   #receipts = new Receipts(this);
+  #gaps = new Gaps(this);
 
   constructor({ id, connection, identity }) {
     super();
@@ -46,13 +47,13 @@ export class Conversation extends Emitter {
 
   /** Ends all that this conversation does here, and leaves it. */
   close() {
+    this.#closed = true;
     for (const end of this.#endings) end();
-    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#retry);
     this.#sender.stop();
     this.#receipts.stop();
-    if (this.joined) this.connection.request('conversation:leave', { conversationId: this.id }).catch(() => {
-      // Left with the connection.
-    });
+    this.#gaps.stop();
+    if (this.joined) this.#leave();
     this.joined = false;
   }
 
@@ -82,7 +83,7 @@ export class Conversation extends Emitter {
 
   /** The server has acked `entry`. */
   sent(entry, message) {
-    this.#take([message], false);
+    this.take([message], false);
     // While a hole keeps it from being read, it goes on to be shown as it was written.
     if (message.seq <= this.log.lastSeq) this.outbox.remove(entry.clientMessageId);
     else entry.acked = true;
@@ -103,7 +104,10 @@ export class Conversation extends Emitter {
   /** Lets in whoever knows the link (`link`), or nobody new (`members`). @throws {Failure} */
   async setAccess(access) {
     const token = await this.identity.token();
-    const info = await callApi('PATCH', `/conversations/${encodeURIComponent(this.id)}`, { body: { access }, token });
+    const info = await callApi('PATCH', `/conversations/${encodeURIComponent(this.id)}`, {
+      body: { access },
+      token,
+    });
     this.info = { ...this.info, ...info };
     this.emit('change');
   }
@@ -114,23 +118,14 @@ export class Conversation extends Emitter {
     if (seen) this.#receipts.schedule();
   }
 
-  /** Loads the page before the first message. Does nothing where there is none, or while one is loading. */
-  async loadOlder() {
-    if (this.#older || !this.log.hasOlder || !this.joined) return;
-    this.#older = true;
-    try {
-      const page = await this.#history({ beforeSeq: this.log.firstSeq });
-      this.log.prepend(page.messages, page.hasMore);
-      this.emit('change');
-    } catch {
-      // The next scroll asks again.
-    } finally {
-      this.#older = false;
-    }
+  /** Loads the page before the first message, where there is one. */
+  loadOlder() {
+    return this.#gaps.loadOlder();
   }
 
   /** Joins, or joins again: for what was missed, the members and the present state of the answers. */
   async join() {
+    clearTimeout(this.#retry);
     if (this.#joining) {
       this.#joinAgain = true;
       return;
@@ -150,23 +145,37 @@ export class Conversation extends Emitter {
 
   #listen() {
     const on = (name, handle) => this.#endings.push(this.connection.on(name, handle));
-    const here = (handle) => ({ payload }) => payload.conversationId === this.id && handle(payload);
+    const here =
+      (handle) =>
+      ({ payload }) =>
+        payload.conversationId === this.id && handle(payload);
     on('phase', ({ phase }) => {
       if (phase === 'connected') return void this.join();
       this.joined = false;
       return this.emit('change');
     });
-    on('message:new', here((message) => this.#take([message], true)));
+    on(
+      'message:new',
+      here((message) => this.take([message], true)),
+    );
     on('queue:deliver', ({ payload, ack }) => {
       const messages = payload.items.filter(({ kind }) => kind === 'message').map(({ message }) => message);
-      this.#take(messages.filter(({ conversationId }) => conversationId === this.id), true);
+      const ours = messages.filter(({ conversationId }) => conversationId === this.id);
+      this.take(ours, true);
+      // Other conversations' messages are read from their log when they are opened.
       ack?.({ ok: true });
     });
-    on('conversation:changed', here(({ change, userId }) => this.#changed(change, userId)));
-    on('stream:started', here((state) => {
-      this.answers.begin(state);
-      this.emit('change');
-    }));
+    on(
+      'conversation:changed',
+      here(({ change, userId }) => this.#changed(change, userId)),
+    );
+    on(
+      'stream:started',
+      here((state) => {
+        this.answers.begin(state);
+        this.emit('change');
+      }),
+    );
     on('stream:chunk', ({ payload }) => this.#chunk(payload));
     on('stream:status', ({ payload }) => this.answers.status(payload) && this.emit('change'));
   }
@@ -174,22 +183,32 @@ export class Conversation extends Emitter {
   async #joinOnce() {
     const after = this.log.started ? { afterSeq: this.log.lastSeq } : {};
     const answer = await this.connection.request('conversation:join', { conversationId: this.id, ...after });
+    if (this.#closed) return this.#leave();
     this.joined = true;
     this.failure = null;
     this.info = answer.conversation;
     this.members = new Map(answer.members.map((member) => [member.userId, member]));
-    if (this.log.started) this.#take(answer.messages, true);
+    if (this.log.started) this.take(answer.messages, true);
     else this.#settle(this.log.begin(answer.messages, answer.hasMore));
-    if (this.log.lastSeq < answer.lastSeq) await this.#catchUp();
+    if (this.log.lastSeq < answer.lastSeq) await this.#gaps.catchUp();
     this.answers.adopt(answer.activeStreams, () => this.emit('change'));
     this.emit('change');
     this.#receipts.schedule();
-    void this.#sender.flush();
+    return void this.#sender.flush();
+  }
+
+  #leave() {
+    this.connection.request('conversation:leave', { conversationId: this.id }).catch(() => {
+      // Left with the connection.
+    });
   }
 
   #notJoined(failure) {
+    if (this.#closed) return;
     if (!failure.retryable) this.failure = failure;
-    else if (this.connection.connected) this.#after(failure.retryAfterMs ?? JOIN_RETRY_MS, () => this.join());
+    else if (this.connection.connected) {
+      this.#retry = setTimeout(() => void this.join(), failure.retryAfterMs ?? JOIN_RETRY_MS);
+    }
     this.emit('change');
   }
 
@@ -201,29 +220,22 @@ export class Conversation extends Emitter {
     return this.emit('change');
   }
 
-  /** Asks for what lies after the last message, page by page. */
-  async #catchUp() {
-    for (let more = true; more; ) {
-      const before = this.log.lastSeq;
-      const page = await this.#history({ afterSeq: before });
-      this.#take(page.messages, true);
-      more = page.hasMore && this.log.lastSeq > before;
-    }
-  }
-
-  #history(where) {
+  /** A page of the log. @throws {Failure} */
+  history(where) {
     return this.connection.request('message:history', { conversationId: this.id, ...where });
   }
 
-  #take(messages, live) {
+  /** Messages from anywhere, in any order, also repeated ones; `live`: the person is told of them. */
+  take(messages, live) {
     if (messages.length === 0) return;
     const readable = this.log.take(messages);
-    if (this.log.hasHole) this.#repairSoon();
+    if (this.log.hasHole) this.#gaps.repairSoon();
     this.#settle(readable);
     if (readable.length === 0) return;
     if (live) this.emit('arrived', readable);
     this.#receipts.schedule();
-    if (readable.some(({ role, senderId }) => role === 'user' && !this.members.has(senderId))) void this.join();
+    if (readable.some(({ role, senderId }) => role === 'user' && !this.members.has(senderId)))
+      void this.join();
   }
 
   /** Own messages that are in the log need not be sent any more; answers that are in it are written. */
@@ -237,35 +249,12 @@ export class Conversation extends Emitter {
 
   #chunk(chunk) {
     const answer = this.answers.take(chunk);
-    if (this.answers.hasHole) this.#repairSoon();
+    if (this.answers.hasHole) this.#gaps.repairSoon();
     if (!answer) return;
     this.emit('answer', answer);
     if (!answer.end) return;
-    if (answer.end.metadata?.messageId) this.#repairSoon();
+    if (answer.end.metadata?.messageId) this.#gaps.repairSoon();
     else this.emit('ended', answer);
     this.emit('change');
-  }
-
-  /** Gives what is missing a second to come by itself, then asks for it. */
-  #repairSoon() {
-    if (this.#repairing) return;
-    this.#repairing = true;
-    this.#after(HOLE_PATIENCE_MS, () => {
-      this.#repairing = false;
-      // A join fills both: messages by `afterSeq`, answers by their snapshots.
-      if (this.answers.hasHole) return this.join();
-      if (this.log.hasHole || this.answers.awaitsMessage) return this.#catchUp().catch((failure) => this.#notJoined(failure));
-      return undefined;
-    });
-  }
-
-  #repairing = false;
-
-  #after(delay, work) {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      void work();
-    }, delay);
-    this.#timers.add(timer);
   }
 }

@@ -22,6 +22,7 @@ export async function callApi(method, path, { body, token } = {}) {
 
 function asFailure(response, problem) {
   // A proxy in front may answer with a page of its own while the server is away.
-  if (!problem?.code) return response.status >= 500 ? unreachable() : new Failure({ message: response.statusText });
+  if (!problem?.code)
+    return response.status >= 500 ? unreachable() : new Failure({ message: response.statusText });
   return new Failure({ ...problem, message: problem.detail });
 }

@@ -52,7 +52,7 @@ export class MessageLog {
   #release() {
     const readable = [];
     for (const seq of this.#held.keys()) if (seq <= this.lastSeq) this.#held.delete(seq);
-    for (let next; (next = this.#held.get(this.lastSeq + 1)); ) {
+    for (let next; (next = this.#held.get(this.lastSeq + 1));) {
       this.#held.delete(next.seq);
       this.lastSeq = next.seq;
       if (next.streamId) this.#streams.add(next.streamId);

@@ -25,7 +25,7 @@ export class Sender {
     this.#busy = true;
     clearTimeout(this.#timer);
     try {
-      for (let entry; (entry = this.#next()); ) await this.#send(entry);
+      for (let entry; (entry = this.#next());) await this.#send(entry);
     } catch (failure) {
       this.#later(failure);
     } finally {
@@ -35,7 +35,7 @@ export class Sender {
 
   #next() {
     if (!this.#conversation?.joined) return undefined;
-    return this.#conversation.outbox.entries.find((entry) => !entry.failure);
+    return this.#conversation.outbox.entries.find((entry) => !entry.failure && !entry.acked);
   }
 
   async #send(entry) {
@@ -55,7 +55,8 @@ export class Sender {
   #later(failure) {
     const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#tries);
     this.#tries += 1;
-    if (this.#conversation && failure.code !== 'unreachable') this.#conversation.emit('notice', explain(failure));
+    if (this.#conversation && failure.code !== 'unreachable')
+      this.#conversation.emit('notice', explain(failure));
     this.#timer = setTimeout(() => void this.flush(), Math.max(delay, failure.retryAfterMs ?? 0));
   }
 }

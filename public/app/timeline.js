@@ -18,11 +18,27 @@ export function timeline({ log, outbox, answers, identity }) {
 function fromMessage(message, me) {
   const at = Date.parse(message.createdAt);
   if (message.role === 'assistant') {
-    return { key: `answer/${message.id}`, kind: 'assistant', id: message.id, at, message, replyTo: message.replyTo };
+    return {
+      key: `answer/${message.id}`,
+      kind: 'assistant',
+      id: message.id,
+      at,
+      message,
+      replyTo: message.replyTo,
+    };
   }
   const own = message.senderId === me;
   const key = own && message.clientMessageId ? `own/${message.clientMessageId}` : `message/${message.id}`;
-  return { key, kind: 'person', id: message.id, at, message, own, senderId: message.senderId, text: message.content };
+  return {
+    key,
+    kind: 'person',
+    id: message.id,
+    at,
+    message,
+    own,
+    senderId: message.senderId,
+    text: message.content,
+  };
 }
 
 function fromOutbox(entry, me) {
@@ -53,15 +69,19 @@ function fromAnswer(answer) {
 
 /** Adds what depends on the neighbours: days, grouping, and which question an answer is to where that is not plain. */
 function withContext(entries) {
-  const questions = new Map(entries.filter(({ kind }) => kind === 'person').map((entry) => [entry.id, entry]));
+  const questions = new Map(
+    entries.filter(({ kind }) => kind === 'person').map((entry) => [entry.id, entry]),
+  );
   const shown = [];
   let before = null;
   for (const entry of entries) {
-    const newDay = !before || !sameDay(before.at, entry.at);
+    // A conversation that began today needs no line to say so.
+    const newDay = !sameDay(before?.at ?? Date.now(), entry.at);
     if (newDay) shown.push({ key: `day/${dayOf(entry.at)}/${entry.key}`, kind: 'day', at: entry.at });
-    entry.grouped = !newDay && together(before, entry);
+    entry.grouped = !newDay && before !== null && together(before, entry);
     if (before) before.joinedBelow = entry.grouped;
-    if (entry.replyTo && before?.id !== entry.replyTo.messageId) entry.question = questions.get(entry.replyTo.messageId);
+    if (entry.replyTo && before?.id !== entry.replyTo.messageId)
+      entry.question = questions.get(entry.replyTo.messageId);
     shown.push(entry);
     before = entry;
   }
@@ -69,7 +89,8 @@ function withContext(entries) {
 }
 
 function together(before, entry) {
-  const samePerson = before.kind === 'person' && entry.kind === 'person' && before.senderId === entry.senderId;
+  const samePerson =
+    before.kind === 'person' && entry.kind === 'person' && before.senderId === entry.senderId;
   return samePerson && entry.at - before.at < TOGETHER_MS;
 }
 

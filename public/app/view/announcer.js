@@ -13,7 +13,9 @@ export class Announcer {
     this.#conversation = conversation;
     conversation.on('arrived', (messages) => this.#arrived(messages));
     conversation.on('answer', (answer) => this.#writing(answer));
-    conversation.on('ended', (answer) => this.#say(answer.end.type === 'error' ? 'The answer failed.' : 'The answer was stopped.'));
+    conversation.on('ended', (answer) =>
+      this.#say(answer.end.type === 'error' ? 'The answer failed.' : 'The answer was stopped.'),
+    );
   }
 
   #writing({ streamId, state, end }) {
@@ -28,7 +30,8 @@ export class Announcer {
   }
 
   #sentence({ role, senderId, content, metadata }) {
-    const name = role === 'assistant' ? 'Assistant' : nameOf(senderId, this.#conversation.members.get(senderId)?.name);
+    const name =
+      role === 'assistant' ? 'Assistant' : nameOf(senderId, this.#conversation.members.get(senderId)?.name);
     return `${name}${metadata.finish === 'cancelled' ? ' (stopped)' : ''}: ${content.slice(0, LONGEST)}`;
   }
 

@@ -24,7 +24,14 @@ export class AssistantView {
     this.#conversation = conversation;
     const author = make('span', 'author', { children: ['Assistant'] });
     const byline = make('div', 'byline', { children: [author, this.#time] });
-    const parts = [byline, this.#reply, this.#thinking.element, this.#waiting.element, this.#text.element, this.#foot];
+    const parts = [
+      byline,
+      this.#reply,
+      this.#thinking.element,
+      this.#waiting.element,
+      this.#text.element,
+      this.#foot,
+    ];
     this.element.append(assistantFace(), make('div', 'body', { children: parts }));
   }
 
@@ -99,7 +106,8 @@ export class AssistantView {
 
 function pauseNote(status) {
   if (status === 'paused') return [make('span', 'note', { children: ['Paused'] })];
-  if (status === 'interrupted') return [make('span', 'note', { children: ['Interrupted; it goes on in a moment'] })];
+  if (status === 'interrupted')
+    return [make('span', 'note', { children: ['Interrupted; it goes on in a moment'] })];
   return [];
 }
 

@@ -31,7 +31,10 @@ export class ChatPage {
     scroller: this.#scroller,
     onDrawn: (entries) => this.#drawn(entries),
   });
-  #composer = new Composer({ onSend: (text, ask) => this.#send(text, ask), onEscape: () => this.#stopLast() });
+  #composer = new Composer({
+    onSend: (text, ask) => this.#send(text, ask),
+    onEscape: () => this.#stopLast(),
+  });
   #share = new ShareDialog();
   #people;
 
@@ -91,7 +94,8 @@ export class ChatPage {
     byId('empty').hidden = state === 'none';
     byId('thread').hidden = state !== 'none';
     if (state === 'closed') byId('empty').replaceChildren(...closedDoor(failure, goToNewConversation));
-    if (state === 'welcome') byId('empty').replaceChildren(...welcome((question) => this.#send(question, true)));
+    if (state === 'welcome')
+      byId('empty').replaceChildren(...welcome((question) => this.#send(question, true)));
   }
 
   #send(text, ask) {

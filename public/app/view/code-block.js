@@ -5,9 +5,15 @@ const COPIED_FOR_MS = 1600;
 /** A code block with its language and a copy button; `code` is the element that holds the text. */
 export function codeBlock(code, language) {
   const label = make('span', '', { children: ['Copy'] });
-  const button = make('button', 'code-copy', { type: 'button', 'aria-label': 'Copy code', children: [icon('copy'), label] });
+  const button = make('button', 'code-copy', {
+    type: 'button',
+    'aria-label': 'Copy code',
+    children: [icon('copy'), label],
+  });
   button.addEventListener('click', () => void copy(code, label));
-  const head = make('div', 'code-head', { children: [make('span', '', { children: [language || 'text'] }), button] });
+  const head = make('div', 'code-head', {
+    children: [make('span', '', { children: [language || 'text'] }), button],
+  });
   const pre = make('pre', '', { tabindex: '0', 'aria-label': 'Code', children: [code] });
   return make('div', 'code', { children: [head, pre] });
 }

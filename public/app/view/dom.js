@@ -27,7 +27,10 @@ export function icon(name, className = 'icon') {
 
 /** A button with an icon and a label that all can see. */
 export function iconButton(className, iconName, label) {
-  return make('button', className, { type: 'button', children: [icon(iconName), make('span', '', { children: [label] })] });
+  return make('button', className, {
+    type: 'button',
+    children: [icon(iconName), make('span', '', { children: [label] })],
+  });
 }
 
 /** Sets the text only where it differs, so that nothing is announced or selected anew. */
@@ -51,6 +54,7 @@ function copyBySelection(text) {
   area.value = text;
   (document.querySelector('dialog[open]') ?? document.body).append(area);
   area.select();
+  // oxlint-disable-next-line typescript/no-deprecated -- there is no other way on an insecure origin
   const copied = document.execCommand('copy');
   area.remove();
   return copied;

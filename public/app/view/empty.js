@@ -17,7 +17,9 @@ export function welcome(onAsk) {
     icon('mark', 'mark'),
     make('h2', '', { children: ['What would you like to know?'] }),
     make('p', '', {
-      children: ['Answers stream in for everybody in the conversation, and go on when you reload in the middle of one.'],
+      children: [
+        'Answers stream in for everybody in the conversation, and go on when you reload in the middle of one.',
+      ],
     }),
     make('div', 'suggestions', { role: 'group', 'aria-label': 'Suggested questions', children: buttons }),
   ];

@@ -32,15 +32,21 @@ export class PeopleDialog {
     if (this.#shown === key) return;
     this.#shown = key;
     const faces = people.slice(0, FACES).map(({ userId, name }) => face(userId, name));
-    if (people.length > FACES) faces.push(make('span', 'face more', { children: [`+${people.length - FACES}`] }));
+    if (people.length > FACES)
+      faces.push(make('span', 'face more', { children: [`+${people.length - FACES}`] }));
     byId('people-faces').replaceChildren(...faces);
-    setText(byId('people-label'), people.length === 1 ? 'Your name' : `People: ${people.length}, and your name`);
+    setText(
+      byId('people-label'),
+      people.length === 1 ? 'Your name' : `People: ${people.length}, and your name`,
+    );
     byId('people-list').replaceChildren(...people.map((person) => row(person)));
   }
 
   #people() {
     const me = { userId: this.#identity.userId, name: this.#identity.name, own: true };
-    const others = [...(this.#conversation?.members.values() ?? [])].filter(({ userId }) => userId !== me.userId);
+    const others = [...(this.#conversation?.members.values() ?? [])].filter(
+      ({ userId }) => userId !== me.userId,
+    );
     const own = this.#conversation?.members.get(me.userId);
     return [{ ...me, role: own?.role }, ...others.map(({ userId, name, role }) => ({ userId, name, role }))];
   }
@@ -86,7 +92,8 @@ export function closeOnBackdrop(dialog) {
   dialog.addEventListener('click', (event) => {
     if (event.target !== dialog) return;
     const { left, right, top, bottom } = dialog.getBoundingClientRect();
-    const inside = event.clientX >= left && event.clientX <= right && event.clientY >= top && event.clientY <= bottom;
+    const inside =
+      event.clientX >= left && event.clientX <= right && event.clientY >= top && event.clientY <= bottom;
     if (!inside) dialog.close();
   });
 }

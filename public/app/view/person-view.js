@@ -12,7 +12,7 @@ export class PersonView {
   element = make('li', 'entry person');
   #author = make('span', 'author');
   #time = timeElement();
-  #text = make('div', 'text');
+  #text = make('div', 'said');
   #foot = make('div', 'foot');
   #body;
   #face = null;

@@ -32,7 +32,8 @@ export class ShareDialog {
       if (this.#conversation.info?.access !== 'link') await this.#conversation.setAccess('link');
       this.#opened();
     } catch (failure) {
-      const reason = failure.code === 'forbidden' ? 'Only the owner of the conversation can share it.' : explain(failure);
+      const reason =
+        failure.code === 'forbidden' ? 'Only the owner of the conversation can share it.' : explain(failure);
       setText(byId('share-text'), reason);
     }
   }

@@ -11,7 +11,7 @@ export class Thread {
   #views = new Map();
   #grown = new Set();
   #changed = false;
-  #frame = null;
+  #scheduled = false;
   #scroller;
   #onDrawn;
 
@@ -34,17 +34,23 @@ export class Thread {
   /** To be called when anything changed. */
   redraw() {
     this.#changed = true;
-    this.#frame ??= requestAnimationFrame(() => this.#draw());
+    this.#schedule();
   }
 
   /** To be called when only the text of `answer` grew. */
   grow(answer) {
     this.#grown.add(answer);
-    this.#frame ??= requestAnimationFrame(() => this.#draw());
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => this.#draw());
   }
 
   #draw() {
-    this.#frame = null;
+    this.#scheduled = false;
     if (this.#changed) this.#scroller.keepPlace(this.#list, () => this.#drawAll());
     else for (const answer of this.#grown) this.#views.get(`answer/${answer.state?.messageId}`)?.showText();
     this.#changed = false;
