@@ -12,7 +12,14 @@ import { runStep } from './run.mjs';
  */
 export async function install(root, { dev }) {
   const first = !existsSync(join(root, 'node_modules'));
-  const args = ['ci', '--no-audit', '--no-fund', ...(dev ? ['--include=dev'] : []), ...cacheArguments()];
+  const args = [
+    'ci',
+    '--loglevel=error',
+    '--no-audit',
+    '--no-fund',
+    ...(dev ? ['--include=dev'] : []),
+    ...cacheArguments(),
+  ];
   const npm = npmCommand();
   await runStep(npm.command, [...npm.args, ...args], {
     doing: 'Installing dependencies',
@@ -64,6 +71,9 @@ function foldersWithoutLinks(root) {
 function adviceFor(output) {
   if (output.includes('EUSAGE'))
     return 'Run npm install: package.json was changed without package-lock.json.';
+  if (output.includes('ENOTEMPTY')) {
+    return 'Another npm is still at work in this folder: wait until it has ended, then run the same command again.';
+  }
   return 'Check the network and the npm registry (npm ping), then run the same command again.';
 }
 
