@@ -226,11 +226,11 @@ end $$`;
 
 /**
  * Moves members' positions up to a `seq` each (clamped to what exists) and takes what they cover off the queue, for a
- * batch of acknowledgements. Returns the positions that moved.
+ * batch of acknowledgements. Returns the members' positions, and whether they moved; nothing for who is no member.
  */
 const ACK_MESSAGES = `
 create function ack_messages(p_user text[], p_conversation text[], p_delivered bigint[], p_read bigint[])
-returns table (user_id text, conversation_id text, delivered_seq bigint, read_seq bigint)
+returns table (user_id text, conversation_id text, delivered_seq bigint, read_seq bigint, moved bool)
 language plpgsql volatile ${PINNED} as $$
 #variable_conflict use_column
 begin
@@ -248,16 +248,22 @@ begin
       cross join lateral (
         select d.ctid from deliveries d
         where d.user_id = a.u and d.conversation_id = a.c and d.seq <= a.d
-        order by d.id for update skip locked) d)))
-  update members m
-  set delivered_seq = greatest(m.delivered_seq, least(a.d, c.last_seq)),
-    delivered_at = case when least(a.d, c.last_seq) > m.delivered_seq then clock_timestamp() else m.delivered_at end,
-    read_seq = greatest(m.read_seq, least(a.r, c.last_seq)),
-    read_at = case when least(a.r, c.last_seq) > m.read_seq then clock_timestamp() else m.read_at end
-  from acks a join conversations c on c.id = a.c
-  where m.conversation_id = a.c and m.user_id = a.u
-    and (m.delivered_seq < least(a.d, c.last_seq) or m.read_seq < least(a.r, c.last_seq))
-  returning m.user_id, m.conversation_id, m.delivered_seq, m.read_seq;
+        order by d.id for update skip locked) d))),
+  moved as (
+    update members m
+    set delivered_seq = greatest(m.delivered_seq, least(a.d, c.last_seq)),
+      delivered_at = case when least(a.d, c.last_seq) > m.delivered_seq then clock_timestamp() else m.delivered_at end,
+      read_seq = greatest(m.read_seq, least(a.r, c.last_seq)),
+      read_at = case when least(a.r, c.last_seq) > m.read_seq then clock_timestamp() else m.read_at end
+    from acks a join conversations c on c.id = a.c
+    where m.conversation_id = a.c and m.user_id = a.u
+      and (m.delivered_seq < least(a.d, c.last_seq) or m.read_seq < least(a.r, c.last_seq))
+    returning m.user_id, m.conversation_id, m.delivered_seq, m.read_seq)
+  select m.user_id, m.conversation_id, coalesce(v.delivered_seq, m.delivered_seq),
+    coalesce(v.read_seq, m.read_seq), v.user_id is not null
+  from acks a
+  join members m on m.conversation_id = a.c and m.user_id = a.u
+  left join moved v on v.conversation_id = a.c and v.user_id = a.u;
 end $$`;
 
 const FUNCTIONS = [

@@ -4,34 +4,39 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Entity('members')
 @Index('members_user', ['userId', 'conversationId'])
 export class MemberEntity {
-  @PrimaryColumn('text', { name: 'conversation_id', collation: 'C', primaryKeyConstraintName: 'members_pk' })
+  @PrimaryColumn({
+    type: 'text',
+    name: 'conversation_id',
+    collation: 'C',
+    primaryKeyConstraintName: 'members_pk',
+  })
   conversationId: string;
 
-  @PrimaryColumn('text', { name: 'user_id', collation: 'C', primaryKeyConstraintName: 'members_pk' })
+  @PrimaryColumn({ type: 'text', name: 'user_id', collation: 'C', primaryKeyConstraintName: 'members_pk' })
   userId: string;
 
-  @Column('text', { nullable: true })
+  @Column({ type: 'text', nullable: true })
   name: string | null;
 
-  @Column('text', { collation: 'C', default: 'member' })
+  @Column({ type: 'text', collation: 'C', default: 'member' })
   role: string;
 
-  @Column('timestamptz', { name: 'joined_at', precision: 3, default: () => 'now()' })
+  @Column({ type: 'timestamptz', name: 'joined_at', precision: 3, default: () => 'now()' })
   joinedAt: Date;
 
   /** The conversation's `seq` when the membership began: what came before was never queued. */
-  @Column('bigint', { name: 'joined_seq', default: 0 })
+  @Column({ type: 'bigint', name: 'joined_seq', default: 0 })
   joinedSeq: string;
 
-  @Column('bigint', { name: 'delivered_seq', default: 0 })
+  @Column({ type: 'bigint', name: 'delivered_seq', default: 0 })
   deliveredSeq: string;
 
-  @Column('timestamptz', { name: 'delivered_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'delivered_at', precision: 3, nullable: true })
   deliveredAt: Date | null;
 
-  @Column('bigint', { name: 'read_seq', default: 0 })
+  @Column({ type: 'bigint', name: 'read_seq', default: 0 })
   readSeq: string;
 
-  @Column('timestamptz', { name: 'read_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'read_at', precision: 3, nullable: true })
   readAt: Date | null;
 }

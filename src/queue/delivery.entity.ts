@@ -3,30 +3,31 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 /** Row of a delivery that waits. It is deleted when the recipient acks (P8). */
 @Entity('deliveries')
 export class DeliveryEntity {
-  @PrimaryColumn('text', { name: 'user_id', collation: 'C', primaryKeyConstraintName: 'deliveries_pk' })
+  @PrimaryColumn({ type: 'text', name: 'user_id', collation: 'C', primaryKeyConstraintName: 'deliveries_pk' })
   userId: string;
 
-  @PrimaryColumn('bigint', {
+  @PrimaryColumn({
+    type: 'bigint',
     generated: 'identity',
     generatedIdentity: 'ALWAYS',
     primaryKeyConstraintName: 'deliveries_pk',
   })
   id: string;
 
-  @Column('text', { name: 'conversation_id', collation: 'C', nullable: true })
+  @Column({ type: 'text', name: 'conversation_id', collation: 'C', nullable: true })
   conversationId: string | null;
 
-  @Column('bigint', { nullable: true })
+  @Column({ type: 'bigint', nullable: true })
   seq: string | null;
 
   /** The system message itself; null where the row points to a message of a conversation. */
-  @Column('json', { nullable: true })
+  @Column({ type: 'json', nullable: true })
   system: Record<string, unknown> | null;
 
-  @Column('smallint', { default: 0 })
+  @Column({ type: 'smallint', default: 0 })
   attempts: number;
 
-  @Column('timestamptz', { name: 'created_at', precision: 3, default: () => 'now()' })
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'now()' })
   createdAt: Date;
 }
 
@@ -34,34 +35,39 @@ export class DeliveryEntity {
 @Entity('ended_deliveries')
 @Index('ended_deliveries_age', ['endedAt'])
 export class EndedDeliveryEntity {
-  @PrimaryColumn('text', { name: 'user_id', collation: 'C', primaryKeyConstraintName: 'ended_deliveries_pk' })
+  @PrimaryColumn({
+    type: 'text',
+    name: 'user_id',
+    collation: 'C',
+    primaryKeyConstraintName: 'ended_deliveries_pk',
+  })
   userId: string;
 
-  @PrimaryColumn('bigint', { primaryKeyConstraintName: 'ended_deliveries_pk' })
+  @PrimaryColumn({ type: 'bigint', primaryKeyConstraintName: 'ended_deliveries_pk' })
   id: string;
 
-  @Column('text', { name: 'conversation_id', collation: 'C', nullable: true })
+  @Column({ type: 'text', name: 'conversation_id', collation: 'C', nullable: true })
   conversationId: string | null;
 
-  @Column('bigint', { nullable: true })
+  @Column({ type: 'bigint', nullable: true })
   seq: string | null;
 
-  @Column('json', { nullable: true })
+  @Column({ type: 'json', nullable: true })
   system: Record<string, unknown> | null;
 
   @Column('smallint')
   attempts: number;
 
-  @Column('text', { collation: 'C' })
+  @Column({ type: 'text', collation: 'C' })
   state: string;
 
   /** Whether the user has been told of it, as part of `dropped`. */
-  @Column('boolean', { default: false })
+  @Column({ type: 'boolean', default: false })
   told: boolean;
 
-  @Column('timestamptz', { name: 'created_at', precision: 3 })
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;
 
-  @Column('timestamptz', { name: 'ended_at', precision: 3, default: () => 'now()' })
+  @Column({ type: 'timestamptz', name: 'ended_at', precision: 3, default: () => 'now()' })
   endedAt: Date;
 }

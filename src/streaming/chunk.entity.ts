@@ -7,21 +7,21 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
   where: `type = ANY (ARRAY['complete'::text, 'cancelled'::text, 'error'::text])`,
 })
 export class ChunkEntity {
-  @PrimaryColumn('uuid', { name: 'stream_id', primaryKeyConstraintName: 'stream_chunks_pk' })
+  @PrimaryColumn({ type: 'uuid', name: 'stream_id', primaryKeyConstraintName: 'stream_chunks_pk' })
   streamId: string;
 
-  @PrimaryColumn('integer', { primaryKeyConstraintName: 'stream_chunks_pk' })
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'stream_chunks_pk' })
   sequence: number;
 
-  @Column('text', { collation: 'C' })
+  @Column({ type: 'text', collation: 'C' })
   type: string;
 
   @Column('text')
   content: string;
 
-  @Column('json', { nullable: true })
+  @Column({ type: 'json', nullable: true })
   metadata: Record<string, unknown> | null;
 
-  @Column('timestamptz', { name: 'created_at', precision: 3 })
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;
 }

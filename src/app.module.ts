@@ -1,0 +1,38 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { migrations } from '../migrations/index.js';
+import { AuthModule } from './auth/auth.module.js';
+import type { Config } from './config/config.js';
+import { ConfigModule } from './config/config.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import type { DatabaseLog } from './database/log.js';
+import { entities } from './entities.js';
+import { GatewayModule } from './gateway/gateway.module.js';
+import { HealthModule } from './health/health.module.js';
+import { RelayModule } from './relay/relay.module.js';
+import { StreamingModule } from './streaming/streaming.module.js';
+
+interface AppOptions {
+  config: Config;
+  databaseUrl: string;
+  log: DatabaseLog;
+}
+
+/** The whole service, put together. */
+@Module({})
+export class AppModule {
+  static of({ config, databaseUrl, log }: AppOptions): DynamicModule {
+    const poolSize = config.DATABASE_POOL_SIZE;
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.of(config),
+        DatabaseModule.of({ url: databaseUrl, poolSize, entities, migrations, log }),
+        RelayModule,
+        AuthModule,
+        StreamingModule,
+        GatewayModule,
+        HealthModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,21 @@
+import { Injectable, type PipeTransform } from '@nestjs/common';
+import { isConversationId, isUserId } from '../protocol/index.js';
+import { invalid } from './payload.js';
+
+/** A conversation's id in a path. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class ConversationIdPipe implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (isConversationId(value)) return value;
+    throw invalid(['the conversation id must be 1 to 128 characters of A-Z a-z 0-9 . _ : -']);
+  }
+}
+
+/** A user's id in a path, percent-decoded. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class UserIdPipe implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (isUserId(value)) return value;
+    throw invalid(['the user id must be 1 to 256 characters without control characters']);
+  }
+}

@@ -1,0 +1,128 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { NodeIdentity } from '../common/node-identity.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { isDataFault, toDatabaseError } from '../database/errors.js';
+import { Lanes } from '../database/lanes.js';
+import type { Lane } from '../database/lane.js';
+import { LIMITS, type StreamTransport } from '../protocol/index.js';
+import { StreamSlots } from './stream-slots.js';
+
+/** The answer that a message asks for: becomes the row of a stream in the message's own commit (P2). */
+export interface AnswerRequest {
+  streamId: string;
+  messageId: string;
+  provider: string;
+  model: string;
+  transport: StreamTransport;
+  options: Record<string, unknown>;
+}
+
+/** A message to append. `id` is used when it is stored; a duplicate keeps the first's. */
+export interface AppendItem {
+  conversationId: string;
+  senderId: string;
+  clientMessageId: string;
+  id: string;
+  content: string;
+  metadata: Record<string, unknown>;
+  answer?: AnswerRequest;
+}
+
+export type AppendResult =
+  | { outcome: 'not_found' }
+  | { outcome: 'too_many_streams' }
+  | {
+      outcome: 'stored' | 'duplicate';
+      seq: number;
+      id: string;
+      createdAt: Date;
+      /** The conversation's membership version at the commit; null for a duplicate. */
+      memberVersion: number | null;
+      streamId: string | null;
+    };
+
+interface AppendRow {
+  n: number;
+  outcome: AppendResult['outcome'];
+  seq: string;
+  id: string;
+  created_at: Date;
+  member_version: number | null;
+  stream_id: string | null;
+}
+
+const LANES = 2;
+
+const APPEND = {
+  name: 'append_messages',
+  text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+};
+
+/** Appends messages by group commit, on connections of their own, sharded by conversation. */
+@Injectable()
+export class AppendStore {
+  private readonly lanes: Lane[];
+  private readonly commits: GroupCommit<AppendItem, AppendResult>;
+
+  constructor(
+    lanes: Lanes,
+    private readonly node: NodeIdentity,
+    private readonly slots: StreamSlots,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.lanes = Array.from({ length: LANES }, (_, index) => lanes.open(`append-${index}`));
+    this.commits = new GroupCommit({
+      commit: (batch, lane) => this.commit(batch, lane),
+      laneOf: (item) => laneOfKey(item.conversationId, LANES),
+      lanes: LANES,
+      sizeOf: (item) => item.content.length * 3 + 1024,
+      isItemFault: isDataFault,
+      deadlineMs: LIMITS.requestTimeoutMs,
+    });
+  }
+
+  /**
+   * Resolves after the commit. Sending the same item again is harmless.
+   * @throws {DomainError} `timeout` or `internal`, retryable, when the database is slow or away.
+   */
+  async append(item: AppendItem): Promise<AppendResult> {
+    try {
+      return await this.commits.submit(item);
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+
+  private async commit(batch: readonly AppendItem[], lane: number): Promise<AppendResult[]> {
+    const connection = this.lanes[lane] as Lane;
+    const rows = await connection.query<AppendRow>(APPEND, [
+      batch.map((item) => item.conversationId),
+      batch.map((item) => item.senderId),
+      batch.map((item) => item.clientMessageId),
+      batch.map((item) => item.id),
+      batch.map((item) => item.content),
+      batch.map((item) => JSON.stringify(item.metadata)),
+      batch.map((item) => (item.answer ? JSON.stringify(item.answer) : null)),
+      this.node.id,
+      this.config.STREAM_MAX_PER_USER,
+      this.slots.free(),
+    ]);
+    // Rows come back in no useful order.
+    const results: AppendResult[] = [];
+    for (const row of rows) results[row.n - 1] = toResult(row);
+    return results;
+  }
+}
+
+function toResult(row: AppendRow): AppendResult {
+  if (row.outcome === 'not_found' || row.outcome === 'too_many_streams') return { outcome: row.outcome };
+  return {
+    outcome: row.outcome,
+    seq: Number(row.seq),
+    id: row.id,
+    createdAt: row.created_at,
+    memberVersion: row.member_version,
+    streamId: row.stream_id,
+  };
+}

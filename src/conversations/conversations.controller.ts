@@ -1,0 +1,83 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import type { Conversation, MessagePage } from '../protocol/index.js';
+import { CreateConversationDto, HistoryQueryDto, UpdateConversationDto } from './conversations.dto.js';
+import { ConversationsService } from './conversations.service.js';
+import { MessagesService } from './messages.service.js';
+
+@ApiTags('conversations')
+@ApiBearerAuth()
+@Controller('conversations')
+export class ConversationsController {
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly messages: MessagesService,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Create a conversation; you are its owner' })
+  create(@CurrentPrincipal() principal: Principal, @Body() body: CreateConversationDto): Promise<Conversation> {
+    return this.conversations.create(principal, body);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One conversation of yours' })
+  async show(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) id: string,
+  ): Promise<Conversation> {
+    return (await this.conversations.require(id, principal.userId)).conversation;
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Change title or access; the owner' })
+  update(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) id: string,
+    @Body() changes: UpdateConversationDto,
+  ): Promise<Conversation> {
+    return this.conversations.update(principal, id, changes);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a conversation with all that is in it; the owner' })
+  delete(@CurrentPrincipal() principal: Principal, @Param('id', ConversationIdPipe) id: string): Promise<void> {
+    return this.conversations.delete(principal, id);
+  }
+
+  @Put(':id/members/:userId')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Let a user in; the owner' })
+  addMember(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) id: string,
+    @Param('userId', UserIdPipe) userId: string,
+  ): Promise<void> {
+    return this.conversations.addMember(principal, id, userId);
+  }
+
+  @Delete(':id/members/:userId')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Take a member out (the owner), or leave' })
+  removeMember(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) id: string,
+    @Param('userId', UserIdPipe) userId: string,
+  ): Promise<void> {
+    return this.conversations.removeMember(principal, id, userId);
+  }
+
+  @Get(':id/messages')
+  @ApiOperation({ summary: 'A page of the log: the last, behind afterSeq, or before beforeSeq' })
+  history(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) conversationId: string,
+    @Query() query: HistoryQueryDto,
+  ): Promise<MessagePage> {
+    return this.messages.history(principal, { conversationId, ...query });
+  }
+}

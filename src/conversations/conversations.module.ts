@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { NodeIdentity } from '../common/node-identity.js';
+import { Announcer } from './announcer.js';
+import { AppendStore } from './append.store.js';
+import { ConversationsController } from './conversations.controller.js';
+import { ConversationsService } from './conversations.service.js';
+import { ConversationsStore } from './conversations.store.js';
+import { MemberCache } from './member-cache.js';
+import { MessagesService } from './messages.service.js';
+import { MessagesStore } from './messages.store.js';
+import { StreamSlots } from './stream-slots.js';
+
+/** Conversations, their members and their messages. */
+@Module({
+  controllers: [ConversationsController],
+  providers: [
+    NodeIdentity,
+    StreamSlots,
+    ConversationsStore,
+    MessagesStore,
+    AppendStore,
+    MemberCache,
+    Announcer,
+    ConversationsService,
+    MessagesService,
+  ],
+  exports: [
+    NodeIdentity,
+    StreamSlots,
+    ConversationsService,
+    MessagesService,
+    MessagesStore,
+    ConversationsStore,
+    MemberCache,
+    Announcer,
+  ],
+})
+export class ConversationsModule {}

@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { DomainError, notFound } from '../common/domain-error.js';
+import { randomText } from '../common/ids.js';
+import type { Conversation, ConversationAccess, Member, ServerEvents } from '../protocol/index.js';
+import { Relay } from '../relay/relay.js';
+import { ConversationsStore, type Membership } from './conversations.store.js';
+
+type Change = ServerEvents['conversation:changed']['change'];
+
+/** Conversations and who is in them. Everything foreign is `not_found` (P10). */
+@Injectable()
+export class ConversationsService {
+  constructor(
+    private readonly store: ConversationsStore,
+    private readonly relay: Relay,
+  ) {}
+
+  /** @throws {DomainError} `not_found` where `userId` is not a member. */
+  async require(conversationId: string, userId: string): Promise<Membership> {
+    const membership = await this.store.membership(conversationId, userId);
+    if (!membership) throw notFound();
+    return membership;
+  }
+
+  /**
+   * Makes `principal` a member where it may: of its own new conversation, or of one whose access is `link`.
+   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full.
+   */
+  async join(principal: Principal, conversationId: string, access?: ConversationAccess): Promise<Membership> {
+    const { userId, name } = principal;
+    const outcome = await this.store.join({ conversationId, userId, name, access });
+    if (outcome === 'not_found') throw notFound();
+    if (outcome === 'full') throw full();
+    if (outcome === 'joined') this.tell(conversationId, 'added', userId);
+    return this.require(conversationId, userId);
+  }
+
+  /** Creates a conversation; without `id`, under an id that cannot be guessed. @throws {DomainError} `conflict` when the id is taken. */
+  async create(
+    principal: Principal,
+    wanted: { id?: string; title?: string; access?: ConversationAccess },
+  ): Promise<Conversation> {
+    const id = wanted.id ?? randomText(16);
+    const made = await this.store.create(id, principal, wanted.title ?? null, wanted.access ?? 'members');
+    if (!made) throw new DomainError('conflict', 'This conversation id is taken.');
+    return (await this.require(id, principal.userId)).conversation;
+  }
+
+  members(conversationId: string): Promise<Member[]> {
+    return this.store.members(conversationId);
+  }
+
+  /** Changes title or access. @throws {DomainError} `forbidden` for members who are not the owner. */
+  async update(
+    principal: Principal,
+    conversationId: string,
+    changes: { title?: string; access?: ConversationAccess },
+  ): Promise<Conversation> {
+    const { role } = await this.require(conversationId, principal.userId);
+    if (role !== 'owner') throw ownersOnly();
+    await this.store.update(conversationId, changes);
+    this.tell(conversationId, 'updated');
+    return (await this.require(conversationId, principal.userId)).conversation;
+  }
+
+  /** @throws {DomainError} `not_found` or `forbidden`. */
+  async delete(principal: Principal, conversationId: string): Promise<void> {
+    const members = await this.store.memberIds(conversationId);
+    const outcome = await this.store.delete(conversationId, principal.userId);
+    if (outcome === 'not_found') throw notFound();
+    if (outcome === 'forbidden') throw ownersOnly();
+    const change = { conversationId, change: 'deleted' } as const;
+    this.relay.publish('conversation', conversationId, { type: 'changed', change });
+    for (const userId of members.userIds) this.relay.publish('user', userId, { type: 'changed', change });
+  }
+
+  /** Lets a user in; a repeat is harmless. @throws {DomainError} `not_found`, `forbidden` or `conflict` when full. */
+  async addMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
+    const outcome = await this.store.addMember(conversationId, principal.userId, userId);
+    if (outcome === 'not_found') throw notFound();
+    if (outcome === 'forbidden') throw ownersOnly();
+    if (outcome === 'full') throw full();
+    if (outcome === 'added') this.tell(conversationId, 'added', userId);
+  }
+
+  /** Takes a member out, or leaves. @throws {DomainError} `not_found`, `forbidden`, or `conflict` for the sole owner. */
+  async removeMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
+    const outcome = await this.store.removeMember(conversationId, principal.userId, userId);
+    if (outcome === 'not_found') throw notFound();
+    if (outcome === 'forbidden') throw ownersOnly();
+    if (outcome === 'conflict') {
+      throw new DomainError('conflict', 'A sole owner cannot leave. Delete the conversation instead.');
+    }
+    this.tell(conversationId, 'removed', userId);
+  }
+
+  /** Tells who joined, and the user whom it is about. */
+  private tell(conversationId: string, change: Change, userId?: string): void {
+    const event = {
+      type: 'changed',
+      change: { conversationId, change, ...(userId !== undefined && { userId }) },
+    } as const;
+    this.relay.publish('conversation', conversationId, event);
+    if (userId !== undefined) this.relay.publish('user', userId, event);
+  }
+}
+
+function ownersOnly(): DomainError {
+  return new DomainError('forbidden', 'Only the owner of the conversation may do this.');
+}
+
+function full(): DomainError {
+  return new DomainError('conflict', 'The conversation has as many members as it may have.');
+}

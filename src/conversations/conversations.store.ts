@@ -1,0 +1,179 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { CONFIG, type Config } from '../config/config.js';
+import type { Conversation, ConversationAccess, Member, MemberRole } from '../protocol/index.js';
+
+interface ConversationRow {
+  id: string;
+  title: string | null;
+  access: ConversationAccess;
+  created_at: Date;
+  last_seq: string;
+}
+
+interface MemberRow {
+  user_id: string;
+  name: string | null;
+  role: MemberRole;
+  joined_at: Date;
+  delivered_seq: string;
+  delivered_at: Date | null;
+  read_seq: string;
+  read_at: Date | null;
+}
+
+/** A conversation as one of its members sees it. */
+export interface Membership {
+  conversation: Conversation;
+  role: MemberRole;
+  memberVersion: number;
+}
+
+export type JoinOutcome = 'created' | 'joined' | 'member' | 'full' | 'not_found';
+export type AddOutcome = 'added' | 'member' | 'full' | 'forbidden' | 'not_found';
+export type RemoveOutcome = 'removed' | 'conflict' | 'forbidden' | 'not_found';
+export type DeleteOutcome = 'deleted' | 'forbidden' | 'not_found';
+
+export interface JoinRequest {
+  conversationId: string;
+  userId: string;
+  name?: string | undefined;
+  /** Used only when the conversation is created by this join. */
+  access?: ConversationAccess | undefined;
+}
+
+const CONVERSATION_COLUMNS = 'c.id, c.title, c.access, c.created_at, c.last_seq';
+
+/** Conversations and their members. What changes them is one statement each: see the functions in `migrations/`. */
+@Injectable()
+export class ConversationsStore {
+  constructor(
+    private readonly database: DataSource,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
+    const values = [
+      conversationId,
+      userId,
+      name ?? null,
+      access ?? null,
+      this.config.MAX_CONVERSATION_MEMBERS,
+    ];
+    return this.outcome<JoinOutcome>('join_conversation($1, $2, $3, $4, $5)', values);
+  }
+
+  addMember(conversationId: string, actorId: string, userId: string): Promise<AddOutcome> {
+    const values = [conversationId, actorId, userId, this.config.MAX_CONVERSATION_MEMBERS];
+    return this.outcome<AddOutcome>('add_member($1, $2, $3, $4)', values);
+  }
+
+  removeMember(conversationId: string, actorId: string, userId: string): Promise<RemoveOutcome> {
+    return this.outcome<RemoveOutcome>('remove_member($1, $2, $3)', [conversationId, actorId, userId]);
+  }
+
+  delete(conversationId: string, actorId: string): Promise<DeleteOutcome> {
+    return this.outcome<DeleteOutcome>('delete_conversation($1, $2)', [conversationId, actorId]);
+  }
+
+  /** The conversation, if `userId` is a member of it; else null. */
+  async membership(conversationId: string, userId: string): Promise<Membership | null> {
+    const rows = await this.database.query<
+      (ConversationRow & { role: MemberRole; member_version: number })[]
+    >(
+      `select ${CONVERSATION_COLUMNS}, c.member_version, m.role
+       from members m join conversations c on c.id = m.conversation_id
+       where m.conversation_id = $1 and m.user_id = $2`,
+      [conversationId, userId],
+    );
+    const row = rows[0];
+    return row
+      ? { conversation: toConversation(row), role: row.role, memberVersion: row.member_version }
+      : null;
+  }
+
+  /** Ids of all members and the version they belong to; no members where the conversation is gone. */
+  async memberIds(conversationId: string): Promise<{ version: number; userIds: string[] }> {
+    const rows = await this.database.query<{ version: number; user_ids: string[] }[]>(
+      `select c.member_version as version,
+         array(select m.user_id from members m where m.conversation_id = c.id) as user_ids
+       from conversations c where c.id = $1`,
+      [conversationId],
+    );
+    // A deleted conversation has no version any more: no message of it can be newer than this.
+    return { version: rows[0]?.version ?? Number.MAX_SAFE_INTEGER, userIds: rows[0]?.user_ids ?? [] };
+  }
+
+  /** Members in the order in which they came. */
+  async members(conversationId: string): Promise<Member[]> {
+    const rows = await this.database.query<MemberRow[]>(
+      `select user_id, name, role, joined_at, delivered_seq, delivered_at, read_seq, read_at
+       from members where conversation_id = $1 order by joined_at, user_id`,
+      [conversationId],
+    );
+    return rows.map(toMember);
+  }
+
+  /** `seq` of the last message; 0 where there is none. */
+  async lastSeq(conversationId: string): Promise<number> {
+    const rows = await this.database.query<{ last_seq: string }[]>(
+      'select last_seq from conversations where id = $1',
+      [conversationId],
+    );
+    return Number(rows[0]?.last_seq ?? 0);
+  }
+
+  /** Creates a conversation of its own; false where the id is taken. */
+  async create(
+    id: string,
+    owner: { userId: string; name?: string | undefined },
+    title: string | null,
+    access: ConversationAccess,
+  ): Promise<boolean> {
+    const rows = await this.database.query<unknown[]>(
+      `with made as (insert into conversations (id, title, access) values ($1, $2, $3) on conflict do nothing returning id)
+       insert into members (conversation_id, user_id, name, role) select id, $4, $5, 'owner' from made returning 1`,
+      [id, title, access, owner.userId, owner.name ?? null],
+    );
+    return rows.length > 0;
+  }
+
+  /** Sets what is given; the caller has checked that it may. */
+  async update(
+    id: string,
+    changes: { title?: string | undefined; access?: ConversationAccess | undefined },
+  ): Promise<void> {
+    await this.database.query(
+      'update conversations set title = coalesce($2, title), access = coalesce($3, access) where id = $1',
+      [id, changes.title ?? null, changes.access ?? null],
+    );
+  }
+
+  private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {
+    const rows = await this.database.query<{ outcome: T }[]>(`select ${call} as outcome`, values);
+    return (rows[0] as { outcome: T }).outcome;
+  }
+}
+
+function toConversation(row: ConversationRow): Conversation {
+  return {
+    id: row.id,
+    ...(row.title !== null && { title: row.title }),
+    access: row.access,
+    createdAt: row.created_at.toISOString(),
+    lastSeq: Number(row.last_seq),
+  };
+}
+
+function toMember(row: MemberRow): Member {
+  return {
+    userId: row.user_id,
+    ...(row.name !== null && { name: row.name }),
+    role: row.role,
+    joinedAt: row.joined_at.toISOString(),
+    deliveredSeq: Number(row.delivered_seq),
+    ...(row.delivered_at !== null && { deliveredAt: row.delivered_at.toISOString() }),
+    readSeq: Number(row.read_seq),
+    ...(row.read_at !== null && { readAt: row.read_at.toISOString() }),
+  };
+}

@@ -1,0 +1,105 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { DomainError, notFound } from '../common/domain-error.js';
+import { newId } from '../common/ids.js';
+import { CONFIG, type Config } from '../config/config.js';
+import {
+  codePoints,
+  LIMITS,
+  type HistoryPayload,
+  type Message,
+  type MessagePage,
+  type SendAnswer,
+} from '../protocol/index.js';
+import { Announcer } from './announcer.js';
+import { AppendStore, type AnswerRequest } from './append.store.js';
+import { ConversationsService } from './conversations.service.js';
+import { MessagesStore } from './messages.store.js';
+
+/** A message to send, checked in form but not yet in rights. */
+export interface Outgoing {
+  conversationId: string;
+  clientMessageId: string;
+  content: string;
+  metadata?: Record<string, unknown> | undefined;
+  answer?: AnswerRequest | undefined;
+  /** Connection whose acknowledgement will carry the message. */
+  origin?: string | undefined;
+}
+
+/** Sends and reads messages. */
+@Injectable()
+export class MessagesService {
+  constructor(
+    private readonly append: AppendStore,
+    private readonly store: MessagesStore,
+    private readonly conversations: ConversationsService,
+    private readonly announcer: Announcer,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /**
+   * Resolves when the message is committed (P1); a repeat of its `clientMessageId` gives the first again (P2).
+   * @throws {DomainError} `not_found`, `payload_too_large`, `too_many_streams`, `timeout` or `internal`.
+   */
+  async send(sender: Principal, outgoing: Outgoing): Promise<SendAnswer> {
+    this.checkLength(outgoing.content);
+    const { conversationId, clientMessageId, content, metadata = {}, answer, origin } = outgoing;
+    const result = await this.append.append({
+      conversationId,
+      senderId: sender.userId,
+      clientMessageId,
+      id: newId(),
+      content,
+      metadata,
+      ...(answer && { answer }),
+    });
+    if (result.outcome === 'not_found') throw notFound();
+    if (result.outcome === 'too_many_streams') throw tooManyStreams();
+    const streamId = result.streamId === null ? {} : { streamId: result.streamId };
+    if (result.outcome === 'duplicate') {
+      return { message: await this.stored(conversationId, result.seq), duplicate: true, ...streamId };
+    }
+    const message: Message = {
+      id: result.id,
+      conversationId,
+      seq: result.seq,
+      senderId: sender.userId,
+      role: 'user',
+      clientMessageId,
+      content,
+      metadata,
+      createdAt: result.createdAt.toISOString(),
+    };
+    this.announcer.announce({ message, memberVersion: result.memberVersion ?? 0, origin });
+    return { message, duplicate: false, ...streamId };
+  }
+
+  /** A page of a conversation's log. @throws {DomainError} `not_found` or `invalid_payload`. */
+  async history(reader: Principal, request: HistoryPayload): Promise<MessagePage> {
+    const { conversationId, afterSeq, beforeSeq, limit = LIMITS.defaultPageMessages } = request;
+    if (afterSeq !== undefined && beforeSeq !== undefined) {
+      throw new DomainError('invalid_payload', 'Give afterSeq or beforeSeq, not both.');
+    }
+    await this.conversations.require(conversationId, reader.userId);
+    return this.store.page({ conversationId, afterSeq, beforeSeq, limit });
+  }
+
+  private async stored(conversationId: string, seq: number): Promise<Message> {
+    const message = await this.store.one(conversationId, seq);
+    if (!message) throw notFound();
+    return message;
+  }
+
+  private checkLength(content: string): void {
+    const max = this.config.MAX_MESSAGE_CHARS;
+    if (content.length > max && codePoints(content) > max) {
+      throw new DomainError('payload_too_large', `A message may have at most ${max} characters.`);
+    }
+  }
+}
+
+function tooManyStreams(): DomainError {
+  const message = 'As many answers as may be produced at once are being produced. Wait for one to end.';
+  return new DomainError('too_many_streams', message, { retryAfterMs: 2000 });
+}

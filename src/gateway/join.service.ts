@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { ConversationsService } from '../conversations/conversations.service.js';
+import { MessagesService } from '../conversations/messages.service.js';
+import type { JoinAnswer, JoinPayload } from '../protocol/index.js';
+import { StreamsStore } from '../streaming/streams.store.js';
+import type { Connection } from './connection.js';
+import { Rooms } from './rooms.js';
+
+/** Lets a connection hear a conversation. */
+@Injectable()
+export class JoinService {
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly messages: MessagesService,
+    private readonly streams: StreamsStore,
+    private readonly rooms: Rooms,
+  ) {}
+
+  /**
+   * Joins first and reads then: what is committed meanwhile comes twice at worst, never not at all.
+   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full.
+   */
+  async join(connection: Connection, { conversationId, afterSeq, access }: JoinPayload): Promise<JoinAnswer> {
+    const { principal } = connection;
+    const { memberVersion } = await this.conversations.join(principal, conversationId, access);
+    await this.rooms.join(connection, conversationId, memberVersion);
+    try {
+      const [{ conversation }, members, page, activeStreams] = await Promise.all([
+        this.conversations.require(conversationId, principal.userId),
+        this.conversations.members(conversationId),
+        this.messages.history(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
+        this.streams.active(conversationId),
+      ]);
+      const { lastSeq } = conversation;
+      return { conversation, members, lastSeq, ...page, presence: [], typing: [], activeStreams };
+    } catch (error) {
+      this.rooms.leave(connection, conversationId);
+      throw error;
+    }
+  }
+
+  /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */
+  async leave(connection: Connection, conversationId: string): Promise<void> {
+    if (!connection.joined.has(conversationId)) {
+      await this.conversations.require(conversationId, connection.userId);
+    }
+    this.rooms.leave(connection, conversationId);
+  }
+}

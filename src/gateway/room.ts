@@ -1,0 +1,133 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Message, ServerEvents } from '../protocol/index.js';
+import type { ConversationEvent } from '../relay/topics.js';
+import type { Connection } from './connection.js';
+
+type MessageEvent = Extract<ConversationEvent, { type: 'message' }>;
+
+/** What a room asks of those below it. */
+export interface RoomSource {
+  lastSeq(conversationId: string): Promise<number>;
+  /** Messages behind `afterSeq`, ascending. */
+  messagesAfter(conversationId: string, afterSeq: number): Promise<Message[]>;
+  /** The members at this membership version or later. */
+  members(conversationId: string, version: number): Promise<ReadonlySet<string>>;
+  /** A message was written to the socket of a client that does not ack. */
+  taken(connection: Connection, message: Message): void;
+  failed(conversationId: string, error: unknown): void;
+}
+
+/** Emits to all sockets of the room but those of `except`: a connection's or a user's own room. */
+export type Broadcast = <K extends keyof ServerEvents>(
+  event: K,
+  payload: ServerEvents[K],
+  except?: string,
+) => void;
+
+const GAP_HOLD_MS = 50;
+
+/**
+ * The connections of this node that joined one conversation. Emits its messages ascending by `seq`: what comes late is
+ * dropped, a gap is held for a moment and then read from the log. Messages of a newer membership wait until the members
+ * are known, and who is none any more has left (P10).
+ */
+export class Room {
+  readonly connections = new Set<Connection>();
+  /** Resolves when the room knows where the log ends: from then on nothing that is committed passes it by. */
+  readonly ready: Promise<void>;
+  private readonly inbox: MessageEvent[] = [];
+  private lastSeq = 0;
+  private memberVersion: number;
+  private busy = true;
+
+  constructor(
+    readonly conversationId: string,
+    memberVersion: number,
+    private readonly source: RoomSource,
+    private readonly broadcast: Broadcast,
+    /** Ends a connection's stay in this room. */
+    private readonly evict: (connection: Connection) => void,
+  ) {
+    this.memberVersion = memberVersion;
+    this.ready = source.lastSeq(conversationId).then((lastSeq) => {
+      this.lastSeq = lastSeq;
+      void this.drain();
+    });
+  }
+
+  /** Takes an event from the relay. */
+  hear(event: ConversationEvent): void {
+    switch (event.type) {
+      case 'message':
+        this.inbox.push(event);
+        if (!this.busy) void this.drain();
+        break;
+      case 'changed':
+        this.broadcast('conversation:changed', event.change);
+        break;
+      case 'receipt':
+        this.broadcast('message:receipt', event.receipt, userRoom(event.receipt.userId));
+        break;
+      case 'stream:started':
+        this.broadcast('stream:started', event.stream);
+        break;
+      case 'stream:chunk':
+        this.broadcast('stream:chunk', event.chunk);
+        break;
+      case 'stream:status':
+        this.broadcast('stream:status', event.status);
+        break;
+    }
+  }
+
+  /** Runs within one turn while nothing has to be waited for. */
+  private async drain(): Promise<void> {
+    this.busy = true;
+    for (let event = this.inbox.shift(); event; event = this.inbox.shift()) {
+      try {
+        if (event.memberVersion > this.memberVersion) await this.renewMembers(event.memberVersion);
+        if (event.message.seq > this.lastSeq + 1) await this.fillGap(event.message.seq);
+        if (event.message.seq === this.lastSeq + 1) this.show(event.message, event.origin);
+      } catch (error) {
+        // Who misses this message sees the hole at the next one, and asks.
+        this.source.failed(this.conversationId, error);
+      }
+    }
+    this.busy = false;
+  }
+
+  private async renewMembers(version: number): Promise<void> {
+    const members = await this.source.members(this.conversationId, version);
+    for (const connection of this.connections) {
+      if (!members.has(connection.userId)) this.evict(connection);
+    }
+    this.memberVersion = version;
+  }
+
+  private async fillGap(seq: number): Promise<void> {
+    await delay(GAP_HOLD_MS);
+    while (this.lastSeq + 1 < seq) {
+      const messages = await this.source.messagesAfter(this.conversationId, this.lastSeq);
+      if (messages.length === 0) return;
+      for (const message of messages) this.show(message);
+    }
+  }
+
+  private show(message: Message, origin?: string): void {
+    this.lastSeq = message.seq;
+    this.broadcast('message:new', message, origin);
+    for (const connection of this.connections) {
+      if (!connection.acks && connection.id !== origin) this.source.taken(connection, message);
+    }
+  }
+}
+
+/** Socket.IO room of all connections of a user. */
+export function userRoom(userId: string): string {
+  return `user:${userId}`;
+}
+
+/** Socket.IO room of the connections that joined a conversation. */
+export function conversationRoom(conversationId: string): string {
+  return `conversation:${conversationId}`;
+}

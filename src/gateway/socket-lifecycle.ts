@@ -1,0 +1,66 @@
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import type { Server } from 'socket.io';
+import { Connection } from './connection.js';
+import { Connections } from './connections.js';
+import { HandshakeMiddleware } from './handshake.js';
+import { userRoom } from './room.js';
+import { Rooms } from './rooms.js';
+import { UserTopics } from './user-topics.js';
+
+// setTimeout takes no longer time.
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** What happens to a socket from its handshake to its end. */
+@Injectable()
+export class SocketLifecycle implements BeforeApplicationShutdown {
+  private server: Server | undefined;
+  private readonly expiries = new WeakMap<Connection, NodeJS.Timeout>();
+
+  constructor(
+    private readonly handshake: HandshakeMiddleware,
+    private readonly connections: Connections,
+    private readonly rooms: Rooms,
+    private readonly topics: UserTopics,
+  ) {}
+
+  attach(server: Server): void {
+    this.server = server;
+    this.rooms.attach(server);
+    server.use(this.handshake.use);
+  }
+
+  connected(connection: Connection): void {
+    const { id: connectionId, userId, deviceId, principal } = connection;
+    void connection.socket.join(userRoom(userId));
+    if (this.connections.add(connection)) this.topics.listen(userId);
+    this.watchExpiry(connection);
+    connection.emit('connection:status', {
+      status: 'connected',
+      connectionId,
+      userId,
+      deviceId,
+      serverTime: new Date().toISOString(),
+      ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
+    });
+  }
+
+  disconnected(connection: Connection): void {
+    clearTimeout(this.expiries.get(connection));
+    for (const conversationId of connection.joined) this.rooms.leave(connection, conversationId);
+    if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
+  }
+
+  /** The transports are closed, not the namespaces: so that clients come back by themselves. */
+  beforeApplicationShutdown(): void {
+    for (const connection of this.connections.all()) connection.socket.conn.close();
+    this.server?.engine.close();
+  }
+
+  /** A token that has ended ends its connections. */
+  private watchExpiry(connection: Connection): void {
+    const lifeMs = connection.principal.expiresAt - Date.now();
+    if (lifeMs > MAX_TIMER_MS) return;
+    const timer = setTimeout(() => connection.expel('token_expired', 'The token has expired.'), lifeMs);
+    this.expiries.set(connection, timer);
+  }
+}

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { Relay } from '../relay/relay.js';
+import type { UserEvent } from '../relay/topics.js';
+import { Connections } from './connections.js';
+import { Rooms } from './rooms.js';
+
+/** What the relay says of users that are connected here, brought to their connections. */
+@Injectable()
+export class UserTopics {
+  private readonly subscriptions = new Map<string, () => void>();
+
+  constructor(
+    private readonly relay: Relay,
+    private readonly connections: Connections,
+    private readonly rooms: Rooms,
+  ) {}
+
+  listen(userId: string): void {
+    const stop = this.relay.subscribe('user', userId, (event) => this.hear(userId, event));
+    this.subscriptions.set(userId, stop);
+  }
+
+  stopListening(userId: string): void {
+    this.subscriptions.get(userId)?.();
+    this.subscriptions.delete(userId);
+  }
+
+  private hear(userId: string, event: UserEvent): void {
+    if (event.type !== 'changed') return;
+    const { change } = event;
+    for (const connection of this.connections.ofUser(userId)) {
+      // Who has joined hears it in the room, unless it has just been taken out of it.
+      if (connection.joined.has(change.conversationId) && change.change !== 'removed') continue;
+      connection.emit('conversation:changed', change);
+    }
+    if (change.change === 'deleted') this.rooms.evict(userId, change.conversationId);
+  }
+}

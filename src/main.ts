@@ -1,0 +1,23 @@
+import 'reflect-metadata';
+import { startStreamgate } from './bootstrap.js';
+import { loadEnvironment } from './config/environment.js';
+
+try {
+  const running = await startStreamgate(loadEnvironment());
+  console.log(running.banner.join('\n'));
+  const leave = (): void => {
+    // A second signal ends the process at once.
+    process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
+    running.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(`Streamgate did not end cleanly: ${String(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', leave).once('SIGINT', leave);
+} catch (error) {
+  console.error(`Streamgate cannot start. ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { isDataFault, toDatabaseError } from '../database/errors.js';
+import type { Lane } from '../database/lane.js';
+import { Lanes } from '../database/lanes.js';
+import { LIMITS } from '../protocol/index.js';
+
+/** How far a member has got: everything up to these positions; 0 leaves one where it is. */
+export interface Positions {
+  userId: string;
+  conversationId: string;
+  deliveredSeq: number;
+  readSeq: number;
+}
+
+/** A member's positions after an ack; null where the user is not a member. */
+export type AckResult = (Positions & { moved: boolean }) | null;
+
+interface AckRow {
+  user_id: string;
+  conversation_id: string;
+  delivered_seq: string;
+  read_seq: string;
+  moved: boolean;
+}
+
+const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3, $4)' };
+
+/** Moves members' positions and takes what they cover off the queue, by group commit. */
+@Injectable()
+export class AckStore {
+  private readonly lane: Lane;
+  private readonly commits: GroupCommit<Positions, AckResult>;
+
+  constructor(lanes: Lanes) {
+    this.lane = lanes.open('acks');
+    this.commits = new GroupCommit({
+      commit: (batch) => this.commit(batch),
+      laneOf: ({ conversationId }) => laneOfKey(conversationId, 1),
+      lanes: 1,
+      sizeOf: () => 256,
+      isItemFault: isDataFault,
+      deadlineMs: LIMITS.requestTimeoutMs,
+    });
+  }
+
+  /** @throws {DomainError} retryable, when the database is slow or away. A repeat is harmless. */
+  async ack(positions: Positions): Promise<AckResult> {
+    try {
+      return await this.commits.submit(positions);
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+
+  private async commit(batch: readonly Positions[]): Promise<AckResult[]> {
+    const rows = await this.lane.query<AckRow>(ACK, [
+      batch.map(({ userId }) => userId),
+      batch.map(({ conversationId }) => conversationId),
+      batch.map(({ deliveredSeq }) => deliveredSeq),
+      batch.map(({ readSeq }) => readSeq),
+    ]);
+    const results = new Map(rows.map((row) => [`${row.conversation_id} ${row.user_id}`, toResult(row)]));
+    return batch.map(({ userId, conversationId }) => results.get(`${conversationId} ${userId}`) ?? null);
+  }
+}
+
+function toResult(row: AckRow): AckResult {
+  return {
+    userId: row.user_id,
+    conversationId: row.conversation_id,
+    deliveredSeq: Number(row.delivered_seq),
+    readSeq: Number(row.read_seq),
+    moved: row.moved,
+  };
+}

@@ -1,0 +1,33 @@
+import type { Chunk, Message, ServerEvents, StreamState } from '../protocol/index.js';
+
+/** What happens in a conversation, for whoever joined it. */
+export type ConversationEvent =
+  | {
+      type: 'message';
+      message: Message;
+      /** Membership version at the message's commit: who knows an older one asks before it shows the message (P10). */
+      memberVersion: number;
+      /** Connection whose acknowledgement carries the message already. */
+      origin?: string;
+    }
+  | { type: 'changed'; change: ServerEvents['conversation:changed'] }
+  | { type: 'receipt'; receipt: ServerEvents['message:receipt'] }
+  | { type: 'stream:started'; stream: StreamState }
+  | { type: 'stream:chunk'; chunk: Chunk }
+  | { type: 'stream:status'; status: ServerEvents['stream:status'] };
+
+/** What concerns one user, on whichever devices. */
+export type UserEvent =
+  /** Something was queued: of this conversation, or a system message (null). */
+  | { type: 'queued'; conversationId: string | null }
+  | { type: 'changed'; change: ServerEvents['conversation:changed'] };
+
+/** What the owner of a stream must hear at once. */
+export type StreamEvent = { type: 'ended' };
+
+/** Every kind of topic on the relay, and what travels on it. */
+export interface Topics {
+  conversation: ConversationEvent;
+  user: UserEvent;
+  stream: StreamEvent;
+}

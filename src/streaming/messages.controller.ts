@@ -1,0 +1,29 @@
+import { Body, Controller, Param, Post, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { ConversationIdPipe } from '../common/id.pipes.js';
+import type { SendAnswer } from '../protocol/index.js';
+import { SendBodyDto } from './streaming.dto.js';
+import { StreamingService } from './streaming.service.js';
+
+@ApiTags('conversations')
+@ApiBearerAuth()
+@Controller('conversations/:id/messages')
+export class MessagesController {
+  constructor(private readonly streaming: StreamingService) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Send a message: 201 when it is new, 200 when it is a repeat' })
+  async send(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) conversationId: string,
+    @Body() body: SendBodyDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<SendAnswer> {
+    const sent = await this.streaming.send(principal, { ...body, conversationId }, { transport: 'http' });
+    response.status(sent.duplicate ? 200 : 201);
+    return sent;
+  }
+}

@@ -1,0 +1,98 @@
+import type {
+  Chunk,
+  ChunkType,
+  ReplyTo,
+  StreamState,
+  StreamStatus,
+  StreamTransport,
+  Usage,
+  WireError,
+} from '../protocol/index.js';
+
+/** How an answer was asked for: kept with the stream, so that another node can go on with it. */
+export interface StreamOptions {
+  includeContext: boolean;
+  /** False: none of `stream:*` is shown, only the message at the end. */
+  visible: boolean;
+  chunkBytes: number;
+  chunkDelayMs: number;
+}
+
+export interface StreamRow {
+  id: string;
+  conversation_id: string;
+  message_id: string;
+  reply_to: ReplyTo;
+  user_id: string;
+  status: StreamStatus;
+  provider: string;
+  model: string;
+  transport: StreamTransport;
+  options: StreamOptions;
+  owner_node: string | null;
+  epoch: number;
+  last_sequence: number;
+  bytes: string;
+  usage: Usage | null;
+  error: WireError | null;
+  interruptions: number;
+  recoveries: number;
+  started_at: Date;
+  first_chunk_at: Date | null;
+  last_chunk_at: Date | null;
+  completed_at: Date | null;
+}
+
+/** The columns of a {@link StreamRow}, of a table or alias named `s`. */
+export const STREAM_COLUMNS = `s.id, s.conversation_id, s.message_id, s.reply_to, s.user_id, s.status, s.provider,
+  s.model, s.transport, s.options, s.owner_node, s.epoch, s.last_sequence, s.bytes, s.usage, s.error, s.interruptions,
+  s.recoveries, s.started_at, s.first_chunk_at, s.last_chunk_at, s.completed_at`;
+
+/** The status object of protocol section 5. */
+export function toState(row: StreamRow): StreamState {
+  return {
+    streamId: row.id,
+    conversationId: row.conversation_id,
+    messageId: row.message_id,
+    replyTo: row.reply_to,
+    userId: row.user_id,
+    status: row.status,
+    provider: row.provider,
+    model: row.model,
+    transport: row.transport,
+    startedAt: row.started_at.toISOString(),
+    firstChunkAt: row.first_chunk_at?.toISOString() ?? null,
+    lastChunkAt: row.last_chunk_at?.toISOString() ?? null,
+    completedAt: row.completed_at?.toISOString() ?? null,
+    lastSequence: row.last_sequence,
+    chunks: row.last_sequence + 1,
+    bytes: Number(row.bytes),
+    usage: row.usage,
+    interruptions: row.interruptions,
+    recoveries: row.recoveries,
+    ownerNode: row.owner_node,
+    epoch: row.epoch,
+    error: row.error,
+  };
+}
+
+export interface ChunkRow {
+  stream_id: string;
+  sequence: number;
+  type: ChunkType;
+  content: string;
+  metadata: Record<string, unknown> | null;
+  created_at: Date;
+}
+
+/** The one way in which a chunk becomes JSON: byte-equal on every transport, live and replayed (P4). */
+export function toChunk(row: ChunkRow): Chunk {
+  return {
+    streamId: row.stream_id,
+    sequence: row.sequence,
+    type: row.type,
+    content: row.content,
+    ...(row.metadata !== null && { metadata: row.metadata }),
+    timestamp: row.created_at.toISOString(),
+  };
+}

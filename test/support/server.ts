@@ -1,0 +1,104 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from './database.js';
+
+export interface ServerOptions {
+  /** Variables beside the test's own; `PORT` to come back on the same one. */
+  env?: Record<string, string>;
+  /** A database to use; by default a new one that is dropped at the end. */
+  databaseUrl?: string;
+}
+
+/** The built service in a process of its own. */
+export interface TestServer {
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly pid: number;
+  /** What it has printed so far. */
+  output(): string;
+  /** SIGTERM; resolves with the exit code when it has ended, its database dropped. */
+  stop(): Promise<number | null>;
+  /** SIGKILL; the database stays. */
+  kill(): Promise<void>;
+  /** The same again, on the same port, database and data folder. */
+  restart(): Promise<TestServer>;
+}
+
+/** Secret of the tokens in tests: `test/support/auth.ts` signs with it. */
+export const TEST_SECRET = 'a secret for tests, of more than thirty-two characters';
+
+const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
+const READY_MS = 20_000;
+
+/** Starts `dist/src/main.js` on a free port with a database of its own. Rejects with its output if it does not get ready. */
+export async function startServer({ env = {}, databaseUrl }: ServerOptions = {}): Promise<TestServer> {
+  const database = databaseUrl === undefined ? await createTestDatabase() : null;
+  const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-server-'));
+  const url = databaseUrl ?? (database as TestDatabase).url;
+  return launch({ env, databaseUrl: url, database, dataDir });
+}
+
+interface Launch {
+  env: Record<string, string>;
+  databaseUrl: string;
+  database: TestDatabase | null;
+  dataDir: string;
+}
+
+async function launch({ env, databaseUrl, database, dataDir }: Launch): Promise<TestServer> {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [MAIN], {
+    cwd: dataDir,
+    env: {
+      ...{ PATH, PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, AUTH_JWT_SECRET: TEST_SECRET },
+      ...{ NODE_ENV: 'test', LOG_LEVEL: 'warn', GUIDE_WORDS_PER_SECOND: '0', ...env },
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const url = await readyUrl(child, () => output);
+  const gone = once(child, 'exit') as Promise<[number | null]>;
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    child.kill(signal);
+    const [code] = await gone;
+    return code;
+  };
+  return {
+    url,
+    databaseUrl,
+    pid: child.pid as number,
+    output: () => output,
+    stop: async () => {
+      const code = await end('SIGTERM');
+      await database?.drop();
+      await rm(dataDir, { recursive: true, force: true });
+      return code;
+    },
+    kill: async () => void (await end('SIGKILL')),
+    restart: () => launch({ env: { ...env, PORT: new URL(url).port }, databaseUrl, database, dataDir }),
+  };
+}
+
+function readyUrl(child: ChildProcess, output: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (): void => reject(new Error(`the server did not get ready:\n${output()}`));
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail();
+    }, READY_MS);
+    child.once('exit', fail);
+    child.stdout?.on('data', () => {
+      const url = /Streamgate is ready: (\S+)/.exec(output())?.[1];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      child.off('exit', fail);
+      resolve(url);
+    });
+  });
+}
