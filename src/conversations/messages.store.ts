@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { LIMITS, type Message, type MessagePage } from '../protocol/index.js';
-import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './message.rows.js';
+import { MESSAGE_COLUMNS, toMessage, type MessageRow } from '../queue/message.rows.js';
 
 /** Which part of a conversation's log: behind a `seq`, before one, or its end. */
 export interface PageRequest {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { toMessage } from '../conversations/message.rows.js';
+import { toMessage } from '../queue/message.rows.js';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { toDatabaseError } from '../database/errors.js';

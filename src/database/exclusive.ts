@@ -1,0 +1,27 @@
+import type { DataSource } from 'typeorm';
+
+/**
+ * Runs `work` unless another node is at it: one works, the others rest. The lock is PostgreSQL's, held by a session of
+ * its own, and ends with that session whatever becomes of the process.
+ * @param lock a number that nothing else uses.
+ * @returns whether this node did the work.
+ */
+export async function exclusively(
+  dataSource: DataSource,
+  lock: number,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  const session = dataSource.createQueryRunner();
+  try {
+    const rows = (await session.query('select pg_try_advisory_lock($1) as mine', [lock])) as { mine: boolean }[];
+    if (!rows[0]?.mine) return false;
+    try {
+      await work();
+      return true;
+    } finally {
+      await session.query('select pg_advisory_unlock($1)', [lock]);
+    }
+  } finally {
+    await session.release();
+  }
+}
