@@ -10,13 +10,13 @@ import { say } from './say.mjs';
  * @typedef {object} Counts
  * @property {number} passed
  * @property {number} failed Tests, files that could not be loaded, and errors outside any test.
- * @property {number} skipped
+ * @property {string[]} skipped The names of the tests that did not run.
  */
 
 /**
  * The part of Vitest's JSON report that is read here.
  * @typedef {object} Report
- * @property {{ name: string, status: string, message?: string, assertionResults: { status: string }[] }[]} testResults
+ * @property {readonly { status: string, assertionResults: readonly { status: string, fullName: string }[] }[]} testResults
  */
 
 /**
@@ -48,23 +48,18 @@ export async function runTests(root, args) {
  * @returns {Counts}
  */
 export function countTests(report, code) {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {Counts} */
+  const counts = { passed: 0, failed: 0, skipped: [] };
   for (const { status, assertionResults } of report?.testResults ?? []) {
     const before = counts.failed;
-    for (const result of assertionResults) counts[kindOf(result.status)] += 1;
+    for (const test of assertionResults) {
+      if (test.status === 'passed' || test.status === 'failed') counts[test.status] += 1;
+      else counts.skipped.push(test.fullName);
+    }
     if (status === 'failed' && counts.failed === before) counts.failed += 1;
   }
   if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) counts.failed = 1;
   return counts;
-}
-
-/**
- * @param {string} status as Vitest writes it
- * @returns {keyof Counts}
- */
-function kindOf(status) {
-  if (status === 'passed' || status === 'failed') return status;
-  return 'skipped';
 }
 
 /**
@@ -73,8 +68,9 @@ function kindOf(status) {
  */
 export function saySkipped({ skipped }) {
   const missing = missingRequirements();
-  if (skipped === 0 && missing.length === 0) return;
-  say(`\nSKIPPED: ${skipped} tests did not run.`);
+  if (skipped.length === 0 && missing.length === 0) return;
+  say(`\nSKIPPED: ${skipped.length} tests did not run.`);
+  for (const name of skipped) say(`  ${name}`);
   for (const { name, remedy } of missing) say(`  Not on this machine: ${name}. ${remedy}`);
 }
 

@@ -9,7 +9,7 @@ import { countTests } from '../../scripts/lib/tests.mjs';
 const file = (status: string, ...tests: string[]) => ({
   name: 'x.test.ts',
   status,
-  assertionResults: tests.map((test) => ({ status: test })),
+  assertionResults: tests.map((test) => ({ status: test, fullName: `is ${test}` })),
 });
 
 describe('what a test run came to', () => {
@@ -18,20 +18,20 @@ describe('what a test run came to', () => {
       'all is well',
       [file('passed', 'passed', 'passed'), file('passed', 'skipped', 'todo', 'pending')],
       0,
-      [2, 0, 3],
+      [2, 0, ['is skipped', 'is todo', 'is pending']],
     ],
-    ['a test failed', [file('failed', 'passed', 'failed')], 1, [1, 1, 0]],
-    ['a file could not be loaded', [file('passed', 'passed'), file('failed')], 1, [1, 1, 0]],
-    ['a hook failed after its tests', [file('failed', 'passed')], 1, [1, 1, 0]],
-    ['an error outside any test', [file('passed', 'passed')], 1, [1, 1, 0]],
-    ['no test at all', [], 0, [0, 1, 0]],
-    ['nothing but skipped tests', [file('passed', 'skipped')], 0, [0, 1, 1]],
-  ])('%s', (_, testResults, code, [passed, failed, skipped]) => {
+    ['a test failed', [file('failed', 'passed', 'failed')], 1, [1, 1, []]],
+    ['a file could not be loaded', [file('passed', 'passed'), file('failed')], 1, [1, 1, []]],
+    ['a hook failed after its tests', [file('failed', 'passed')], 1, [1, 1, []]],
+    ['an error outside any test', [file('passed', 'passed')], 1, [1, 1, []]],
+    ['no test at all', [], 0, [0, 1, []]],
+    ['nothing but skipped tests', [file('passed', 'skipped')], 0, [0, 1, ['is skipped']]],
+  ] as const)('%s', (_, testResults, code, [passed, failed, skipped]) => {
     expect(countTests({ testResults }, code)).toEqual({ passed, failed, skipped });
   });
 
   it('no report', () => {
-    expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: [] });
   });
 });
 
