@@ -118,6 +118,8 @@ function bannerOf(url: string, config: Config, parts: { database: string; provid
 class ServiceLogger extends ConsoleLogger {
   private static readonly WIRING = new Set([
     'InstanceLoader',
+    'NestApplication',
+    'WebSocketsController',
     'NestFactory',
     'RouterExplorer',
     'RoutesResolver',
@@ -142,7 +144,7 @@ function createLogger(config: Config): ConsoleLogger {
     prefix: 'Streamgate',
     logLevels,
     json,
-    colors: !json && Boolean(process.stdout.isTTY),
+    colors: !json && process.stdout.isTTY,
   });
   Logger.overrideLogger(logger);
   return logger;

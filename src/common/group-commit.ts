@@ -76,7 +76,7 @@ export class GroupCommit<Item, Result> {
 
   /** Waits until everything submitted so far has its answer. */
   async idle(): Promise<void> {
-    await Promise.all(this.running);
+    await Promise.all(this.running.filter((run) => run !== undefined));
   }
 
   private enqueue(waiting: Waiting<Item, Result>): void {

@@ -32,7 +32,8 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const problem = toProblem(fault, correlationId);
-    if (fault.retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(fault.retryAfterMs / 1000));
+    if (fault.retryAfterMs !== undefined)
+      response.setHeader('Retry-After', Math.ceil(fault.retryAfterMs / 1000));
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
 }
@@ -57,4 +58,3 @@ function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('status' in error)) return undefined;
   return typeof error.status === 'number' ? error.status : undefined;
 }
-

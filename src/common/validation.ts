@@ -57,6 +57,7 @@ export function IsText(max: number): PropertyDecorator {
 
 /** A whole number from `min` to `max`. */
 export function IsWhole(min: number, max: number = Number.MAX_SAFE_INTEGER): PropertyDecorator {
-  const isWhole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
+  const isWhole: Check = (value) =>
+    Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
   return rule('isWhole', isWhole, `a whole number from ${min} to ${max}`);
 }

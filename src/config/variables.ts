@@ -55,17 +55,49 @@ export const VARIABLES = {
   MAX_PAYLOAD_BYTES: integer(65_536, 'Largest event or request body.', { min: 1024 }),
   MAX_MESSAGE_CHARS: integer(16_000, 'Longest message, in Unicode code points.', { min: 1 }),
   MAX_CONVERSATION_MEMBERS: integer(256, 'Members that one conversation may have.', { min: 1, max: 10_000 }),
+  QUEUE_MAX_SIZE: integer(1000, 'Messages that may wait for one user; the oldest beyond it are dropped.', {
+    min: 1,
+  }),
+  QUEUE_TTL_MS: integer(DAY, 'How long a message waits for its recipient.', { min: 1000 }),
+  QUEUE_ACK_TIMEOUT_MS: integer(10_000, 'How long a client may take to ack what it is offered.', {
+    min: 100,
+  }),
+  QUEUE_MAX_ATTEMPTS: integer(10, 'Offers without an ack after which a delivery has failed.', {
+    min: 1,
+    max: 1000,
+  }),
   STREAM_CHUNK_BYTES: integer(1024, 'A chunk is written when it has this many bytes …', {
     min: 1,
     max: 65_536,
   }),
   STREAM_CHUNK_DELAY_MS: integer(50, '… or when its first delta is this old.', { max: 5000 }),
+  STREAM_HEARTBEAT_MS: integer(15_000, 'How often a silent SSE or NDJSON response says that it is alive.', {
+    min: 100,
+  }),
   STREAM_TIMEOUT_MS: integer(5 * MINUTE, 'Longest life of an answer; then it is cancelled.', { min: 1000 }),
+  STREAM_MAX_PAUSE_MS: integer(5 * MINUTE, 'Longest pause of an answer; then it is cancelled.', { min: 100 }),
   STREAM_BUFFER_BYTES: integer(262_144, 'Text read ahead of the log before the provider is made to wait.', {
     min: 1024,
   }),
+  STREAM_RETENTION_MS: integer(DAY, 'How long the chunks of an ended answer are kept. Its message stays.', {
+    min: 1000,
+  }),
+  STREAM_DURABILITY: choice(
+    ['process', 'machine', 'memory'],
+    'process',
+    'What a chunk that was seen survives: the death of this process; also that of the machine; or nothing.',
+  ),
+  STREAM_LEASE_MS: integer(15_000, 'After how long without a sign a process counts as dead.', {
+    min: 500,
+    max: 600_000,
+  }),
+  STREAM_CONTINUE: flag(true, 'Whether answers of a dead process are continued; false: they are ended.'),
+  STREAM_MAX_CONTINUATIONS: integer(3, 'How often one answer may be continued.', { max: 100 }),
   STREAM_MAX_CONCURRENT: integer(2000, 'Answers in production at once on this node.', { min: 1 }),
   STREAM_MAX_PER_USER: integer(5, 'Answers in production at once for one user.', { min: 1 }),
+  VIEWER_MAX_BUFFERED_BYTES: integer(1_048_576, 'Unsent data at which a socket that does not read is closed.', {
+    min: 16_384,
+  }),
   PROVIDER: optionalChoice(
     ['guide', 'openai-compatible'],
     'Who answers. Unset: guide without LLM_BASE_URL, openai-compatible with it.',
@@ -79,6 +111,10 @@ export const VARIABLES = {
   LLM_MODELS: list('Further models that clients may ask for, separated by commas.'),
   LLM_TIMEOUT_MS: integer(5 * MINUTE, 'Longest time for one whole answer of the provider.', { min: 100 }),
   LLM_IDLE_TIMEOUT_MS: integer(60_000, 'Longest silence of the provider.', { min: 100 }),
+  LLM_CONTINUE: flag(
+    false,
+    'Whether the model goes on behind a last message of the assistant: interrupted answers are then continued.',
+  ),
   GUIDE_WORDS_PER_SECOND: integer(40, 'Pace of the embedded guide; 0: as fast as it can.', { max: 100_000 }),
   SHUTDOWN_GRACE_MS: integer(30_000, 'Longest time from SIGTERM to the exit.', { min: 100 }),
   LOG_LEVEL: choice(

@@ -3,9 +3,17 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
-import type { Conversation, MessagePage } from '../protocol/index.js';
-import { CreateConversationDto, HistoryQueryDto, UpdateConversationDto } from './conversations.dto.js';
+import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
+import { Acknowledger } from '../queue/acknowledger.js';
+import {
+  AckBodyDto,
+  CreateConversationDto,
+  HistoryQueryDto,
+  ListQueryDto,
+  UpdateConversationDto,
+} from './conversations.dto.js';
 import { ConversationsService } from './conversations.service.js';
+import type { ListedConversation } from './conversations.store.js';
 import { MessagesService } from './messages.service.js';
 
 @ApiTags('conversations')
@@ -15,12 +23,25 @@ export class ConversationsController {
   constructor(
     private readonly conversations: ConversationsService,
     private readonly messages: MessagesService,
+    private readonly acknowledger: Acknowledger,
   ) {}
 
   @Post()
   @ApiOperation({ summary: 'Create a conversation; you are its owner' })
-  create(@CurrentPrincipal() principal: Principal, @Body() body: CreateConversationDto): Promise<Conversation> {
+  create(
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: CreateConversationDto,
+  ): Promise<Conversation> {
     return this.conversations.create(principal, body);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Your conversations, the latest activity first' })
+  list(
+    @CurrentPrincipal() principal: Principal,
+    @Query() { cursor, limit = LIMITS.defaultPageMessages }: ListQueryDto,
+  ): Promise<{ items: ListedConversation[]; nextCursor?: string }> {
+    return this.conversations.list(principal, { cursor, limit });
   }
 
   @Get(':id')
@@ -45,7 +66,10 @@ export class ConversationsController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a conversation with all that is in it; the owner' })
-  delete(@CurrentPrincipal() principal: Principal, @Param('id', ConversationIdPipe) id: string): Promise<void> {
+  delete(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ConversationIdPipe) id: string,
+  ): Promise<void> {
     return this.conversations.delete(principal, id);
   }
 
@@ -69,6 +93,18 @@ export class ConversationsController {
     @Param('userId', UserIdPipe) userId: string,
   ): Promise<void> {
     return this.conversations.removeMember(principal, id, userId);
+  }
+
+  @Post(':id/ack')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'You have everything up to `seq`, and have read it where `read` is true' })
+  async ack(
+    @CurrentPrincipal() { userId }: Principal,
+    @Param('id', ConversationIdPipe) conversationId: string,
+    @Body() { seq, read }: AckBodyDto,
+  ): Promise<{ ok: true }> {
+    await this.acknowledger.ack({ userId, conversationId, deliveredSeq: seq, readSeq: read ? seq : 0 });
+    return { ok: true };
   }
 
   @Get(':id/messages')

@@ -84,6 +84,20 @@ export class HistoryQueryDto {
   limit?: number;
 }
 
+/** Query of `GET /api/conversations`. */
+export class ListQueryDto {
+  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
+  @Optional()
+  @Type(() => Number)
+  @IsWhole(1, LIMITS.pageMessages)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @Optional()
+  @IsText(512)
+  cursor?: string;
+}
+
 /** Body of `POST /api/conversations`. */
 export class CreateConversationDto {
   @ApiPropertyOptional({ description: 'Your own id; without it, one that cannot be guessed is made.' })
@@ -109,7 +123,10 @@ export class UpdateConversationDto {
   @IsText(LIMITS.titleChars)
   title?: string;
 
-  @ApiPropertyOptional({ enum: ACCESS, description: 'link: whoever knows the id becomes a member by joining.' })
+  @ApiPropertyOptional({
+    enum: ACCESS,
+    description: 'link: whoever knows the id becomes a member by joining.',
+  })
   @Optional()
   @IsIn(ACCESS)
   access?: ConversationAccess;

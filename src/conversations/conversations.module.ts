@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { NodeIdentity } from '../common/node-identity.js';
+import { QueueModule } from '../queue/queue.module.js';
 import { Announcer } from './announcer.js';
 import { AppendStore } from './append.store.js';
 import { ConversationsController } from './conversations.controller.js';
@@ -12,6 +13,7 @@ import { StreamSlots } from './stream-slots.js';
 
 /** Conversations, their members and their messages. */
 @Module({
+  imports: [QueueModule],
   controllers: [ConversationsController],
   providers: [
     NodeIdentity,

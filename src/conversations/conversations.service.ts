@@ -2,9 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
+import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, Member, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../relay/relay.js';
-import { ConversationsStore, type Membership } from './conversations.store.js';
+import {
+  ConversationsStore,
+  type ActivityCursor,
+  type ListedConversation,
+  type Membership,
+} from './conversations.store.js';
 
 type Change = ServerEvents['conversation:changed']['change'];
 
@@ -27,13 +33,12 @@ export class ConversationsService {
    * Makes `principal` a member where it may: of its own new conversation, or of one whose access is `link`.
    * @throws {DomainError} `not_found`, or `conflict` when the conversation is full.
    */
-  async join(principal: Principal, conversationId: string, access?: ConversationAccess): Promise<Membership> {
+  async enter(principal: Principal, conversationId: string, access?: ConversationAccess): Promise<void> {
     const { userId, name } = principal;
     const outcome = await this.store.join({ conversationId, userId, name, access });
     if (outcome === 'not_found') throw notFound();
     if (outcome === 'full') throw full();
     if (outcome === 'joined') this.tell(conversationId, 'added', userId);
-    return this.require(conversationId, userId);
   }
 
   /** Creates a conversation; without `id`, under an id that cannot be guessed. @throws {DomainError} `conflict` when the id is taken. */
@@ -45,6 +50,18 @@ export class ConversationsService {
     const made = await this.store.create(id, principal, wanted.title ?? null, wanted.access ?? 'members');
     if (!made) throw new DomainError('conflict', 'This conversation id is taken.');
     return (await this.require(id, principal.userId)).conversation;
+  }
+
+  /** A page of the user's conversations, the latest activity first. `cursor` is the `nextCursor` of the page before. */
+  async list(
+    principal: Principal,
+    { cursor, limit }: { cursor?: string | undefined; limit: number },
+  ): Promise<{ items: ListedConversation[]; nextCursor?: string }> {
+    const before = cursor === undefined ? null : fromCursor(cursor);
+    const found = await this.store.ofUser(principal.userId, before, limit + 1);
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    return { items, ...(found.length > limit && last && { nextCursor: toCursor(last) }) };
   }
 
   members(conversationId: string): Promise<Member[]> {
@@ -104,6 +121,18 @@ export class ConversationsService {
     this.relay.publish('conversation', conversationId, event);
     if (userId !== undefined) this.relay.publish('user', userId, event);
   }
+}
+
+function toCursor({ activeAt, id }: ActivityCursor): string {
+  return Buffer.from(`${activeAt} ${id}`).toString('base64url');
+}
+
+function fromCursor(cursor: string): ActivityCursor {
+  const [activeAt = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (Number.isNaN(Date.parse(activeAt)) || !isConversationId(id)) {
+    throw new DomainError('invalid_payload', 'cursor must be the nextCursor of the page before.');
+  }
+  return { activeAt, id };
 }
 
 function ownersOnly(): DomainError {

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
-import type { Conversation, ConversationAccess, Member, MemberRole } from '../protocol/index.js';
+import type { Conversation, ConversationAccess, Member, MemberRole, Role } from '../protocol/index.js';
 
 interface ConversationRow {
   id: string;
@@ -33,6 +33,32 @@ export type JoinOutcome = 'created' | 'joined' | 'member' | 'full' | 'not_found'
 export type AddOutcome = 'added' | 'member' | 'full' | 'forbidden' | 'not_found';
 export type RemoveOutcome = 'removed' | 'conflict' | 'forbidden' | 'not_found';
 export type DeleteOutcome = 'deleted' | 'forbidden' | 'not_found';
+
+/** Place in a list of conversations ordered by their latest activity. */
+export interface ActivityCursor {
+  activeAt: string;
+  id: string;
+}
+
+/** A conversation in a user's list: with its last message, shortened, and how many the user has not read. */
+export interface ListedConversation extends Conversation {
+  unread: number;
+  lastMessage?: { id: string; seq: number; senderId: string; role: Role; content: string; createdAt: string };
+  activeAt: string;
+}
+
+interface ListedRow extends ConversationRow {
+  unread: string;
+  active_at: Date;
+  message_id: string | null;
+  seq: string;
+  sender_id: string;
+  role: Role;
+  content: string;
+  message_created_at: Date;
+}
+
+const PREVIEW_CHARS = 200;
 
 export interface JoinRequest {
   conversationId: string;
@@ -90,6 +116,25 @@ export class ConversationsStore {
     return row
       ? { conversation: toConversation(row), role: row.role, memberVersion: row.member_version }
       : null;
+  }
+
+  /** Conversations of a user, the latest activity first, behind a cursor. */
+  async ofUser(userId: string, before: ActivityCursor | null, limit: number): Promise<ListedConversation[]> {
+    const rows = await this.database.query<ListedRow[]>(
+      `select * from (
+         select ${CONVERSATION_COLUMNS}, c.last_seq - m.read_seq as unread,
+           coalesce(l.created_at, c.created_at) as active_at,
+           l.id as message_id, l.seq, l.sender_id, l.role, left(l.content, ${PREVIEW_CHARS}) as content,
+           l.created_at as message_created_at
+         from members m
+         join conversations c on c.id = m.conversation_id
+         left join messages l on l.conversation_id = c.id and l.seq = c.last_seq
+         where m.user_id = $1) x
+       where $2::timestamptz is null or (active_at, id) < ($2, $3)
+       order by active_at desc, id desc limit $4`,
+      [userId, before?.activeAt ?? null, before?.id ?? null, limit],
+    );
+    return rows.map(toListed);
   }
 
   /** Ids of all members and the version they belong to; no members where the conversation is gone. */
@@ -162,6 +207,24 @@ function toConversation(row: ConversationRow): Conversation {
     access: row.access,
     createdAt: row.created_at.toISOString(),
     lastSeq: Number(row.last_seq),
+  };
+}
+
+function toListed(row: ListedRow): ListedConversation {
+  const lastMessage = {
+    id: row.message_id ?? '',
+    seq: Number(row.seq),
+    senderId: row.sender_id,
+    role: row.role,
+    content: row.content,
+  };
+  return {
+    ...toConversation(row),
+    unread: Number(row.unread),
+    ...(row.message_id !== null && {
+      lastMessage: { ...lastMessage, createdAt: row.message_created_at.toISOString() },
+    }),
+    activeAt: row.active_at.toISOString(),
   };
 }
 

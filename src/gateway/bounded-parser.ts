@@ -20,7 +20,8 @@ export function boundedParser(maxBytes: number) {
     }
 
     add(data: unknown): void {
-      if (typeof data !== 'string' || isBinaryHeader(data)) throw new Error('binary packets are not accepted');
+      if (typeof data !== 'string' || isBinaryHeader(data))
+        throw new Error('binary packets are not accepted');
       this.tooLarge = data.length > maxBytes || Buffer.byteLength(data) > maxBytes;
       this.inner.add(data);
     }

@@ -25,7 +25,9 @@ import { SocketLifecycle } from './socket-lifecycle.js';
 @WebSocketGateway()
 @UseFilters(ReplyFilter)
 @UsePipes(PayloadPipe)
-export class ChatGateway implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
+export class ChatGateway
+  implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
+{
   constructor(
     private readonly lifecycle: SocketLifecycle,
     private readonly joining: JoinService,
@@ -52,7 +54,10 @@ export class ChatGateway implements OnGatewayInit<Server>, OnGatewayConnection<S
   }
 
   @SubscribeMessage('conversation:leave')
-  leave(@ConnectedSocket() socket: Socket, @MessageBody() { conversationId }: ConversationDto): Promise<void> {
+  leave(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { conversationId }: ConversationDto,
+  ): Promise<void> {
     return this.joining.leave(socket.data as Connection, conversationId);
   }
 
@@ -63,7 +68,10 @@ export class ChatGateway implements OnGatewayInit<Server>, OnGatewayConnection<S
   }
 
   @SubscribeMessage('message:ack')
-  async ack(@ConnectedSocket() socket: Socket, @MessageBody() { conversationId, seq, read }: AckDto): Promise<void> {
+  async ack(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { conversationId, seq, read }: AckDto,
+  ): Promise<void> {
     const { userId } = socket.data as Connection;
     await this.acknowledger.ack({ userId, conversationId, deliveredSeq: seq, readSeq: read ? seq : 0 });
   }
@@ -71,6 +79,16 @@ export class ChatGateway implements OnGatewayInit<Server>, OnGatewayConnection<S
   @SubscribeMessage('message:history')
   history(@ConnectedSocket() socket: Socket, @MessageBody() payload: HistoryDto): Promise<MessagePage> {
     return this.messages.history((socket.data as Connection).principal, payload);
+  }
+
+  @SubscribeMessage('stream:pause')
+  pause(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
+    return this.streaming.pause((socket.data as Connection).principal, streamId);
+  }
+
+  @SubscribeMessage('stream:resume')
+  resume(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
+    return this.streaming.resume((socket.data as Connection).principal, streamId);
   }
 
   @SubscribeMessage('stream:cancel')

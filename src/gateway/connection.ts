@@ -13,8 +13,8 @@ export interface Handshake {
 
 /** One client's socket, and who is behind it. */
 export class Connection {
-  /** Conversations that this connection has joined. */
-  readonly joined = new Set<string>();
+  /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
+  readonly joined = new Map<string, number>();
   readonly principal: Principal;
   readonly deviceId: string;
   readonly acks: boolean;

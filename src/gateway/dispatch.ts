@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { MessageMappingProperties } from '@nestjs/websockets';
-import { DomainError } from '../common/domain-error.js';
+import { causeOf, DomainError } from '../common/domain-error.js';
 import { OVERSIZED } from './bounded-parser.js';
 import { Reply } from './reply.js';
 
@@ -34,6 +34,5 @@ export function dispatcher(handlers: readonly MessageMappingProperties[]) {
 
 function logFault(event: string, error: DomainError, correlationId: string): void {
   if (error.code !== 'internal' && error.code !== 'timeout') return;
-  const cause = error.cause instanceof Error ? error.cause.stack : String(error.cause ?? '');
-  logger.error(`${event.slice(0, 64)} failed with ${error.code} (${correlationId}): ${error.message} ${cause}`);
+  logger.error(`${event.slice(0, 64)} failed with ${error.code} (${correlationId}): ${causeOf(error)}`);
 }

@@ -5,6 +5,7 @@ import { QueueModule } from '../queue/queue.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 import { ChatGateway } from './chat.gateway.js';
 import { Connections } from './connections.js';
+import { Deliveries } from './deliveries.js';
 import { HandshakeMiddleware } from './handshake.js';
 import { JoinService } from './join.service.js';
 import { Rooms } from './rooms.js';
@@ -14,6 +15,15 @@ import { UserTopics } from './user-topics.js';
 /** The sockets. Nothing below this folder knows of them. */
 @Module({
   imports: [AuthModule, ConversationsModule, QueueModule, StreamingModule],
-  providers: [ChatGateway, SocketLifecycle, HandshakeMiddleware, Connections, Rooms, UserTopics, JoinService],
+  providers: [
+    ChatGateway,
+    SocketLifecycle,
+    HandshakeMiddleware,
+    Connections,
+    Rooms,
+    Deliveries,
+    UserTopics,
+    JoinService,
+  ],
 })
 export class GatewayModule {}

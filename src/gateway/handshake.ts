@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Socket } from 'socket.io';
 import { Authenticator } from '../auth/authenticator.js';
-import { DomainError, toDomainError } from '../common/domain-error.js';
+import { causeOf, DomainError, toDomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
 import { isClientMessageId } from '../protocol/index.js';
 import { Connection } from './connection.js';
@@ -42,7 +42,7 @@ export class HandshakeMiddleware {
     const fault = toDomainError(error);
     const correlationId = randomText(12);
     if (fault.code === 'internal') {
-      this.logger.error(`a handshake failed (${correlationId}): ${String(fault.cause ?? fault.message)}`);
+      this.logger.error(`a handshake failed (${correlationId}): ${causeOf(fault)}`);
     }
     return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
   }

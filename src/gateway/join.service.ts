@@ -22,21 +22,31 @@ export class JoinService {
    */
   async join(connection: Connection, { conversationId, afterSeq, access }: JoinPayload): Promise<JoinAnswer> {
     const { principal } = connection;
-    const { memberVersion } = await this.conversations.join(principal, conversationId, access);
-    await this.rooms.join(connection, conversationId, memberVersion);
+    await this.conversations.enter(principal, conversationId, access);
+    const check = () => this.conversations.require(conversationId, principal.userId);
+    await this.rooms.join(connection, conversationId, check);
     try {
-      const [{ conversation }, members, page, activeStreams] = await Promise.all([
-        this.conversations.require(conversationId, principal.userId),
-        this.conversations.members(conversationId),
-        this.messages.history(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
-        this.streams.active(conversationId),
-      ]);
-      const { lastSeq } = conversation;
-      return { conversation, members, lastSeq, ...page, presence: [], typing: [], activeStreams };
+      return await this.answer(connection, conversationId, afterSeq);
     } catch (error) {
+      // Who is told that it has not joined does not listen either.
       this.rooms.leave(connection, conversationId);
       throw error;
     }
+  }
+
+  private async answer(
+    { principal }: Connection,
+    conversationId: string,
+    afterSeq: number | undefined,
+  ): Promise<JoinAnswer> {
+    const [{ conversation }, members, page, activeStreams] = await Promise.all([
+      this.conversations.require(conversationId, principal.userId),
+      this.conversations.members(conversationId),
+      this.messages.history(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
+      this.streams.active(conversationId),
+    ]);
+    const { lastSeq } = conversation;
+    return { conversation, members, lastSeq, ...page, presence: [], typing: [], activeStreams };
   }
 
   /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */

@@ -34,25 +34,28 @@ const GAP_HOLD_MS = 50;
 export class Room {
   readonly connections = new Set<Connection>();
   /** Resolves when the room knows where the log ends: from then on nothing that is committed passes it by. */
-  readonly ready: Promise<void>;
+  readonly opened: Promise<void>;
   private readonly inbox: MessageEvent[] = [];
-  private lastSeq = 0;
-  private memberVersion: number;
+  private shownSeq = 0;
+  private memberVersion = 0;
   private busy = true;
 
   constructor(
     readonly conversationId: string,
-    memberVersion: number,
     private readonly source: RoomSource,
     private readonly broadcast: Broadcast,
     /** Ends a connection's stay in this room. */
     private readonly evict: (connection: Connection) => void,
   ) {
-    this.memberVersion = memberVersion;
-    this.ready = source.lastSeq(conversationId).then((lastSeq) => {
-      this.lastSeq = lastSeq;
+    this.opened = source.lastSeq(conversationId).then((lastSeq) => {
+      this.shownSeq = lastSeq;
       void this.drain();
     });
+  }
+
+  /** `seq` of the last message that was shown, or was there before. */
+  get lastSeq(): number {
+    return this.shownSeq;
   }
 
   /** Takes an event from the relay. */
@@ -86,8 +89,8 @@ export class Room {
     for (let event = this.inbox.shift(); event; event = this.inbox.shift()) {
       try {
         if (event.memberVersion > this.memberVersion) await this.renewMembers(event.memberVersion);
-        if (event.message.seq > this.lastSeq + 1) await this.fillGap(event.message.seq);
-        if (event.message.seq === this.lastSeq + 1) this.show(event.message, event.origin);
+        if (event.message.seq > this.shownSeq + 1) await this.fillGap(event.message.seq);
+        if (event.message.seq === this.shownSeq + 1) this.show(event.message, event.origin);
       } catch (error) {
         // Who misses this message sees the hole at the next one, and asks.
         this.source.failed(this.conversationId, error);
@@ -106,15 +109,15 @@ export class Room {
 
   private async fillGap(seq: number): Promise<void> {
     await delay(GAP_HOLD_MS);
-    while (this.lastSeq + 1 < seq) {
-      const messages = await this.source.messagesAfter(this.conversationId, this.lastSeq);
+    while (this.shownSeq + 1 < seq) {
+      const messages = await this.source.messagesAfter(this.conversationId, this.shownSeq);
       if (messages.length === 0) return;
       for (const message of messages) this.show(message);
     }
   }
 
   private show(message: Message, origin?: string): void {
-    this.lastSeq = message.seq;
+    this.shownSeq = message.seq;
     this.broadcast('message:new', message, origin);
     for (const connection of this.connections) {
       if (!connection.acks && connection.id !== origin) this.source.taken(connection, message);

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Server } from 'socket.io';
+import { notFound } from '../common/domain-error.js';
 import { MemberCache } from '../conversations/member-cache.js';
 import { ConversationsStore } from '../conversations/conversations.store.js';
 import { MessagesStore } from '../conversations/messages.store.js';
@@ -37,19 +38,31 @@ export class Rooms implements RoomSource {
     this.server = server;
   }
 
-  /** From when this resolves, the connection hears everything that is committed. */
-  async join(connection: Connection, conversationId: string, memberVersion: number): Promise<void> {
-    const { room } = this.entries.get(conversationId) ?? this.open(conversationId, memberVersion);
+  /**
+   * From when this resolves, the connection hears everything that is committed.
+   * @param check asks whether the user is a member. A removal that comes while it is under way is noticed.
+   * @throws {DomainError} what `check` throws, or `not_found`.
+   */
+  async join(connection: Connection, conversationId: string, check: () => Promise<unknown>): Promise<void> {
+    const { room } = this.entries.get(conversationId) ?? this.open(conversationId);
     room.connections.add(connection);
-    connection.joined.add(conversationId);
-    await connection.socket.join(conversationRoom(conversationId));
-    await room.ready;
+    connection.joined.set(conversationId, Number.MAX_SAFE_INTEGER);
+    try {
+      await Promise.all([room.opened, check()]);
+      const isStillWelcome = room.connections.has(connection) && connection.socket.connected;
+      if (!isStillWelcome) throw notFound();
+      void connection.socket.join(conversationRoom(conversationId));
+      connection.joined.set(conversationId, room.lastSeq);
+    } catch (error) {
+      this.leave(connection, conversationId);
+      throw error;
+    }
   }
 
   leave(connection: Connection, conversationId: string): void {
+    connection.joined.delete(conversationId);
     const entry = this.entries.get(conversationId);
     if (!entry?.room.connections.delete(connection)) return;
-    connection.joined.delete(conversationId);
     void connection.socket.leave(conversationRoom(conversationId));
     if (entry.room.connections.size > 0) return;
     entry.stopListening();
@@ -83,14 +96,14 @@ export class Rooms implements RoomSource {
     this.logger.warn(`room ${conversationId} could not show a message: ${String(error)}`);
   }
 
-  private open(conversationId: string, memberVersion: number): Entry {
+  private open(conversationId: string): Entry {
     const name = conversationRoom(conversationId);
     const broadcast: Broadcast = (event, payload, except) => {
       const room = this.server.to(name);
       (except === undefined ? room : room.except(except)).emit(event, payload);
     };
     const evict = (connection: Connection): void => this.leave(connection, conversationId);
-    const room = new Room(conversationId, memberVersion, this, broadcast, evict);
+    const room = new Room(conversationId, this, broadcast, evict);
     const stopListening = this.relay.subscribe('conversation', conversationId, (event) => {
       if (event.type === 'changed') this.obey(event.change.change, conversationId, event.change.userId);
       room.hear(event);

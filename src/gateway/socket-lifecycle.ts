@@ -2,6 +2,7 @@ import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
+import { Deliveries } from './deliveries.js';
 import { HandshakeMiddleware } from './handshake.js';
 import { userRoom } from './room.js';
 import { Rooms } from './rooms.js';
@@ -21,6 +22,7 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     private readonly connections: Connections,
     private readonly rooms: Rooms,
     private readonly topics: UserTopics,
+    private readonly deliveries: Deliveries,
   ) {}
 
   attach(server: Server): void {
@@ -42,11 +44,13 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
       serverTime: new Date().toISOString(),
       ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
     });
+    this.deliveries.start(connection);
   }
 
   disconnected(connection: Connection): void {
     clearTimeout(this.expiries.get(connection));
-    for (const conversationId of connection.joined) this.rooms.leave(connection, conversationId);
+    this.deliveries.stop(connection);
+    for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
     if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
   }
 

@@ -27,7 +27,7 @@ export class SocketAdapter extends IoAdapter {
       maxHttpBufferSize: 4 * MAX_PAYLOAD_BYTES,
       parser: boundedParser(MAX_PAYLOAD_BYTES),
       ...(CORS_ORIGINS.length > 0 && { cors: { origin: CORS_ORIGINS, credentials: true } }),
-    } as ServerOptions) as Server;
+    } as ServerOptions);
   }
 
   /** Nest's own binding makes a pipeline of observables per event and socket, and owns no acknowledgement. */

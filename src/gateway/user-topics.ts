@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Relay } from '../relay/relay.js';
 import type { UserEvent } from '../relay/topics.js';
 import { Connections } from './connections.js';
+import { Deliveries } from './deliveries.js';
 import { Rooms } from './rooms.js';
 
 /** What the relay says of users that are connected here, brought to their connections. */
@@ -13,6 +14,7 @@ export class UserTopics {
     private readonly relay: Relay,
     private readonly connections: Connections,
     private readonly rooms: Rooms,
+    private readonly deliveries: Deliveries,
   ) {}
 
   listen(userId: string): void {
@@ -26,7 +28,11 @@ export class UserTopics {
   }
 
   private hear(userId: string, event: UserEvent): void {
-    if (event.type !== 'changed') return;
+    if (event.type === 'queued') {
+      for (const connection of this.connections.ofUser(userId))
+        this.deliveries.wake(connection, event.conversationId);
+      return;
+    }
     const { change } = event;
     for (const connection of this.connections.ofUser(userId)) {
       // Who has joined hears it in the room, unless it has just been taken out of it.

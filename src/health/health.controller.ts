@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { Public } from '../auth/public.decorator.js';
-import { DatabaseHealth } from './database.health.js';
+import { DatabaseHealthStore } from './database-health.store.js';
 
 @ApiTags('operations')
 @Public()
@@ -10,7 +10,7 @@ import { DatabaseHealth } from './database.health.js';
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
-    private readonly database: DatabaseHealth,
+    private readonly database: DatabaseHealthStore,
   ) {}
 
   @Get()

@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { DatabaseHealth } from './database.health.js';
+import { DatabaseHealthStore } from './database-health.store.js';
 import { HealthController } from './health.controller.js';
 
 /** Health probes. */
 @Module({
   imports: [TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
-  providers: [DatabaseHealth],
+  providers: [DatabaseHealthStore],
 })
 export class HealthModule {}

@@ -22,9 +22,14 @@ export class Acknowledger implements OnApplicationShutdown {
 
   /** Resolves when the member's positions are committed. @throws {DomainError} `not_found`, `timeout` or `internal`. */
   async ack(positions: Positions): Promise<void> {
+    if (!(await this.ackOwn(positions))) throw notFound();
+  }
+
+  /** As {@link ack}, but who is no member any more is let be. @returns whether the user is a member. */
+  async ackOwn(positions: Positions): Promise<boolean> {
     const result = await this.store.ack(positions);
-    if (!result) throw notFound();
-    if (result.moved) this.tell(result);
+    if (result?.moved) this.tell(result);
+    return result !== null;
   }
 
   /** Counts everything up to `seq` as delivered, a moment later and together with others. */
@@ -50,8 +55,7 @@ export class Acknowledger implements OnApplicationShutdown {
 
   private async ackTaken(positions: Positions): Promise<void> {
     try {
-      const result = await this.store.ack(positions);
-      if (result?.moved) this.tell(result);
+      await this.ackOwn(positions);
     } catch (error) {
       // It stays queued and is offered again at the next connection: twice is allowed, lost is not.
       this.logger.warn(`a delivery to ${positions.conversationId} was not noted: ${String(error)}`);

@@ -55,7 +55,9 @@ export class DeliveriesStore {
       ],
     );
     const items = rows.map(toItem);
-    return items.length === 0 ? { items, remaining: 0, dropped: 0 } : { items, ...(await this.counts(userId, items)) };
+    return items.length === 0
+      ? { items, remaining: 0, dropped: 0 }
+      : { items, ...(await this.counts(userId, items)) };
   }
 
   /** Counts an offer that was not acked in time; what was offered `QUEUE_MAX_ATTEMPTS` times has failed. */
@@ -97,7 +99,10 @@ export class DeliveriesStore {
     );
   }
 
-  private async counts(userId: string, items: readonly QueueItem[]): Promise<{ remaining: number; dropped: number }> {
+  private async counts(
+    userId: string,
+    items: readonly QueueItem[],
+  ): Promise<{ remaining: number; dropped: number }> {
     const rows = await this.database.query<{ remaining: string; dropped: string }[]>(
       `select
          (select count(*) from deliveries where user_id = $1 and id > $2) as remaining,

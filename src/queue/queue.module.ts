@@ -1,10 +1,16 @@
 import { Module } from '@nestjs/common';
 import { AckStore } from './ack.store.js';
 import { Acknowledger } from './acknowledger.js';
+import { DeliveriesStore } from './deliveries.store.js';
+import { QueueAdminStore } from './queue-admin.store.js';
+import { QueueJanitor } from './queue-janitor.js';
+import { QueueController } from './queue.controller.js';
+import { QueueService } from './queue.service.js';
 
 /** Deliveries that wait for their recipients, and what takes them off the queue. */
 @Module({
-  providers: [AckStore, Acknowledger],
-  exports: [Acknowledger],
+  controllers: [QueueController],
+  providers: [AckStore, DeliveriesStore, QueueAdminStore, Acknowledger, QueueService, QueueJanitor],
+  exports: [Acknowledger, QueueService],
 })
 export class QueueModule {}

@@ -6,7 +6,7 @@ const TIMEOUT_MS = 2000;
 
 /** Whether the database answers a real query in time. */
 @Injectable()
-export class DatabaseHealth {
+export class DatabaseHealthStore {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly database: DataSource,

@@ -1,0 +1,84 @@
+import type { QueueItem } from '../protocol/index.js';
+import type { QueueService } from '../queue/queue.service.js';
+import type { Connection } from './connection.js';
+
+interface DrainerOptions {
+  queue: QueueService;
+  /** How long a client may take to ack a batch, in milliseconds. */
+  ackTimeoutMs: number;
+  onFault: (error: unknown) => void;
+}
+
+const RETRY_MS = 2000;
+
+/** Offers one connection what waits for its user: in order, one batch at a time, until nothing is left (P8). */
+export class Drainer {
+  /** Id of the last delivery that was offered here: an unacked one is not offered again on this connection. */
+  private offeredId = '0';
+  private wanted = false;
+  private running = false;
+  private stopped = false;
+  private retry: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly options: DrainerOptions,
+  ) {}
+
+  /** Something waits, perhaps. */
+  wake(): void {
+    this.wanted = true;
+    if (!this.running && !this.stopped) void this.run();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.retry);
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    try {
+      while (this.wanted && !this.stopped) {
+        this.wanted = false;
+        await this.drain();
+      }
+    } catch (error) {
+      this.options.onFault(error);
+      if (!this.stopped) this.retry = setTimeout(() => this.wake(), RETRY_MS);
+    }
+    this.running = false;
+  }
+
+  private async drain(): Promise<void> {
+    const { queue } = this.options;
+    const { userId, joined } = this.connection;
+    await queue.trim(userId);
+    for (;;) {
+      const batch = await queue.next({ userId, afterId: this.offeredId, live: joined });
+      const last = batch.items.at(-1);
+      if (!last || this.stopped) return;
+      const acked = await this.offer(batch);
+      if (acked) {
+        this.offeredId = last.queueId;
+        await queue.delivered(userId, batch);
+      } else if (this.stopped) {
+        return;
+      } else {
+        await queue.attempted(userId, batch.items);
+      }
+    }
+  }
+
+  /** @returns whether the client has it; who does not ack is taken at its socket's word. */
+  private async offer(batch: { items: QueueItem[]; remaining: number; dropped: number }): Promise<boolean> {
+    const { socket, acks } = this.connection;
+    if (!acks) return socket.connected && socket.emit('queue:deliver', batch);
+    try {
+      await socket.timeout(this.options.ackTimeoutMs).emitWithAck('queue:deliver', batch);
+      return true;
+    } catch {
+      return false; // The time has run out: Socket.IO rejects for nothing else.
+    }
+  }
+}

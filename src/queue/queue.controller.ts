@@ -1,0 +1,65 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError, notFound } from '../common/domain-error.js';
+import { UserIdPipe } from '../common/id.pipes.js';
+import type { QueueEntry } from './queue-admin.store.js';
+import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
+import { QueueService } from './queue.service.js';
+
+interface QueuePage {
+  items: QueueEntry[];
+  nextCursor?: string;
+}
+
+@ApiTags('queue')
+@ApiBearerAuth()
+@Controller('ws')
+export class QueueController {
+  constructor(private readonly queue: QueueService) {}
+
+  @Get('queue/:userId')
+  @ApiOperation({ summary: 'What waits for a user, and what ended without arriving; oneself or an admin' })
+  async page(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+    @Query() { limit = 50, cursor = '0' }: QueuePageDto,
+  ): Promise<QueuePage> {
+    requireOwn(principal, userId);
+    const entries = await this.queue.page(userId, cursor, limit + 1);
+    const items = entries.slice(0, limit);
+    const last = items.at(-1);
+    return { items, ...(entries.length > limit && last && { nextCursor: last.queueId }) };
+  }
+
+  @Delete('queue/:userId')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Drop all that waits for a user; oneself or an admin' })
+  clear(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+  ): Promise<void> {
+    requireOwn(principal, userId);
+    return this.queue.clear(userId);
+  }
+
+  @Post('users/:userId/messages')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'A system message to one user, queued until a device has it; admins' })
+  async send(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+    @Body() { content, metadata }: SystemMessageDto,
+  ): Promise<{ queued: true }> {
+    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may send system messages.');
+    const createdAt = new Date().toISOString();
+    await this.queue.sendSystem(userId, { topic: null, content, ...(metadata && { metadata }), createdAt });
+    return { queued: true };
+  }
+}
+
+/** Another's queue is as if it were not there (P10). */
+function requireOwn(principal: Principal, userId: string): void {
+  if (principal.userId !== userId && !principal.isAdmin) throw notFound();
+}

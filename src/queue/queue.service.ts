@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import type { QueueItem, SystemMessage } from '../protocol/index.js';
+import { Relay } from '../relay/relay.js';
+import { Acknowledger } from './acknowledger.js';
+import { DeliveriesStore, type Drained, type DrainRequest } from './deliveries.store.js';
+import { QueueAdminStore, type QueueEntry } from './queue-admin.store.js';
+
+/** What waits for users: offered, acknowledged, looked at. */
+@Injectable()
+export class QueueService {
+  constructor(
+    private readonly deliveries: DeliveriesStore,
+    private readonly admin: QueueAdminStore,
+    private readonly acknowledger: Acknowledger,
+    private readonly relay: Relay,
+  ) {}
+
+  /** Holds the user's queue to its bounds, to be done before it is drained (P8). */
+  async trim(userId: string): Promise<void> {
+    while ((await this.admin.trim(userId)) > 0);
+  }
+
+  /** The next deliveries to offer. */
+  next(request: DrainRequest): Promise<Drained> {
+    return this.deliveries.next(request);
+  }
+
+  /** The client has these: they leave the queue, and everything before them in their conversations too. */
+  async delivered(userId: string, { items, dropped }: Pick<Drained, 'items' | 'dropped'>): Promise<void> {
+    const system = items.filter(({ kind }) => kind === 'system').map(({ queueId }) => queueId);
+    const acks = [...lastSeqs(items)].map(([conversationId, deliveredSeq]) =>
+      this.acknowledger.ackOwn({ userId, conversationId, deliveredSeq, readSeq: 0 }),
+    );
+    await Promise.all(
+      [
+        ...acks,
+        system.length > 0 ? this.deliveries.deleteSystem(userId, system) : null,
+        dropped > 0 ? this.deliveries.told(userId) : null,
+      ].filter((work) => work !== null),
+    );
+  }
+
+  /** These were offered and not acked in time. */
+  attempted(userId: string, items: readonly QueueItem[]): Promise<void> {
+    return this.deliveries.attempted(
+      userId,
+      items.map(({ queueId }) => queueId),
+    );
+  }
+
+  /** Queues a system message for one user: resolves when it is committed, offered at once where a device is connected. */
+  async sendSystem(userId: string, message: SystemMessage): Promise<void> {
+    await this.deliveries.addSystem(userId, message);
+    this.relay.publish('user', userId, { type: 'queued', conversationId: null });
+  }
+
+  page(userId: string, afterId: string, limit: number): Promise<QueueEntry[]> {
+    return this.admin.page(userId, afterId, limit);
+  }
+
+  clear(userId: string): Promise<void> {
+    return this.admin.clear(userId);
+  }
+}
+
+function lastSeqs(items: readonly QueueItem[]): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const item of items) {
+    if (item.kind === 'message') last.set(item.message.conversationId, item.message.seq);
+  }
+  return last;
+}
