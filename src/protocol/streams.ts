@@ -10,6 +10,13 @@ export const RUNNING_STATUSES: readonly StreamStatus[] = ['starting', 'streaming
 export type TerminalChunkType = 'complete' | 'cancelled' | 'error';
 export type ChunkType = 'metadata' | 'content' | 'reasoning' | 'progress' | TerminalChunkType;
 
+const TERMINAL_TYPES: ReadonlySet<string> = new Set<TerminalChunkType>(['complete', 'cancelled', 'error']);
+
+/** Whether nothing comes behind this chunk (P5). */
+export function isTerminal({ type }: Pick<Chunk, 'type'>): boolean {
+  return TERMINAL_TYPES.has(type);
+}
+
 export type CancelReason = 'user' | 'pause_timeout' | 'timeout';
 
 /** Tokens of one answer; `source` says whether the provider counted them. */
@@ -82,4 +89,15 @@ export type StreamTransport = 'websocket' | 'sse' | 'http';
 /** A running stream with all its text up to and including `sequence`. */
 export interface ActiveStream extends StreamState {
   snapshot: { text: string; sequence: number };
+}
+
+/** Part of a stream's log (`stream:recover`), and where to go on. */
+export interface RecoverAnswer {
+  stream: StreamState;
+  /** In order, without holes: at most 500 or 256 KiB of text. */
+  chunks: Chunk[];
+  /** `fromSequence` of the next question. */
+  nextSequence: number;
+  /** Whether the terminal chunk lies before `nextSequence`. */
+  done: boolean;
 }
