@@ -64,13 +64,12 @@ export class DeliveriesStore {
   async attempted(userId: string, queueIds: readonly string[]): Promise<void> {
     await this.database.query(
       `with tried as (
-         update deliveries set attempts = attempts + 1 where user_id = $1 and id = any($2::bigint[]) returning *),
+         update deliveries set attempts = attempts + 1
+         where user_id = $1 and id = any($2::bigint[]) and attempts + 1 < $3),
        gone as (
-         delete from deliveries d using tried t
-         where d.user_id = $1 and d.id = t.id and t.attempts >= $3)
+         delete from deliveries where user_id = $1 and id = any($2::bigint[]) and attempts + 1 >= $3 returning *)
        insert into ended_deliveries (user_id, id, conversation_id, seq, system, attempts, state, created_at)
-       select user_id, id, conversation_id, seq, system, attempts, 'failed', created_at
-       from tried where attempts >= $3`,
+       select user_id, id, conversation_id, seq, system, attempts + 1, 'failed', created_at from gone`,
       [userId, queueIds, this.config.QUEUE_MAX_ATTEMPTS],
     );
   }

@@ -14,6 +14,8 @@ export interface ClientOptions {
   token?: string;
   name?: string;
   roles?: string[];
+  /** Handlers that are there before the first event can come. */
+  on?: Record<string, (...args: never[]) => void>;
 }
 
 const DEADLINE_MS = 10_000;
@@ -52,6 +54,9 @@ export class TestClient {
       ...{ path: SOCKET_PATH, transports, reconnection, autoConnect: false, forceNew: true },
       auth: { token, ...(acks !== undefined && { acks }), ...(deviceId !== undefined && { deviceId }) },
     });
+    for (const [event, handler] of Object.entries(options.on ?? {})) {
+      socket.on(event, handler as (...args: unknown[]) => void);
+    }
     const client = new TestClient(socket, userId);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
