@@ -1,11 +1,11 @@
-import { ConsoleLogger, Logger, ValidationPipe, type LogLevel } from '@nestjs/common';
+import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import type { ValidationError } from 'class-validator';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
-import { invalid } from './common/payload.js';
+import { jsonOnly } from './common/json-only.js';
+import { PayloadPipe } from './common/payload.pipe.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import type { Config } from './config/config.js';
 import { waitForDatabase } from './database/connect.js';
@@ -56,28 +56,19 @@ export async function startStreamgate(config: Config): Promise<Running> {
 
 function configure(app: NestExpressApplication, config: Config): void {
   app.disable('x-powered-by');
+  app.use(jsonOnly);
   app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
   app.useWebSocketAdapter(new SocketAdapter(app, config));
   app.setGlobalPrefix('api');
   app.useGlobalFilters(new ProblemFilter(toDatabaseError));
-  app.useGlobalPipes(
-    new ValidationPipe({
-      transform: true,
-      whitelist: true,
-      forbidNonWhitelisted: true,
-      exceptionFactory: (errors: ValidationError[]) => invalid(errors.flatMap(faultsOf)),
-    }),
-  );
+  // For events as well: Nest runs global pipes in gateways, too.
+  app.useGlobalPipes(new PayloadPipe());
   if (config.CORS_ORIGINS.length > 0) app.enableCors({ origin: config.CORS_ORIGINS, credentials: true });
   const document = new DocumentBuilder().setTitle('Streamgate').addBearerAuth().build();
   SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document), {
     jsonDocumentUrl: 'api/docs-json',
   });
   servePages(app);
-}
-
-function faultsOf({ constraints = {}, children = [] }: ValidationError): string[] {
-  return [...Object.values(constraints), ...children.flatMap(faultsOf)];
 }
 
 async function openDatabase(config: Config, log: DatabaseLog) {

@@ -1,18 +1,33 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
-import { compilePayload } from '../common/payload.js';
+import { plainToInstance } from 'class-transformer';
+import { compilePayload } from './payload.js';
 
-/** Checks an event's payload against its DTO, by a checker compiled once for each class. */
+type Check = (payload: unknown) => object;
+
+/** What a parameter's type is where it is no DTO class. */
+const NO_DTO = new Set<unknown>([undefined, Object, Array, String, Number, Boolean]);
+
+/**
+ * Checks events, bodies and queries against their DTOs alike, by a checker compiled once for each class. Bodies are given
+ * on as they came: class-transformer would drop keys such as `constructor` and recurse as deep as a body is nested.
+ */
 @Injectable()
 export class PayloadPipe implements PipeTransform {
-  private readonly checkers = new Map<unknown, (payload: unknown) => object>();
+  private readonly checks = new Map<unknown, Check>();
 
   transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
-    if (type !== 'body' || !metatype || metatype === Object) return value;
-    let check = this.checkers.get(metatype);
-    if (!check) {
-      check = compilePayload(metatype as new () => object);
-      this.checkers.set(metatype, check);
-    }
-    return check(value);
+    if ((type !== 'body' && type !== 'query') || NO_DTO.has(metatype)) return value;
+    const dto = metatype as new () => object;
+    // A query is all text: the DTO's own `Type` decorators make numbers of it. Without a body it is an empty one.
+    const given = type === 'query' ? plainToInstance(dto, value) : value === undefined ? {} : value;
+    return this.checkOf(dto)(given);
+  }
+
+  private checkOf(dto: new () => object): Check {
+    const known = this.checks.get(dto);
+    if (known) return known;
+    const check = compilePayload(dto);
+    this.checks.set(dto, check);
+    return check;
   }
 }

@@ -1,4 +1,5 @@
 import { getFromContainer, getMetadataStorage, type ValidatorConstraintInterface } from 'class-validator';
+import type { ValidationMetadata } from 'class-validator/types/metadata/ValidationMetadata.js';
 import { DomainError } from './domain-error.js';
 
 type Dto<T> = new () => T;
@@ -45,7 +46,7 @@ function rulesOf(dto: Dto<object>): Map<string, PropertyRules> {
       rule.applies = (payload) => condition(payload, payload[property]);
     } else if (entry.type === 'customValidation' && entry.constraintCls) {
       const constraint = getFromContainer(entry.constraintCls as Dto<ValidatorConstraintInterface>);
-      rule.checks.push(toCheck(constraint, property, dto.name, entry.constraints));
+      rule.checks.push(toCheck(constraint, entry));
     } else {
       throw new Error(`${dto.name}.${property}: a rule of type ${entry.type} cannot be compiled`);
     }
@@ -53,17 +54,16 @@ function rulesOf(dto: Dto<object>): Map<string, PropertyRules> {
   return rules;
 }
 
-function toCheck(
-  constraint: ValidatorConstraintInterface,
-  property: string,
-  targetName: string,
-  constraints: unknown[],
-): Check {
+function toCheck(constraint: ValidatorConstraintInterface, entry: ValidationMetadata): Check {
+  const { propertyName: property, target, message: ownMessage } = entry;
+  const constraints = (entry.constraints as unknown[] | undefined) ?? [];
+  const targetName = typeof target === 'string' ? target : target.name;
   return (payload) => {
     const value = payload[property];
     const args = { property, value, targetName, object: payload, constraints };
     if (constraint.validate(value, args) === true) return null;
-    const message = constraint.defaultMessage?.(args) ?? `${property} is not valid`;
+    const given = typeof ownMessage === 'function' ? ownMessage(args) : ownMessage;
+    const message = given || constraint.defaultMessage?.(args) || `${property} is not valid`;
     return message.replaceAll('$property', property).replaceAll('$constraint1', String(constraints[0]));
   };
 }

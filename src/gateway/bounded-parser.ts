@@ -4,10 +4,16 @@ import { Decoder, Encoder, PacketType, type Packet } from 'socket.io-parser';
 /** Stands where the payload of an event stood that was larger than `MAX_PAYLOAD_BYTES`. */
 export const OVERSIZED = Symbol('oversized payload');
 
+/** Stands where the payload of an event stood that was nested deeper than any event needs. */
+export const TOO_DEEP = Symbol('payload nested too deep');
+
+/** Encoding recurses: what is answered or passed on must not be as deep as 64 KB of brackets are. */
+const MAX_DEPTH = 32;
+
 /**
- * A parser for Socket.IO that measures packets before they reach a handler: an event of more than `maxBytes` keeps its
- * name and its acknowledgement, so that it can be answered, and loses its payload. Binary packets are refused: the
- * connection is closed.
+ * A parser for Socket.IO that measures packets before they reach a handler: an event of more than `maxBytes`, or nested
+ * too deep, keeps its name and its acknowledgement, so that it can be answered, and loses its payload. Binary packets
+ * are refused: the connection is closed.
  */
 export function boundedParser(maxBytes: number) {
   class BoundedDecoder extends EventEmitter {
@@ -32,9 +38,10 @@ export function boundedParser(maxBytes: number) {
     }
 
     private bounded(packet: Packet): Packet {
-      if (!this.tooLarge || packet.type !== PacketType.EVENT) return packet;
-      const [name] = packet.data as unknown[];
-      return { ...packet, data: [name, OVERSIZED] };
+      if (packet.type !== PacketType.EVENT) return packet;
+      const [name, ...payloads] = packet.data as unknown[];
+      if (this.tooLarge) return { ...packet, data: [name, OVERSIZED] };
+      return isShallow(payloads, MAX_DEPTH) ? packet : { ...packet, data: [name, TOO_DEEP] };
     }
   }
   return { Encoder, Decoder: BoundedDecoder };
@@ -43,4 +50,9 @@ export function boundedParser(maxBytes: number) {
 function isBinaryHeader(data: string): boolean {
   const type = Number(data.charAt(0)) as PacketType;
   return type === PacketType.BINARY_EVENT || type === PacketType.BINARY_ACK;
+}
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((item) => isShallow(item, depth - 1));
 }

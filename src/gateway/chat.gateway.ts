@@ -1,4 +1,4 @@
-import { UseFilters, UsePipes } from '@nestjs/common';
+import { UseFilters } from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
@@ -17,14 +17,12 @@ import { SendDto, StreamDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
 import type { Connection } from './connection.js';
 import { JoinService } from './join.service.js';
-import { PayloadPipe } from './payload.pipe.js';
 import { ReplyFilter } from './reply.filter.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
 
 /** The client's events of protocol section 4, one line each: who, what, where it is done. */
 @WebSocketGateway()
 @UseFilters(ReplyFilter)
-@UsePipes(PayloadPipe)
 export class ChatGateway
   implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
 {

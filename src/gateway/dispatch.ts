@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { causeOf, DomainError } from '../common/domain-error.js';
-import { OVERSIZED } from './bounded-parser.js';
+import { OVERSIZED, TOO_DEEP } from './bounded-parser.js';
 import { Reply } from './reply.js';
 
 const logger = new Logger('Gateway');
@@ -21,11 +21,15 @@ export function dispatcher(handlers: readonly MessageMappingProperties[]) {
       if (payloads[0] === OVERSIZED) {
         throw new DomainError('payload_too_large', 'The event is larger than MAX_PAYLOAD_BYTES.');
       }
+      if (payloads[0] === TOO_DEEP)
+        throw new DomainError('invalid_payload', 'The payload is nested too deep.');
       // A handler that fails has answered through the filter when this resolves: its answer is then too late to count.
-      void Promise.resolve(callback(payloads[0], reply)).then(
-        (answer: unknown) => reply.succeed((answer as object | undefined) ?? {}),
-        (error: unknown) => reply.fail(error),
-      );
+      Promise.resolve(callback(payloads[0], reply))
+        .then(
+          (answer: unknown) => reply.succeed((answer as object | undefined) ?? {}),
+          (error: unknown) => reply.fail(error),
+        )
+        .catch((error: unknown) => logger.error(`an answer could not be sent: ${String(error)}`));
     } catch (error) {
       reply.fail(error);
     }
