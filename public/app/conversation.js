@@ -1,13 +1,14 @@
 import { Answers } from './answers.js';
 import { Emitter } from './emitter.js';
 import { Gaps } from './gaps.js';
-import { callApi } from './http.js';
 import { MessageLog } from './message-log.js';
 import { Outbox } from './outbox.js';
+import { lacksName } from './people.js';
 import { Receipts } from './receipts.js';
 import { Sender } from './sender.js';
 
 const JOIN_RETRY_MS = 2000;
+const NAMES_AFTER_MS = 1000;
 
 /**
  * One conversation as this client knows it: it joins after every connect, keeps messages and answers in order, fills
@@ -101,17 +102,6 @@ export class Conversation extends Emitter {
     await this.connection.request('stream:cancel', { streamId: answer.streamId });
   }
 
-  /** Lets in whoever knows the link (`link`), or nobody new (`members`). @throws {Failure} */
-  async setAccess(access) {
-    const token = await this.identity.token();
-    const info = await callApi('PATCH', `/conversations/${encodeURIComponent(this.id)}`, {
-      body: { access },
-      token,
-    });
-    this.info = { ...this.info, ...info };
-    this.emit('change');
-  }
-
   /** To be called when the person may have seen more than before. */
   look(seen) {
     this.seen = seen;
@@ -126,6 +116,7 @@ export class Conversation extends Emitter {
   /** Joins, or joins again: for what was missed, the members and the present state of the answers. */
   async join() {
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     if (this.#joining) {
       this.#joinAgain = true;
       return;
@@ -197,6 +188,10 @@ export class Conversation extends Emitter {
     return void this.#sender.flush();
   }
 
+  #joinSoon(delayMs) {
+    this.#retry ??= setTimeout(() => void this.join(), delayMs);
+  }
+
   #leave() {
     this.connection.request('conversation:leave', { conversationId: this.id }).catch(() => {
       // Left with the connection.
@@ -206,9 +201,7 @@ export class Conversation extends Emitter {
   #notJoined(failure) {
     if (this.#closed) return;
     if (!failure.retryable) this.failure = failure;
-    else if (this.connection.connected) {
-      this.#retry = setTimeout(() => void this.join(), failure.retryAfterMs ?? JOIN_RETRY_MS);
-    }
+    else if (this.connection.connected) this.#joinSoon(failure.retryAfterMs ?? JOIN_RETRY_MS);
     this.emit('change');
   }
 
@@ -234,8 +227,7 @@ export class Conversation extends Emitter {
     if (readable.length === 0) return;
     if (live) this.emit('arrived', readable);
     this.#receipts.schedule();
-    if (readable.some(({ role, senderId }) => role === 'user' && !this.members.has(senderId)))
-      void this.join();
+    if (lacksName(readable, this)) this.#joinSoon(NAMES_AFTER_MS);
   }
 
   /** Own messages that are in the log need not be sent any more; answers that are in it are written. */

@@ -17,3 +17,10 @@ export function hueOf(userId) {
   for (const letter of userId ?? '') sum = (sum * 31 + letter.codePointAt(0)) % 9973;
   return sum % 8;
 }
+
+/** Whether somebody else spoke whose name is not known yet: a look at the members may tell it. */
+export function lacksName(messages, { members, identity }) {
+  return messages.some(
+    ({ role, senderId }) => role === 'user' && senderId !== identity.userId && !members.get(senderId)?.name,
+  );
+}

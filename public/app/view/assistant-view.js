@@ -19,6 +19,8 @@ export class AssistantView {
   #conversation;
   #state = '';
   #entry = null;
+  /** The terminal chunk, if this page saw it: it knows more than the message. */
+  #end = null;
 
   constructor(conversation) {
     this.#conversation = conversation;
@@ -37,6 +39,7 @@ export class AssistantView {
 
   update(entry) {
     this.#entry = entry;
+    this.#end = entry.answer?.end ?? this.#end;
     showTime(this.#time, entry.at);
     this.#showQuestion(entry.question);
     this.showText();
@@ -73,7 +76,7 @@ export class AssistantView {
     this.#foot.replaceChildren();
     if (stoppable) this.#foot.append(this.#stopButton(answer));
     if (answer && !answer.end) this.#foot.append(...pauseNote(answer.state.status));
-    if (finish) this.#foot.append(...endNote(finish, answer?.end), this.#copyButton());
+    if (finish) this.#foot.append(...endNote(finish, this.#end), this.#copyButton());
   }
 
   #stopButton(answer) {

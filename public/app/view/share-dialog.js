@@ -1,3 +1,4 @@
+import { setAccess } from '../access.js';
 import { explain } from '../failure.js';
 import { byId, copyText, setText } from './dom.js';
 import { closeOnBackdrop } from './people-dialog.js';
@@ -29,7 +30,7 @@ export class ShareDialog {
     setText(byId('share-text'), 'One moment…');
     this.#dialog.showModal();
     try {
-      if (this.#conversation.info?.access !== 'link') await this.#conversation.setAccess('link');
+      if (this.#conversation.info?.access !== 'link') await setAccess(this.#conversation, 'link');
       this.#opened();
     } catch (failure) {
       const reason =
@@ -58,7 +59,7 @@ export class ShareDialog {
 
   async #stop() {
     try {
-      await this.#conversation.setAccess('members');
+      await setAccess(this.#conversation, 'members');
       this.#dialog.close();
       toast('Nobody else can join now. Who is in stays in.');
     } catch (failure) {

@@ -1,0 +1,52 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A network that can fail: passes bytes on to a server until it is cut. */
+export interface TcpProxy {
+  readonly url: string;
+  /** Destroys all connections and every new one. */
+  cut(): void;
+  /** Passes on again. */
+  mend(): void;
+  close(): Promise<void>;
+}
+
+/** Starts a proxy on a free port before the server at `target`. */
+export async function startTcpProxy(target: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let whole = true;
+  const server = createServer((near) => {
+    if (!whole) return void near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      // An end or a fault of one side is the end of the other.
+      from
+        .on('error', () => to.destroy())
+        .on('close', () => {
+          sockets.delete(from);
+          to.destroy();
+        });
+      from.pipe(to);
+    }
+  });
+  const destroyAll = (): void => sockets.forEach((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => {
+      whole = false;
+      destroyAll();
+    },
+    mend: () => {
+      whole = true;
+    },
+    close: () => {
+      destroyAll();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
