@@ -2,8 +2,10 @@ import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { NextFunction, Request, Response } from 'express';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
+import { notFound } from './common/domain-error.js';
 import { jsonOnly } from './common/json-only.js';
 import { PayloadPipe } from './common/payload.pipe.js';
 import { ProblemFilter } from './common/problem.filter.js';
@@ -36,7 +38,9 @@ export async function startStreamgate(config: Config): Promise<Running> {
       AppModule.of({ config, databaseUrl: database.url, log }),
       { logger, bodyParser: false, abortOnError: false, forceCloseConnections: true },
     );
-    configure(app, config);
+    const problems = configure(app, config);
+    await app.init();
+    answerTheRest(app, problems);
     await app.listen(config.PORT, config.HOST);
     const url = urlOf(app, config);
     const banner = bannerOf(url, config, {
@@ -54,13 +58,14 @@ export async function startStreamgate(config: Config): Promise<Running> {
   }
 }
 
-function configure(app: NestExpressApplication, config: Config): void {
+function configure(app: NestExpressApplication, config: Config): ProblemFilter {
   app.disable('x-powered-by');
   app.use(jsonOnly);
   app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
   app.useWebSocketAdapter(new SocketAdapter(app, config));
   app.setGlobalPrefix('api');
-  app.useGlobalFilters(new ProblemFilter(toDatabaseError));
+  const problems = new ProblemFilter(toDatabaseError);
+  app.useGlobalFilters(problems);
   // For events as well: Nest runs global pipes in gateways, too.
   app.useGlobalPipes(new PayloadPipe());
   if (config.CORS_ORIGINS.length > 0) app.enableCors({ origin: config.CORS_ORIGINS, credentials: true });
@@ -69,6 +74,15 @@ function configure(app: NestExpressApplication, config: Config): void {
     jsonDocumentUrl: 'api/docs-json',
   });
   servePages(app);
+  return problems;
+}
+
+/** Beside the prefix Express answers by itself: with a page of its own, and with stack traces outside production. */
+function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
+  app.use((_request: Request, response: Response) => problems.answer(notFound(), response));
+  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
+    problems.answer(error, response),
+  );
 }
 
 async function openDatabase(config: Config, log: DatabaseLog) {

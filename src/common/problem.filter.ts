@@ -20,7 +20,11 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly translate: (error: unknown) => DomainError) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<Response>();
+    this.answer(error, host.switchToHttp().getResponse<Response>());
+  }
+
+  /** For what no route of Nest's answers. */
+  answer(error: unknown, response: Response): void {
     const fault = fromHttp(error) ?? this.translate(error);
     const correlationId = randomText(12);
     if (fault.code === 'internal') {

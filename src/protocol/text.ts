@@ -22,7 +22,11 @@ export function isClientMessageId(value: unknown): value is string {
 /** Whether `value` may be a user's id: 1 to 256 code units without control characters or lone surrogates. */
 export function isUserId(value: unknown): value is string {
   return (
-    typeof value === 'string' && value.length >= 1 && value.length <= LIMITS.userIdChars && isCleanText(value)
+    typeof value === 'string' &&
+    value.length >= 1 &&
+    value.length <= LIMITS.userIdChars &&
+    isCleanText(value) &&
+    !/[\t\n\r]/.test(value)
   );
 }
 

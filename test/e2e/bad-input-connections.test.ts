@@ -1,0 +1,151 @@
+import { SignJWT } from 'jose';
+import { io, type Socket } from 'socket.io-client';
+import { WebSocket } from 'undici';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ERROR_RULES, SOCKET_PATH, type WireError } from '../../src/protocol/index.js';
+import { rawToken } from '../support/auth.js';
+import { tokenFor } from '../support/client.js';
+import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { TEST_SECRET } from '../support/server.js';
+
+let next: Neighbourhood;
+
+beforeAll(async () => {
+  next = await startNeighbourhood();
+});
+afterAll(() => next.stop());
+beforeEach(() => next.begin());
+afterEach(() => next.expectUnharmed());
+
+/** What a connection with this `auth` is refused with. */
+async function refusalOf(
+  auth: Record<string, unknown>,
+  namespace = '',
+): Promise<Error & { data?: WireError }> {
+  const socket: Socket = io(`${next.server.url}${namespace}`, {
+    ...{ path: SOCKET_PATH, transports: ['websocket'], reconnection: false, forceNew: true, auth },
+  });
+  try {
+    return await new Promise((resolve, reject) => {
+      socket.once('connect_error', resolve);
+      socket.once('connect', () => reject(new Error('it was let in')));
+    });
+  } finally {
+    socket.disconnect();
+  }
+}
+
+const now = Math.floor(Date.now() / 1000);
+const key = (secret: string): Uint8Array => new TextEncoder().encode(secret);
+const signed = (claims: Record<string, unknown>, secret = TEST_SECRET): Promise<string> =>
+  new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(key(secret));
+
+describe('A token that is not good is a connect_error with an error of protocol section 6', () => {
+  const good = { sub: 'mallory', exp: now + 3600 };
+  const tokens: [string, () => unknown, string?][] = [
+    ['missing', () => undefined],
+    ['null', () => null],
+    ['a number', () => 42],
+    ['an object', () => ({ sub: 'mallory' })],
+    ['empty', () => ''],
+    ['rubbish', () => 'a.b.c'],
+    ['very long', () => 'x'.repeat(20_000)],
+    ['expired', () => signed({ ...good, exp: now - 60 }), 'token_expired'],
+    ['without an end', () => signed({ sub: 'mallory' })],
+    ['not valid yet', () => signed({ ...good, nbf: now + 600 })],
+    ['forged with another secret', () => signed(good, 'another secret of more than thirty-two characters')],
+    ['signed with none', () => rawToken({ alg: 'none' }, good)],
+    ['signed with None', () => rawToken({ alg: 'None', typ: 'JWT' }, good, 'x')],
+    [
+      'altered after signing',
+      async () => {
+        const [header, , signature] = (await tokenFor('mallory')).split('.');
+        return `${header}.${Buffer.from(JSON.stringify({ ...good, roles: ['admin'] })).toString('base64url')}.${signature}`;
+      },
+    ],
+    ['without a sub', () => signed({ exp: good.exp })],
+    ['for the assistant', () => signed({ ...good, sub: 'assistant' })],
+    ['for a guest that is none', () => signed({ ...good, sub: 'guest:x' })],
+    ['for a sub with U+0000', () => signed({ ...good, sub: 'a\u0000' })],
+    ['with roles that are no list', () => signed({ ...good, roles: 'admin' })],
+  ];
+  test.each(tokens)('%s', async (_what, make, code = 'unauthenticated') => {
+    const token = await make();
+    const refused = await refusalOf(token === undefined ? {} : { token });
+    const { data } = refused;
+    expect(data).toEqual({
+      ...{ code, message: refused.message, retryable: ERROR_RULES[code as WireError['code']].retryable },
+      correlationId: expect.stringMatching(/^[\w-]{16}$/) as string,
+    });
+    if (typeof token === 'string' && token.length > 8)
+      expect(JSON.stringify(data)).not.toContain(token.slice(0, 12));
+  });
+
+  test.each([
+    ['a deviceId that is a number', { deviceId: 1 }],
+    ['a deviceId that is not ASCII', { deviceId: 'Gerät' }],
+    ['a deviceId that is too long', { deviceId: 'x'.repeat(129) }],
+    ['acks that are text', { acks: 'true' }],
+  ])('%s is invalid_payload', async (_what, fields) => {
+    const { data } = await refusalOf({ token: await tokenFor('mallory'), ...fields });
+    expect(data).toMatchObject({ code: 'invalid_payload', retryable: false });
+  });
+});
+
+test('A namespace that there is not is a connect_error, and stays one', async () => {
+  expect((await refusalOf({ token: await tokenFor('mallory') }, '/admin')).message).toBe('Invalid namespace');
+  expect((await refusalOf({}, '/__proto__')).message).toBe('Invalid namespace');
+});
+
+describe('A raw WebSocket', () => {
+  /** Opens one, says `lines` once the server has greeted, and gives the code of its close. */
+  function say(...lines: (string | Uint8Array)[]): Promise<number> {
+    const { host } = new URL(next.server.url);
+    const socket = new WebSocket(`ws://${host}${SOCKET_PATH}/?EIO=4&transport=websocket`);
+    return new Promise((resolve, reject) => {
+      let greeted = false;
+      socket.addEventListener('message', () => {
+        if (greeted) return;
+        greeted = true;
+        for (const line of lines) socket.send(line);
+      });
+      socket.addEventListener('close', ({ code }) => resolve(code));
+      socket.addEventListener('error', ({ error }) => (greeted ? undefined : reject(error as Error)));
+    });
+  }
+
+  test.each([
+    ['rubbish', ['hello']],
+    ['an unknown packet type', ['9']],
+    ['an unknown Socket.IO packet type', ['49']],
+    ['an event before connecting', ['42["ping",1]']],
+    ['broken JSON', ['42["ping",']],
+    ['an event that is no array', ['42{"ping":1}']],
+    ['a reserved event', ['42["disconnect"]']],
+    ['an auth that is no object', ['40[1]']],
+    ['an auth that is broken', ['40{"token":']],
+    ['a binary frame', [new Uint8Array([0, 1, 2, 255])]],
+    ['a binary event header', ['451-["message:send",{"_placeholder":true,"num":0}]']],
+    ['a million attachments', ['459999999-["message:send"]']],
+  ])('that says %s is closed', async (_what, lines) => {
+    expect(await say(...lines)).toBeGreaterThanOrEqual(1000);
+  });
+
+  test('that says more than four times MAX_PAYLOAD_BYTES is closed with 1009', async () => {
+    expect(await say(`40${' '.repeat(4 * 65_536)}`)).toBe(1009);
+  });
+});
+
+describe('Requests to the path of the sockets', () => {
+  test.each([
+    ['an unknown transport', 'GET', '?EIO=4&transport=carrier-pigeon'],
+    ['an old protocol', 'GET', '?EIO=3&transport=polling'],
+    ['an unknown session', 'GET', '?EIO=4&transport=polling&sid=nobody'],
+    ['nothing of the protocol', 'GET', ''],
+    ['a POST without a session', 'POST', '?EIO=4&transport=polling'],
+  ])('%s: an error, not a connection', async (_what, method, query) => {
+    const response = await fetch(`${next.server.url}${SOCKET_PATH}/${query}`, { method });
+    expect(response.status).toBe(400);
+    expect(await response.text()).not.toMatch(/\bat .*:\d+/);
+  });
+});
