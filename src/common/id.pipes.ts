@@ -1,4 +1,5 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
+import { validate } from 'uuid';
 import { isConversationId, isUserId } from '../protocol/index.js';
 import { invalid } from './payload.js';
 
@@ -8,6 +9,15 @@ export class ConversationIdPipe implements PipeTransform<string, string> {
   transform(value: string): string {
     if (isConversationId(value)) return value;
     throw invalid(['the conversation id must be 1 to 128 characters of A-Z a-z 0-9 . _ : -']);
+  }
+}
+
+/** A stream's id in a path. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class StreamIdPipe implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (validate(value)) return value;
+    throw invalid(['the stream id must be a UUID']);
   }
 }
 

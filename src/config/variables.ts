@@ -93,6 +93,7 @@ export const VARIABLES = {
   }),
   STREAM_CONTINUE: flag(true, 'Whether answers of a dead process are continued; false: they are ended.'),
   STREAM_MAX_CONTINUATIONS: integer(3, 'How often one answer may be continued.', { max: 100 }),
+  STREAM_RECOVERY_ENABLED: flag(true, 'false: stream:recover and its route are refused.'),
   STREAM_MAX_CONCURRENT: integer(2000, 'Answers in production at once on this node.', { min: 1 }),
   STREAM_MAX_PER_USER: integer(5, 'Answers in production at once for one user.', { min: 1 }),
   VIEWER_MAX_BUFFERED_BYTES: integer(1_048_576, 'Unsent data at which a socket that does not read is closed.', {

@@ -11,16 +11,18 @@ import {
 import type { Server, Socket } from 'socket.io';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../conversations/conversations.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
-import type { ControlAnswer, JoinAnswer, MessagePage, SendAnswer } from '../protocol/index.js';
+import type { ControlAnswer, JoinAnswer, MessagePage, RecoverAnswer, SendAnswer } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import { SendDto, StreamDto } from '../streaming/streaming.dto.js';
+import { RecoverDto } from '../streaming/stream.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
+import { RecoveryService } from '../streaming/viewers/recovery.service.js';
 import type { Connection } from './connection.js';
 import { JoinService } from './join.service.js';
 import { ReplyFilter } from './reply.filter.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
 
-/** The client's events of protocol section 4, one line each: who, what, where it is done. */
+/** The client's events of protocol section 4, one line each: who, what, where it is done. So it knows all who do. */
 @WebSocketGateway()
 @UseFilters(ReplyFilter)
 export class ChatGateway
@@ -32,6 +34,7 @@ export class ChatGateway
     private readonly messages: MessagesService,
     private readonly streaming: StreamingService,
     private readonly acknowledger: Acknowledger,
+    private readonly recovery: RecoveryService,
   ) {}
 
   afterInit(server: Server): void {
@@ -92,6 +95,11 @@ export class ChatGateway
   @SubscribeMessage('stream:cancel')
   cancel(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
     return this.streaming.cancel((socket.data as Connection).principal, streamId);
+  }
+
+  @SubscribeMessage('stream:recover')
+  recover(@ConnectedSocket() socket: Socket, @MessageBody() payload: RecoverDto): Promise<RecoverAnswer> {
+    return this.recovery.recover((socket.data as Connection).principal, payload);
   }
 
   @SubscribeMessage('ping')

@@ -5,6 +5,7 @@ import { causeOf, DomainError, toDomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
 import { isClientMessageId } from '../protocol/index.js';
 import { Connection } from './connection.js';
+import { SlowConsumers } from './slow-consumers.js';
 
 type Next = (error?: Error) => void;
 
@@ -13,13 +14,17 @@ type Next = (error?: Error) => void;
 export class HandshakeMiddleware {
   private readonly logger = new Logger(HandshakeMiddleware.name);
 
-  constructor(private readonly authenticator: Authenticator) {}
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly slowConsumers: SlowConsumers,
+  ) {}
 
   /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
   readonly use = (socket: Socket, next: Next): void => {
     this.connect(socket).then(
       (connection) => {
         socket.data = connection;
+        this.slowConsumers.watch(connection);
         next();
       },
       (error: unknown) => next(this.refusal(error)),

@@ -8,7 +8,7 @@ import type {
   QueueItem,
   SystemMessage,
 } from './messages.js';
-import type { ActiveStream, Chunk, StreamState, StreamStatus } from './streams.js';
+import type { ActiveStream, Chunk, RecoverAnswer, StreamState, StreamStatus } from './streams.js';
 
 export type PresenceStatus = 'online' | 'away' | 'busy' | 'offline';
 
@@ -74,6 +74,12 @@ export interface ControlAnswer {
   lastSequence: number;
 }
 
+export interface RecoverPayload {
+  streamId: string;
+  /** Where to begin, inclusive. */
+  fromSequence: number;
+}
+
 /** The client's events: payload in, answer (beside `ok`) out (protocol section 4). */
 export interface ClientEvents {
   'conversation:join': [JoinPayload, JoinAnswer];
@@ -81,7 +87,10 @@ export interface ClientEvents {
   'message:send': [SendPayload, SendAnswer];
   'message:ack': [AckPayload, object];
   'message:history': [HistoryPayload, MessagePage];
+  'stream:pause': [{ streamId: string }, ControlAnswer];
+  'stream:resume': [{ streamId: string }, ControlAnswer];
   'stream:cancel': [{ streamId: string }, ControlAnswer];
+  'stream:recover': [RecoverPayload, RecoverAnswer];
   ping: [unknown, { serverTime: string; echo: unknown }];
 }
 

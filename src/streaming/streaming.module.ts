@@ -5,6 +5,7 @@ import { ChunkLogStore } from './chunk-log.store.js';
 import { MessagesController } from './messages.controller.js';
 import { PromptBuilder } from './prompt.js';
 import { StreamEnder } from './stream-ender.js';
+import { StreamMetrics } from './stream-metrics.js';
 import { StreamRunners } from './stream-runners.js';
 import { StreamingService } from './streaming.service.js';
 import { StreamsStore } from './streams.store.js';
@@ -13,7 +14,15 @@ import { StreamsStore } from './streams.store.js';
 @Module({
   imports: [ConversationsModule, ProvidersModule],
   controllers: [MessagesController],
-  providers: [ChunkLogStore, StreamsStore, PromptBuilder, StreamEnder, StreamRunners, StreamingService],
-  exports: [StreamingService, StreamsStore],
+  providers: [
+    ChunkLogStore,
+    StreamsStore,
+    PromptBuilder,
+    StreamEnder,
+    StreamMetrics,
+    StreamRunners,
+    StreamingService,
+  ],
+  exports: [StreamingService, StreamsStore, ChunkLogStore, StreamMetrics],
 })
 export class StreamingModule {}

@@ -1,0 +1,42 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain-error.js';
+import { LIMITS } from '../protocol/index.js';
+import { RunningStreamsStore, type RunningPage } from './running-streams.store.js';
+import { StreamMetrics } from './stream-metrics.js';
+import { reportOf, type MetricsReport } from './stream-metrics.report.js';
+import { RunningQueryDto } from './stream.dto.js';
+
+/** What operators see of all answers. */
+@ApiTags('operations')
+@ApiBearerAuth()
+@Controller('ws/stream')
+export class StreamAdminController {
+  constructor(
+    private readonly running: RunningStreamsStore,
+    private readonly metrics: StreamMetrics,
+  ) {}
+
+  @Get('active')
+  @ApiOperation({ summary: 'The answers that have not ended, of all nodes; admins' })
+  async active(
+    @CurrentPrincipal() principal: Principal,
+    @Query() { limit = LIMITS.defaultPageMessages, cursor }: RunningQueryDto,
+  ): Promise<RunningPage> {
+    requireAdmin(principal);
+    return this.running.page(limit, cursor);
+  }
+
+  @Get('metrics')
+  @ApiOperation({ summary: 'What this process has counted of its answers since it started; admins' })
+  async report(@CurrentPrincipal() principal: Principal): Promise<MetricsReport> {
+    requireAdmin(principal);
+    return reportOf(this.metrics);
+  }
+}
+
+function requireAdmin({ isAdmin }: Principal): void {
+  if (!isAdmin) throw new DomainError('forbidden', 'Only admins may see this.');
+}

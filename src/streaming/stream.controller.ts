@@ -1,0 +1,141 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { StreamIdPipe } from '../common/id.pipes.js';
+import type { ControlAnswer, RecoverAnswer, StreamState } from '../protocol/index.js';
+import { AskDto, PositionQueryDto } from './stream.dto.js';
+import { toState } from './stream.rows.js';
+import { StreamingService } from './streaming.service.js';
+import { positionOf } from './viewers/position.js';
+import { RecoveryService } from './viewers/recovery.service.js';
+import { Viewer } from './viewers/viewer.js';
+import { Viewers } from './viewers/viewers.js';
+
+const LAST_EVENT_ID = 'last-event-id';
+
+/** Where the same stream is read on, from the position that was asked for next. */
+interface Attach {
+  attach: { sse: string; http: string };
+}
+
+/** Answers over HTTP: asked for, read, controlled (protocol section 5.8). */
+@ApiTags('streams')
+@ApiBearerAuth()
+@Controller('ws/stream')
+export class StreamController {
+  constructor(
+    private readonly streaming: StreamingService,
+    private readonly viewers: Viewers,
+    private readonly recovery: RecoveryService,
+  ) {}
+
+  @Post('sse')
+  @ApiOperation({ summary: 'Ask, and read the answer as server-sent events' })
+  askSse(
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: AskDto,
+    @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.viewers.ask(new Viewer(response, 'sse'), principal, body, { lastEventId });
+  }
+
+  @Post('http')
+  @ApiOperation({ summary: 'Ask, and read the answer as NDJSON: one chunk a line' })
+  askHttp(
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: AskDto,
+    @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.viewers.ask(new Viewer(response, 'http'), principal, body, { lastEventId });
+  }
+
+  @Get(':streamId/sse')
+  @ApiOperation({ summary: 'Read an answer as server-sent events, from Last-Event-ID or fromSequence on' })
+  attachSse(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+    @Query() { fromSequence }: PositionQueryDto,
+    @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.viewers.attach(new Viewer(response, 'sse'), principal, streamId, {
+      lastEventId,
+      fromSequence,
+    });
+  }
+
+  @Get(':streamId/http')
+  @ApiOperation({ summary: 'Read an answer as NDJSON, from Last-Event-ID or fromSequence on' })
+  attachHttp(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+    @Query() { fromSequence }: PositionQueryDto,
+    @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.viewers.attach(new Viewer(response, 'http'), principal, streamId, {
+      lastEventId,
+      fromSequence,
+    });
+  }
+
+  @Get(':streamId/status')
+  @ApiOperation({ summary: 'The status object of an answer' })
+  async status(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+  ): Promise<StreamState> {
+    return toState(await this.streaming.readable(principal, streamId));
+  }
+
+  @Post(':streamId/pause')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Hold an answer, for all its readers' })
+  pause(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+  ): Promise<ControlAnswer> {
+    return this.streaming.pause(principal, streamId);
+  }
+
+  @Post(':streamId/resume')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Go on with a paused answer' })
+  resume(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+  ): Promise<ControlAnswer> {
+    return this.streaming.resume(principal, streamId);
+  }
+
+  @Post(':streamId/cancel')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Stop an answer; its text so far is kept' })
+  cancel(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+  ): Promise<ControlAnswer> {
+    return this.streaming.cancel(principal, streamId);
+  }
+
+  @Post(':streamId/recover')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'A page of the chunks from fromSequence on; an interrupted answer is continued' })
+  async recover(
+    @CurrentPrincipal() principal: Principal,
+    @Param('streamId', StreamIdPipe) streamId: string,
+    @Query() { fromSequence }: PositionQueryDto,
+  ): Promise<RecoverAnswer & Attach> {
+    const answer = await this.recovery.recover(principal, {
+      streamId,
+      fromSequence: positionOf({ fromSequence }),
+    });
+    const attachAs = (format: string) =>
+      `/api/ws/stream/${streamId}/${format}?fromSequence=${answer.nextSequence}`;
+    return { ...answer, attach: { sse: attachAs('sse'), http: attachAs('http') } };
+  }
+}

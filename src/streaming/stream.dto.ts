@@ -1,0 +1,95 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsBoolean, IsUUID } from 'class-validator';
+import {
+  IsClientMessageId,
+  IsContent,
+  IsConversationId,
+  IsMetadata,
+  IsText,
+  IsWhole,
+  Optional,
+} from '../common/validation.js';
+import { LIMITS, type RecoverPayload } from '../protocol/index.js';
+import type { Asking } from './viewers/viewers.js';
+
+const MAX_LIST = 200;
+
+/** Body of `POST /api/ws/stream/sse` and `/http`. */
+export class AskDto implements Asking {
+  @ApiProperty()
+  @IsConversationId()
+  conversationId: string;
+
+  @ApiProperty({ description: 'The question.' })
+  @IsContent()
+  message: string;
+
+  @ApiPropertyOptional({
+    description: 'Your own id of the question: a repeat shows the answer of the first.',
+  })
+  @Optional()
+  @IsClientMessageId()
+  clientMessageId?: string;
+
+  @ApiPropertyOptional({ default: true, description: 'Whether the prompt holds the last messages.' })
+  @Optional()
+  @IsBoolean()
+  includeContext?: boolean;
+
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @Optional()
+  @IsMetadata()
+  metadata?: Record<string, unknown>;
+
+  @ApiPropertyOptional()
+  @Optional()
+  @IsText(LIMITS.nameChars)
+  provider?: string;
+
+  @ApiPropertyOptional()
+  @Optional()
+  @IsText(LIMITS.nameChars)
+  model?: string;
+
+  @ApiPropertyOptional({ description: 'Bytes at which a chunk is cut.' })
+  @Optional()
+  @IsWhole(LIMITS.chunkBytesMin, LIMITS.chunkBytesMax)
+  chunkSize?: number;
+
+  @ApiPropertyOptional({ description: 'Milliseconds after which a chunk is cut although it is small.' })
+  @Optional()
+  @IsWhole(0, LIMITS.chunkDelayMaxMs)
+  chunkDelayMs?: number;
+}
+
+/** Query of what reads a stream from a position on. Checked as text: an empty one is no 0. */
+export class PositionQueryDto {
+  @ApiPropertyOptional({ description: 'First sequence to read; default 0.', type: Number })
+  @Optional()
+  @IsText(16)
+  fromSequence?: string;
+}
+
+/** Payload of `stream:recover`. */
+export class RecoverDto implements RecoverPayload {
+  @IsUUID()
+  streamId: string;
+
+  @IsWhole(0)
+  fromSequence: number;
+}
+
+/** Query of `GET /api/ws/stream/active`. */
+export class RunningQueryDto {
+  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: MAX_LIST })
+  @Optional()
+  @Type(() => Number)
+  @IsWhole(1, MAX_LIST)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @Optional()
+  @IsUUID()
+  cursor?: string;
+}

@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { RunningStreamsStore } from '../running-streams.store.js';
+import { StreamAdminController } from '../stream-admin.controller.js';
+import { StreamController } from '../stream.controller.js';
+import { StreamingModule } from '../streaming.module.js';
+import { RecoveryService } from './recovery.service.js';
+import { StreamReader } from './stream-reader.js';
+import { Viewers } from './viewers.js';
+
+/** AI responses, read: over SSE and NDJSON, and in pages. */
+@Module({
+  imports: [StreamingModule],
+  controllers: [StreamController, StreamAdminController],
+  providers: [StreamReader, RecoveryService, RunningStreamsStore, Viewers],
+  exports: [RecoveryService],
+})
+export class ViewersModule {}

@@ -1,0 +1,112 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain-error.js';
+import { newId } from '../../common/ids.js';
+import { CONFIG, type Config } from '../../config/config.js';
+import type { SendPayload } from '../../protocol/index.js';
+import { Relay } from '../../relay/relay.js';
+import { StreamMetrics } from '../stream-metrics.js';
+import type { StreamRow } from '../stream.rows.js';
+import { StreamingService } from '../streaming.service.js';
+import { checkPosition, positionOf, type Wanted } from './position.js';
+import { StreamReader } from './stream-reader.js';
+import type { Viewer } from './viewer.js';
+
+/** Body of `POST /api/ws/stream/sse` and `/http`. */
+export interface Asking extends Pick<
+  SendPayload,
+  'conversationId' | 'includeContext' | 'metadata' | 'provider' | 'model'
+> {
+  message: string;
+  clientMessageId?: string;
+  chunkSize?: number;
+  chunkDelayMs?: number;
+}
+
+/** The SSE and NDJSON responses of this node that read a stream. */
+@Injectable()
+export class Viewers {
+  private readonly open = new Set<Viewer>();
+  private draining = false;
+
+  constructor(
+    private readonly streaming: StreamingService,
+    private readonly reader: StreamReader,
+    private readonly relay: Relay,
+    metrics: StreamMetrics,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    for (const transport of ['sse', 'http'] as const) {
+      metrics.countViewers(
+        transport,
+        () => [...this.open].filter((viewer) => viewer.transport === transport).length,
+      );
+    }
+  }
+
+  /**
+   * Asks a question and shows its answer. A repeat of its `clientMessageId` shows the first's answer, from where
+   * `Last-Event-ID` says.
+   * @throws {DomainError} as `StreamingService.send`; `conflict` where the first was sent without asking for an answer.
+   */
+  async ask(viewer: Viewer, principal: Principal, asking: Asking, { lastEventId }: Wanted): Promise<void> {
+    if (this.draining) throw draining();
+    const { message: content, clientMessageId = newId(), ...rest } = asking;
+    const question = { ...rest, content, clientMessageId };
+    const { streamId, duplicate } = await this.streaming.send(principal, question, {
+      transport: viewer.transport,
+    });
+    if (streamId === undefined) {
+      throw new DomainError('conflict', 'This message was sent before, without asking for an answer.');
+    }
+    await this.attach(viewer, principal, streamId, duplicate ? { lastEventId } : {});
+  }
+
+  /**
+   * Shows a stream from a position on until it ends, the client leaves, or it may read no more.
+   * @throws {DomainError} `not_found`, `stream_expired`, or `invalid_payload` for a position that is none of the log.
+   */
+  async attach(viewer: Viewer, principal: Principal, streamId: string, wanted: Wanted): Promise<void> {
+    // An EventSource gives up for good at an error status, but not at a lost connection.
+    if (this.draining && viewer.transport === 'sse') return viewer.cut();
+    if (this.draining) throw draining();
+    const membership = this.watchMembership(principal, viewer);
+    this.open.add(viewer);
+    try {
+      const fromSequence = positionOf(wanted);
+      const row = await this.streaming.readable(principal, streamId);
+      membership.of(row);
+      checkPosition(fromSequence, row.last_sequence);
+      if (row.completed_at && fromSequence > row.last_sequence) return viewer.answerNothing(streamId);
+      const chunks = this.reader.follow(principal, row, { fromSequence, signal: viewer.signal });
+      await viewer.show(streamId, chunks, this.config.STREAM_HEARTBEAT_MS);
+    } finally {
+      this.open.delete(viewer);
+      membership.stop();
+    }
+  }
+
+  /** Takes no more viewers, and lets those that are here go without a terminal chunk, so that they come back elsewhere. */
+  leave(): void {
+    this.draining = true;
+    for (const viewer of this.open) viewer.leave();
+  }
+
+  /** Who is removed sees no more (P10). Watched from before it is looked up, so that nothing lies between. */
+  private watchMembership(principal: Principal, viewer: Viewer) {
+    let conversationId: string | undefined;
+    const stop = this.relay.subscribe('user', principal.userId, (event) => {
+      if (event.type !== 'changed') return;
+      const { change, conversationId: changed } = event.change;
+      const isOut = change === 'deleted' || (change === 'removed' && !principal.isAdmin);
+      if (isOut && (conversationId === undefined || changed === conversationId)) viewer.leave();
+    });
+    return { stop, of: (row: StreamRow) => void (conversationId = row.conversation_id) };
+  }
+}
+
+function draining(): DomainError {
+  return new DomainError('server_draining', 'The server is shutting down. Try again in a few seconds.', {
+    retryAfterMs: 3000,
+  });
+}
