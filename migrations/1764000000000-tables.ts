@@ -89,6 +89,9 @@ export class Tables1764000000000 implements MigrationInterface {
         options json not null,
         owner_node text collate "C",
         epoch integer not null default 1,
+        control_version integer not null default 0,
+        paused_at timestamptz(3),
+        paused_ms bigint not null default 0,
         last_sequence integer not null default -1,
         bytes bigint not null default 0,
         prompt_bytes integer not null default 0,
@@ -99,12 +102,24 @@ export class Tables1764000000000 implements MigrationInterface {
         started_at timestamptz(3) not null,
         first_chunk_at timestamptz(3),
         last_chunk_at timestamptz(3),
-        completed_at timestamptz(3)
+        completed_at timestamptz(3),
+        expired boolean not null default false
       ) with (fillfactor = 50)`);
     await runner.query('create index streams_running_user on streams (user_id) where completed_at is null');
     await runner.query(
       'create index streams_running_conversation on streams (conversation_id) where completed_at is null',
     );
+    await runner.query(
+      'create index streams_running_owner on streams (owner_node) where completed_at is null',
+    );
+    await runner.query(
+      'create index streams_ended on streams (completed_at) where completed_at is not null and not expired',
+    );
+    await runner.query(`
+      create table nodes (
+        id text collate "C" not null constraint nodes_pk primary key,
+        lease_until timestamptz(3) not null
+      ) with (fillfactor = 50)`);
     await runner.query(`
       create table stream_chunks (
         stream_id uuid not null,
@@ -122,7 +137,7 @@ export class Tables1764000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(
-      'drop table stream_chunks, streams, ended_deliveries, deliveries, messages, members, conversations',
+      'drop table stream_chunks, nodes, streams, ended_deliveries, deliveries, messages, members, conversations',
     );
   }
 }

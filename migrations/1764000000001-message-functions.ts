@@ -27,6 +27,10 @@ declare
 begin
   select coalesce(array_agg(l.id), '{}') into v_locked
   from (select c.id from conversations c where c.id = any(p_conversation) order by c.id for no key update) l;
+  -- One user's streams are counted by one commit at a time, or two would each find room for the last one.
+  perform pg_advisory_xact_lock(hashtextextended(a.sender_id, 1))
+  from (select distinct t.sender_id from unnest(p_sender, p_stream) t(sender_id, stream)
+    where t.stream is not null order by 1) a;
   v_now := clock_timestamp();
   return query
   with input as (

@@ -3,14 +3,17 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /**
  * Ends a stream, from any node: terminal chunk, final status and the assistant's message are one commit (P5). An owner
  * that completes or fails its stream names its epoch and the last sequence it wrote; a canceller names neither (null)
- * and wins over whatever the owner has under way (P6). The text, its count and its hash come from the log itself.
+ * and wins over whatever the owner has under way (P6). An owner cannot end a paused stream: nothing enters its log. With
+ * `p_control`, the end holds only if nobody has paused or resumed since then. The text, its count and its hash come from
+ * the log itself. Where the stream ends before chunk 0 was written, that is written too (`opening`).
  * Outcome `ended` (by this call), `already` (ended before), `fenced` (another epoch, or the log is not where the owner
  * thinks) or `not_found`.
  */
 const END_STREAM = `
 create function end_stream(
-  p_stream uuid, p_epoch int, p_last int, p_type text, p_status text, p_usage json, p_error json, p_reason text)
-returns table (outcome text, status text, last_sequence int, metadata text, ended_at timestamptz, conversation_id text,
+  p_stream uuid, p_epoch int, p_last int, p_type text, p_status text, p_usage json, p_error json, p_reason text,
+  p_control int)
+returns table (outcome text, status text, last_sequence int, metadata text, opening text, ended_at timestamptz, conversation_id text,
   message_id uuid, seq bigint, content text, message_metadata text, reply_to text, member_version int)
 language plpgsql volatile as $$
 #variable_conflict use_column
@@ -26,20 +29,24 @@ declare
   v_output int;
   v_input int;
   v_metadata text;
+  v_opening text;
+  v_last int;
   v_finish text := json_build_object('finish', p_type)::text;
 begin
   select s.conversation_id into v_conversation from streams s where s.id = p_stream;
   perform 1 from conversations c where c.id = v_conversation for no key update;
   select * into v_stream from streams s where s.id = p_stream for no key update;
   if v_stream.id is null then
-    return query select 'not_found', null::text, null::int, null::text, null::timestamptz, null::text, null::uuid,
+    return query select 'not_found', null::text, null::int, null::text, null::text, null::timestamptz, null::text, null::uuid,
       null::bigint, null::text, null::text, null::text, null::int;
     return;
   end if;
   if v_stream.completed_at is not null
-    or (p_epoch is not null and (v_stream.epoch <> p_epoch or v_stream.last_sequence <> p_last)) then
+    or (p_epoch is not null
+      and (v_stream.epoch <> p_epoch or v_stream.last_sequence <> p_last or v_stream.status = 'paused'))
+    or v_stream.control_version <> p_control then
     return query select case when v_stream.completed_at is null then 'fenced' else 'already' end, v_stream.status,
-      v_stream.last_sequence, null::text, v_stream.completed_at, v_conversation, null::uuid, null::bigint, null::text,
+      v_stream.last_sequence, null::text, null::text, v_stream.completed_at, v_conversation, null::uuid, null::bigint, null::text,
       null::text, null::text, null::int;
     return;
   end if;
@@ -69,21 +76,110 @@ begin
     (6, 'sha256', to_json(encode(sha256(convert_to(v_text, 'UTF8')), 'hex'))::text),
     (7, 'error', p_error::text),
     (8, 'reason', to_json(p_reason)::text)) f(n, name, value) where f.value is not null);
+  v_last := v_stream.last_sequence;
+  if v_last = -1 then
+    v_last := 0;
+    v_opening := json_build_object('streamId', p_stream, 'conversationId', v_conversation,
+      'messageId', v_stream.message_id, 'replyTo', v_stream.reply_to, 'provider', v_stream.provider,
+      'model', v_stream.model)::text;
+    insert into stream_chunks (stream_id, sequence, type, content, metadata, created_at)
+    values (p_stream, 0, 'metadata', '', v_opening::json, v_now);
+  end if;
   insert into stream_chunks (stream_id, sequence, type, content, metadata, created_at)
-  values (p_stream, v_stream.last_sequence + 1, p_type, '', v_metadata::json, v_now);
-  update streams s set status = p_status, last_sequence = s.last_sequence + 1, last_chunk_at = v_now,
-    completed_at = v_now, usage = (v_metadata::json)->'usage', error = p_error
+  values (p_stream, v_last + 1, p_type, '', v_metadata::json, v_now);
+  update streams s set status = p_status, last_sequence = v_last + 1,
+    first_chunk_at = coalesce(s.first_chunk_at, v_now), last_chunk_at = v_now,
+    completed_at = v_now, paused_at = null, usage = (v_metadata::json)->'usage', error = p_error
   where s.id = p_stream;
-  return query select 'ended', p_status, v_stream.last_sequence + 1, v_metadata, v_now::timestamptz, v_conversation,
+  return query select 'ended', p_status, v_last + 1, v_metadata, v_opening, v_now::timestamptz, v_conversation,
     v_stream.message_id, v_seq, v_text, v_finish, v_stream.reply_to::text, v_version;
 end $$`;
 
+/**
+ * Pauses a stream: from this commit on the fence refuses every append. An interrupted stream can be paused too: nobody
+ * continues it until it is resumed. `changed` says whether this call did it; no row where there is no such stream.
+ */
+const PAUSE_STREAM = `
+create function pause_stream(p_stream uuid)
+returns table (changed bool, status text, last_sequence int, control_version int)
+language plpgsql volatile as $$
+#variable_conflict use_column
+declare
+  v_stream streams;
+  v_changed bool;
+begin
+  select * into v_stream from streams s where s.id = p_stream for no key update;
+  v_changed := v_stream.status in ('starting', 'streaming', 'interrupted');
+  if v_changed then
+    update streams s set status = 'paused', paused_at = clock_timestamp(), control_version = s.control_version + 1
+    where s.id = p_stream;
+  end if;
+  return query select v_changed, s.status, s.last_sequence, s.control_version from streams s where s.id = p_stream;
+end $$`;
+
+/**
+ * Resumes a paused stream: its owner goes on, and where it has none it is interrupted until a node claims it.
+ * The answer is that of `pause_stream`.
+ */
+const RESUME_STREAM = `
+create function resume_stream(p_stream uuid)
+returns table (changed bool, status text, last_sequence int, control_version int)
+language plpgsql volatile as $$
+#variable_conflict use_column
+declare
+  v_stream streams;
+  v_changed bool;
+begin
+  select * into v_stream from streams s where s.id = p_stream for no key update;
+  v_changed := v_stream.status = 'paused';
+  if v_changed then
+    update streams s set
+      status = case
+        when s.owner_node is null then 'interrupted' when s.last_sequence > 0 then 'streaming' else 'starting' end,
+      paused_ms = s.paused_ms + (extract(epoch from clock_timestamp() - s.paused_at) * 1000)::bigint,
+      paused_at = null, control_version = s.control_version + 1
+    where s.id = p_stream;
+  end if;
+  return query select v_changed, s.status, s.last_sequence, s.control_version from streams s where s.id = p_stream;
+end $$`;
+
+/**
+ * Deletes the chunks of the streams that ended longest ago, beyond their retention: whole streams, together at most
+ * `p_chunks` chunks but at least one stream. One node does it at a time. Returns how many streams it cleared, 0 also
+ * where another node is at it.
+ */
+const EXPIRE_STREAMS = `
+create function expire_streams(p_retention_ms bigint, p_chunks int)
+returns int language plpgsql volatile as $$
+declare
+  v_due uuid[];
+begin
+  if not pg_try_advisory_xact_lock(hashtext('streamgate expire_streams')) then
+    return 0;
+  end if;
+  v_due := array(
+    select t.id from (
+      select o.id, sum(o.last_sequence + 1) over w as total, row_number() over w as n
+      from (
+        select s.id, s.completed_at, s.last_sequence from streams s
+        where s.completed_at is not null and not s.expired
+          and s.completed_at < now() - p_retention_ms * interval '1 millisecond'
+        order by s.completed_at limit 1000) o
+      window w as (order by o.completed_at, o.id)) t
+    where t.total <= p_chunks or t.n = 1);
+  delete from stream_chunks k where k.stream_id = any(v_due);
+  update streams s set expired = true where s.id = any(v_due);
+  return cardinality(v_due);
+end $$`;
+
+const FUNCTIONS = [END_STREAM, PAUSE_STREAM, RESUME_STREAM, EXPIRE_STREAMS];
+
 export class StreamFunctions1764000000002 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(END_STREAM);
+    for (const definition of FUNCTIONS) await runner.query(definition);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop function end_stream');
+    await runner.query('drop function end_stream, pause_stream, resume_stream, expire_streams');
   }
 }

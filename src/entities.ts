@@ -3,6 +3,7 @@ import { MemberEntity } from './conversations/member.entity.js';
 import { MessageEntity } from './conversations/message.entity.js';
 import { DeliveryEntity, EndedDeliveryEntity } from './queue/delivery.entity.js';
 import { ChunkEntity } from './streaming/chunk.entity.js';
+import { NodeEntity } from './streaming/node.entity.js';
 import { StreamEntity } from './streaming/stream.entity.js';
 
 /** Every entity; the migrations are held to them. */
@@ -14,4 +15,5 @@ export const entities: (new () => object)[] = [
   EndedDeliveryEntity,
   StreamEntity,
   ChunkEntity,
+  NodeEntity,
 ];

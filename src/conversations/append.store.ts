@@ -95,6 +95,21 @@ export class AppendStore {
   }
 
   private async commit(batch: readonly AppendItem[], lane: number): Promise<AppendResult[]> {
+    const reserved = this.slots.reserve(batch.filter(({ answer }) => answer).length);
+    let results: AppendResult[] = [];
+    try {
+      results = await this.write(batch, lane, reserved);
+      return results;
+    } finally {
+      this.slots.settle(reserved, begunBy(batch, results));
+    }
+  }
+
+  private async write(
+    batch: readonly AppendItem[],
+    lane: number,
+    streamsFree: number,
+  ): Promise<AppendResult[]> {
     const connection = this.lanes[lane] as Lane;
     const rows = await connection.query<AppendRow>(APPEND, [
       batch.map((item) => item.conversationId),
@@ -106,13 +121,20 @@ export class AppendStore {
       batch.map((item) => (item.answer ? JSON.stringify(item.answer) : null)),
       this.node.id,
       this.config.STREAM_MAX_PER_USER,
-      this.slots.free(),
+      streamsFree,
     ]);
     // Rows come back in no useful order.
     const results: AppendResult[] = [];
     for (const row of rows) results[row.n - 1] = toResult(row);
     return results;
   }
+}
+
+/** Ids of the streams that a commit began. */
+function begunBy(batch: readonly AppendItem[], results: readonly AppendResult[]): string[] {
+  return batch.flatMap(({ answer }, index) =>
+    answer && results[index]?.outcome === 'stored' ? [answer.streamId] : [],
+  );
 }
 
 function toResult(row: AppendRow): AppendResult {

@@ -22,8 +22,8 @@ export type UserEvent =
   | { type: 'queued'; conversationId: string | null }
   | { type: 'changed'; change: ServerEvents['conversation:changed'] };
 
-/** What the owner of a stream must hear at once. */
-export type StreamEvent = { type: 'ended' };
+/** What the owner of a stream must hear at once. `version` counts pauses and resumes: an older one came late. */
+export type StreamEvent = { type: 'ended' } | { type: 'paused' | 'resumed'; version: number };
 
 /** Every kind of topic on the relay, and what travels on it. */
 export interface Topics {

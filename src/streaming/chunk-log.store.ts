@@ -1,10 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { isDataFault, toDatabaseError } from '../database/errors.js';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { LIMITS, type Chunk, type ChunkType } from '../protocol/index.js';
+import type { PauseState } from './pause-gate.js';
 import { toChunk, type ChunkRow } from './stream.rows.js';
 
 /** Chunks to put behind the log's end, by the owner that `epoch` names. Their sequences have no holes. */
@@ -19,11 +21,12 @@ export interface LoggedDraft {
   type: ChunkType;
   content: string;
   metadata?: Record<string, unknown>;
+  /** Its time, where somebody knows it already; otherwise that of the append. */
+  at?: Date;
 }
 
-export interface LogPosition {
+export interface LogPosition extends PauseState {
   epoch: number;
-  paused: boolean;
   ended: boolean;
   lastSequence: number;
   lastChunkAt: Date;
@@ -38,8 +41,8 @@ const LANES = 2;
 const APPEND = {
   name: 'append_chunks',
   text: `with t as materialized (
-      select * from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::json[])
-        t(stream_id, epoch, sequence, type, content, metadata)),
+      select * from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::json[], $7::timestamptz[])
+        t(stream_id, epoch, sequence, type, content, metadata, at)),
     g as (
       select stream_id, epoch, min(sequence) as first, max(sequence) as last, sum(octet_length(content)) as bytes
       from t group by 1, 2 order by 1),
@@ -53,7 +56,8 @@ const APPEND = {
       returning s.id, s.last_chunk_at),
     stored as (
       insert into stream_chunks (stream_id, sequence, type, content, metadata, created_at)
-      select t.stream_id, t.sequence, t.type, t.content, t.metadata, ok.last_chunk_at from t join ok on ok.id = t.stream_id)
+      select t.stream_id, t.sequence, t.type, t.content, t.metadata, coalesce(t.at, ok.last_chunk_at)
+      from t join ok on ok.id = t.stream_id)
     select id, last_chunk_at from ok`,
 };
 
@@ -66,10 +70,12 @@ export class ChunkLogStore {
   constructor(
     lanes: Lanes,
     private readonly database: DataSource,
+    @Inject(CONFIG) { STREAM_DURABILITY }: Config,
   ) {
     // What a viewer saw must survive this process, not the machine: the commit need not wait for the disk.
+    const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
     this.lanes = Array.from({ length: LANES }, (_, index) =>
-      lanes.open(`chunks-${index}`, { synchronous_commit: 'off' }),
+      lanes.open(`chunks-${index}`, { synchronous_commit: commit }),
     );
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
@@ -96,15 +102,25 @@ export class ChunkLogStore {
   /** Where a stream's log ends and whose it is; null where there is no such stream. */
   async position(streamId: string): Promise<LogPosition | null> {
     const rows = await this.database.query<LogPosition[]>(
-      `select epoch, status = 'paused' as paused, completed_at is not null as ended,
+      `select epoch, status = 'paused' as paused, control_version as version, completed_at is not null as ended,
          last_sequence as "lastSequence", last_chunk_at as "lastChunkAt" from streams where id = $1`,
       [streamId],
     );
     return rows[0] ?? null;
   }
 
-  /** Chunks from `fromSequence` on: at most 500 or 256 KiB, but at least one where there is one. */
-  async read(streamId: string, fromSequence: number): Promise<Chunk[]> {
+  /** All content of a stream so far: what goes on behind it continues the answer. */
+  async text(streamId: string): Promise<string> {
+    const [row] = await this.database.query<{ text: string }[]>(
+      `select coalesce(string_agg(content, '' order by sequence), '') as text
+       from stream_chunks where stream_id = $1 and type = 'content'`,
+      [streamId],
+    );
+    return row?.text ?? '';
+  }
+
+  /** Chunks from `fromSequence` on: at most 500 or `maxBytes` (256 KiB), but at least one where there is one. */
+  async read(streamId: string, fromSequence: number, maxBytes: number = LIMITS.pageBytes): Promise<Chunk[]> {
     const rows = await this.database.query<ChunkRow[]>(
       `select p.stream_id, p.sequence, p.type, p.content, p.metadata, p.created_at
        from (
@@ -112,7 +128,7 @@ export class ChunkLogStore {
          from (
            select * from stream_chunks where stream_id = $1 and sequence >= $2 order by sequence limit $3) c) p
        where p.sequence = $2 or p.bytes <= $4 order by p.sequence`,
-      [streamId, fromSequence, LIMITS.pageChunks, LIMITS.pageBytes],
+      [streamId, fromSequence, LIMITS.pageChunks, maxBytes],
     );
     return rows.map(toChunk);
   }
@@ -129,6 +145,7 @@ export class ChunkLogStore {
       rows.map((row) => row.type),
       rows.map((row) => row.content),
       rows.map((row) => (row.metadata ? JSON.stringify(row.metadata) : null)),
+      rows.map((row) => row.at ?? null),
     ]);
     const times = new Map(stored.map((row) => [row.id, row.last_chunk_at]));
     return batch.map((item) => times.get(item.streamId) ?? null);

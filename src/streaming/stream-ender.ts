@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { toDomainError } from '../common/domain-error.js';
 import { Announcer } from '../conversations/announcer.js';
 import { Relay } from '../relay/relay.js';
 import { StreamsStore, type EndResult, type Ending } from './streams.store.js';
+
+type Ended = Extract<EndResult, { outcome: 'ended' }>;
+type VisibleEnding = Ending & { visible: boolean };
+
+const RETRY_MS = 200;
 
 /** Ends streams and tells of it: who made the end tells it, after the commit. */
 @Injectable()
@@ -12,20 +19,38 @@ export class StreamEnder {
     private readonly announcer: Announcer,
   ) {}
 
-  /** @throws {DomainError} retryable, when the database is away. */
-  async end(ending: Ending & { visible: boolean }): Promise<EndResult> {
-    const result = await this.streams.end(ending);
-    if (result.outcome !== 'ended') return result;
-    const { conversationId, chunk, status, lastSequence } = result;
-    const { streamId, reason, visible } = ending;
+  /**
+   * Ends a stream once, whoever else tries (P5). While the database is away it tries again, for `patienceMs`.
+   * @throws {DomainError} retryable, when it is still away then.
+   */
+  async end(ending: VisibleEnding, patienceMs = 0): Promise<EndResult> {
+    const giveUpAt = Date.now() + patienceMs;
+    for (let isRepeat = false; ; isRepeat = true) {
+      try {
+        const result = await this.streams.end(ending);
+        // The end may be of an earlier try whose answer was lost, and then nobody has told of it. Twice is harmless.
+        const told =
+          isRepeat && result.outcome === 'already' ? await this.streams.ended(ending.streamId) : result;
+        if (told?.outcome === 'ended') this.tell(ending, told);
+        return result;
+      } catch (error) {
+        if (!toDomainError(error).retryable || Date.now() >= giveUpAt) throw error;
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
+  private tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): void {
+    const { conversationId, opening, chunk, status, lastSequence } = ended;
     // The owner hears it first: from now on the fence refuses whatever it has under way.
     this.relay.publish('stream', streamId, { type: 'ended' });
     if (visible) {
+      if (opening)
+        this.relay.publish('conversation', conversationId, { type: 'stream:chunk', chunk: opening });
       this.relay.publish('conversation', conversationId, { type: 'stream:chunk', chunk });
       const change = { streamId, status, lastSequence, ...(reason && { reason }) };
       this.relay.publish('conversation', conversationId, { type: 'stream:status', status: change });
     }
-    if (result.message) this.announcer.announce(result.message);
-    return result;
+    if (ended.message) this.announcer.announce(ended.message);
   }
 }

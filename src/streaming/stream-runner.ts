@@ -1,132 +1,234 @@
 import { Logger } from '@nestjs/common';
-import { toDomainError } from '../common/domain-error.js';
+import { DomainError, toDomainError } from '../common/domain-error.js';
+import type { Config } from '../config/config.js';
 import type { CancelReason, Usage } from '../protocol/index.js';
 import type { Provider } from '../providers/provider.js';
-import type { Relay } from '../relay/relay.js';
-import type { ChunkLogStore } from './chunk-log.store.js';
+import type { StreamEvent } from '../relay/topics.js';
 import { Chunker, type Draft } from './chunker.js';
-import { promptBytes, type PromptBuilder } from './prompt.js';
+import { PauseGate, type PauseState } from './pause-gate.js';
+import { promptBytes } from './prompt.js';
+import type { RunnerTools } from './runner-tools.js';
+import { Stopwatch } from './stopwatch.js';
 import type { StreamEnder } from './stream-ender.js';
-import { toState, type StreamRow } from './stream.rows.js';
+import { tellStatus } from './stream-status.js';
+import { toState, type OwnedStream } from './stream.rows.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
-import type { StreamsStore } from './streams.store.js';
 
-/** What a runner works with. */
-export interface RunnerTools {
-  log: ChunkLogStore;
-  streams: StreamsStore;
-  prompts: PromptBuilder;
-  ender: StreamEnder;
-  relay: Relay;
-}
+/** The part of the configuration that a runner obeys. */
+export type RunnerLimits = Pick<
+  Config,
+  | 'STREAM_TIMEOUT_MS'
+  | 'STREAM_MAX_PAUSE_MS'
+  | 'STREAM_BUFFER_BYTES'
+  | 'STREAM_DURABILITY'
+  | 'STREAM_CONTINUE'
+  | 'STREAM_MAX_CONTINUATIONS'
+>;
 
-export interface RunnerLimits {
-  timeoutMs: number;
-  bufferBytes: number;
-}
+type OwnEnding = Pick<Parameters<StreamEnder['end']>[0], 'type' | 'usage' | 'error' | 'reason'>;
 
 const DATABASE_PATIENCE_MS = 30_000;
 
-/** Produces one answer: the provider's deltas become chunks, logged before they are seen (P4), with one end (P5). */
+/**
+ * Produces one answer, from its beginning or from where its last owner left it: the provider's deltas become chunks,
+ * logged before they are seen (P4), with one end (P5).
+ */
 export class StreamRunner {
   private readonly logger = new Logger(StreamRunner.name);
   private readonly aborting = new AbortController();
   private readonly chunker: Chunker;
   private readonly writer: StreamWriter;
+  private readonly gate: PauseGate;
+  private readonly life: Stopwatch;
   private due: NodeJS.Timeout | undefined;
+  private pauseEnd: NodeJS.Timeout | undefined;
   private cancelledFor: CancelReason | undefined;
+  private stopped = false;
+  private leaving = false;
 
   constructor(
-    private readonly row: StreamRow,
+    private readonly row: OwnedStream,
     private readonly provider: Provider,
     private readonly tools: RunnerTools,
     private readonly limits: RunnerLimits,
   ) {
     const { chunkBytes, chunkDelayMs, visible } = row.options;
     this.chunker = new Chunker({ maxBytes: chunkBytes, maxDelayMs: chunkDelayMs });
+    this.gate = new PauseGate({ paused: row.status === 'paused', version: row.control_version });
+    this.life = new Stopwatch(limits.STREAM_TIMEOUT_MS - row.lived_ms, () => this.abort('timeout'));
     this.writer = new StreamWriter({
       streamId: row.id,
       epoch: row.epoch,
       log: tools.log,
       nextSequence: row.last_sequence + 1,
+      gate: this.gate,
+      showFirst: limits.STREAM_DURABILITY === 'memory',
       patienceMs: DATABASE_PATIENCE_MS,
-      keepBytes: limits.bufferBytes,
-      onLogged: (chunk) => {
+      keepBytes: limits.STREAM_BUFFER_BYTES,
+      onShown: (chunk) => {
         if (visible)
           tools.relay.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
       },
     });
   }
 
-  /** Runs until the stream has ended, here or elsewhere. Never rejects. */
+  get epoch(): number {
+    return this.row.epoch;
+  }
+
+  /** Whether another process could go on with what this one has written. */
+  get canHandOver(): boolean {
+    const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
+    const isPossible = this.provider.canContinue || this.writer.lastSequence <= 0;
+    return STREAM_CONTINUE && this.row.recoveries < STREAM_MAX_CONTINUATIONS && isPossible;
+  }
+
+  /** Runs until the stream has ended, here or elsewhere, or was given up. Never rejects. */
   async run(): Promise<void> {
-    const stopListening = this.tools.relay.subscribe('stream', this.row.id, () => this.abort());
-    const timeout = setTimeout(() => this.abort('timeout'), this.limits.timeoutMs);
+    const stopListening = this.tools.relay.subscribe('stream', this.row.id, (event) => this.hear(event));
+    this.keepTime();
     try {
       await this.produce();
     } catch (error) {
-      await this.fail(error);
+      await this.conclude(error).catch((fault: unknown) => this.giveUp(fault));
     } finally {
-      clearTimeout(timeout);
       clearTimeout(this.due);
+      clearTimeout(this.pauseEnd);
+      this.life.stop();
       stopListening();
       this.writer.stop();
     }
   }
 
-  /** Stops reading the provider, at once. With a reason, the stream is then cancelled for it; without, it has ended elsewhere. */
-  abort(reason?: CancelReason): void {
+  /** Takes what the database says of the stream's pause. */
+  obey(state: PauseState): void {
+    if (this.gate.hear(state)) this.keepTime();
+  }
+
+  /** The stream is not this node's any more, or has ended: stops at once and writes nothing more. */
+  stop(): void {
+    this.stopped = true;
+    this.writer.stop();
+    this.abort();
+  }
+
+  /** Stops, and leaves the stream to another process. */
+  handOver(): void {
+    this.leaving = true;
+    // Ends a wait for the end of the pause.
+    if (this.gate.paused) this.writer.stop();
+    this.abort();
+  }
+
+  private hear(event: StreamEvent): void {
+    if (event.type === 'ended') this.stop();
+    else this.obey({ paused: event.type === 'paused', version: event.version });
+  }
+
+  private abort(reason?: CancelReason): void {
     this.cancelledFor ??= reason;
     const error = new DOMException('The answer was stopped.', 'AbortError');
     this.aborting.abort(error);
   }
 
+  /** Paused time does not count towards the stream's life. */
+  private keepTime(): void {
+    clearTimeout(this.pauseEnd);
+    if (this.gate.paused) {
+      this.life.stop();
+      this.pauseEnd = setTimeout(() => this.endPause(), this.limits.STREAM_MAX_PAUSE_MS);
+    } else {
+      this.life.start();
+    }
+  }
+
+  /** Cancels the stream, unless it was resumed in the very last moment. */
+  private endPause(): void {
+    const { id: streamId, options } = this.row;
+    const ending = {
+      streamId,
+      type: 'cancelled',
+      reason: 'pause_timeout',
+      pauseVersion: this.gate.version,
+    } as const;
+    this.tools.ender
+      .end({ ...ending, visible: options.visible }, DATABASE_PATIENCE_MS)
+      .catch((error: unknown) => {
+        this.logger.warn(`the pause of stream ${streamId} was not ended, a sweep will: ${String(error)}`);
+      });
+  }
+
   private async produce(): Promise<void> {
+    const { row, tools, provider } = this;
+    this.announce();
+    if (row.last_sequence < 0) this.writer.add(this.opening());
+    const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
+    this.assertContinuable(continueFrom);
+    const { conversation_id: conversationId, reply_to: question, options } = row;
+    const messages = await tools.prompts.build(conversationId, question.seq, options.includeContext);
+    const noted = this.notePrompt(promptBytes(messages));
+    const request = { model: row.model, messages, signal: this.aborting.signal };
+    const usage = await this.pump(
+      provider.stream({ ...request, ...(continueFrom !== '' && { continueFrom }) }),
+    );
+    await noted;
+    // Of a continued answer the provider has counted a part only: the whole is estimated.
+    await this.end({ type: 'complete', usage: continueFrom === '' ? usage : null });
+  }
+
+  /** Without it the estimated usage is too low, which ends no answer. */
+  private async notePrompt(bytes: number): Promise<void> {
+    const { id } = this.row;
+    await this.tools.states.setPromptBytes(id, bytes).catch((error: unknown) => {
+      this.logger.warn(`the prompt of stream ${id} was not noted: ${String(error)}`);
+    });
+  }
+
+  private announce(): void {
     const { row, tools } = this;
-    if (row.options.visible) {
+    if (row.last_sequence >= 0) {
+      const { status, last_sequence: lastSequence } = row;
+      tellStatus(tools.relay, row, { status, lastSequence, reason: 'continued' });
+    } else if (row.options.visible) {
       const stream = toState(row);
       tools.relay.publish('conversation', row.conversation_id, { type: 'stream:started', stream });
     }
-    this.writer.add(this.opening());
-    const messages = await tools.prompts.build(
-      row.conversation_id,
-      row.reply_to.seq,
-      row.options.includeContext,
-    );
-    const noted = tools.streams.setPromptBytes(row.id, promptBytes(messages));
-    const usage = await this.pump(
-      this.provider.stream({ model: row.model, messages, signal: this.aborting.signal }),
-    );
-    await Promise.all([noted, this.writer.flushed()]);
-    await this.end({ type: 'complete', usage });
   }
 
   private opening(): Draft {
-    const {
-      id: streamId,
-      conversation_id: conversationId,
-      message_id: messageId,
-      reply_to: replyTo,
-    } = this.row;
-    const { provider, model } = this.row;
+    const { id: streamId, conversation_id: conversationId, message_id: messageId } = this.row;
+    const { reply_to: replyTo, provider, model } = this.row;
     const metadata = { streamId, conversationId, messageId, replyTo, provider, model };
     return { type: 'metadata', content: '', metadata };
   }
 
+  /** An answer of which nothing was seen can begin anew with any provider. */
+  private assertContinuable(continueFrom: string): void {
+    const { recoveries } = this.row;
+    if (recoveries === 0) return;
+    const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
+    const isAllowed = STREAM_CONTINUE && recoveries <= STREAM_MAX_CONTINUATIONS;
+    if (isAllowed && (continueFrom === '' || this.provider.canContinue)) return;
+    const message =
+      'The server stopped while it produced this answer, and it could not be continued. Ask again.';
+    throw new DomainError('internal', message);
+  }
+
   /** Reads the provider to its end, no faster than the log takes it; gives the usage it reported. */
   private async pump(deltas: ReturnType<Provider['stream']>): Promise<Usage | null> {
+    const { signal } = this.aborting;
     let usage: Usage | null = null;
     for await (const delta of deltas) {
-      this.aborting.signal.throwIfAborted();
+      signal.throwIfAborted();
       if (delta.type === 'finish') {
         usage = delta.usage && { ...delta.usage, source: 'provider' };
         break;
       }
       this.add(this.chunker.push(delta.type, delta.text, performance.now()));
       this.armTimer();
-      while (this.writer.buffered > this.limits.bufferBytes) await this.writer.progress();
+      while (this.writer.buffered > this.limits.STREAM_BUFFER_BYTES) await this.writer.progress(signal);
     }
-    this.aborting.signal.throwIfAborted();
+    signal.throwIfAborted();
     this.add(this.chunker.flush());
     return usage;
   }
@@ -145,26 +247,53 @@ export class StreamRunner {
     );
   }
 
-  /** Ends the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
-  private async fail(error: unknown): Promise<void> {
-    if (error instanceof FencedError || (this.aborting.signal.aborted && !this.cancelledFor)) return;
-    try {
-      this.add(this.chunker.flush());
+  /** Ends or gives up the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
+  private async conclude(error: unknown): Promise<void> {
+    if (error instanceof FencedError || this.stopped) return;
+    this.add(this.chunker.flush());
+    if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
+    if (this.leaving) return this.release();
+    const fault = toDomainError(error);
+    this.logger.warn(`stream ${this.row.id} failed: ${fault.message} ${String(fault.cause ?? '')}`);
+    await this.end({ type: 'error', error: fault.toWire(this.row.id) });
+  }
+
+  /** Ends the stream behind all that was added. While it is paused nothing enters its log: then it waits. */
+  private async end(ending: OwnEnding): Promise<void> {
+    const { id: streamId, epoch, options } = this.row;
+    for (;;) {
       await this.writer.flushed();
-      if (this.cancelledFor) return await this.end({ type: 'cancelled', reason: this.cancelledFor });
-      const fault = toDomainError(error);
-      this.logger.warn(`stream ${this.row.id} failed: ${fault.message} ${String(fault.cause ?? '')}`);
-      await this.end({ type: 'error', error: fault.toWire(this.row.id) });
-    } catch (fault) {
-      if (!(fault instanceof FencedError)) {
-        this.logger.error(`stream ${this.row.id} could not be ended: ${String(fault)}`);
-      }
+      const owner = { epoch, lastSequence: this.writer.lastSequence };
+      const whole = { streamId, visible: options.visible, owner, ...ending };
+      const { outcome } = await this.tools.ender.end(whole, DATABASE_PATIENCE_MS);
+      if (outcome !== 'fenced') return;
+      await this.writer.restore();
     }
   }
 
-  private async end(ending: Pick<Parameters<StreamEnder['end']>[0], 'type' | 'usage' | 'error' | 'reason'>) {
-    const owner = { epoch: this.row.epoch, lastSequence: this.writer.lastSequence };
-    const { visible } = this.row.options;
-    await this.tools.ender.end({ streamId: this.row.id, visible, owner, ...ending });
+  private async release(): Promise<void> {
+    // What was read ahead of a paused stream is not in the log, and cannot go there.
+    if (!this.gate.paused) await this.writer.flushed();
+    await this.letGo();
+  }
+
+  private async letGo(): Promise<void> {
+    const { id, epoch } = this.row;
+    const released = await this.tools.states.release(id, epoch);
+    if (released?.status !== 'interrupted') return;
+    const { status, lastSequence } = released;
+    tellStatus(this.tools.relay, this.row, { status, lastSequence, reason: 'handover' });
+  }
+
+  /** The stream could be neither ended nor released. */
+  private async giveUp(fault: unknown): Promise<void> {
+    if (fault instanceof FencedError || this.stopped) return;
+    try {
+      if (this.leaving) return await this.letGo();
+      throw fault;
+    } catch (error) {
+      // The node's own look at its streams finds that nobody runs it.
+      this.logger.error(`stream ${this.row.id} could not be ended: ${String(error)}`);
+    }
   }
 }

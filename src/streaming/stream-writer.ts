@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Chunk } from '../protocol/index.js';
-import type { ChunkLogStore, LoggedDraft } from './chunk-log.store.js';
+import type { ChunkLogStore, LoggedDraft, LogPosition } from './chunk-log.store.js';
 import type { Draft } from './chunker.js';
+import type { PauseGate } from './pause-gate.js';
 import { toChunk } from './stream.rows.js';
 
 interface WriterOptions {
@@ -11,11 +12,14 @@ interface WriterOptions {
   log: Pick<ChunkLogStore, 'append' | 'position'>;
   /** Sequence of the first chunk to write. */
   nextSequence: number;
-  /** Called for each chunk once it is in the log, in order (P4). */
-  onLogged: (chunk: Chunk) => void;
+  gate: PauseGate;
+  /** Called for each chunk once, in order: when it is in the log (P4), or before with `showFirst`. */
+  onShown: (chunk: Chunk) => void;
+  /** Shows chunks before they are in the log (`STREAM_DURABILITY=memory`), but not while the stream is paused. */
+  showFirst: boolean;
   /** How long to go on trying while the database is away, in milliseconds. */
   patienceMs: number;
-  /** UTF-8 bytes, about, of written chunks that are kept to be written again after PostgreSQL lost them. */
+  /** Bytes, about, of written chunks that are kept to be written again after PostgreSQL lost them. */
   keepBytes: number;
 }
 
@@ -25,8 +29,9 @@ export class FencedError extends Error {
 }
 
 const RETRY_MS = 200;
-const PAUSED_POLL_MS = 500;
 const MAX_APPEND_CHUNKS = 64;
+/** What a chunk costs in memory beside its text, about: many tiny ones must not pass for little. */
+const CHUNK_BYTES = 128;
 
 /**
  * Writes one stream's chunks: one append at a time; what is added meanwhile is the next one. An append is tried again
@@ -37,18 +42,21 @@ export class StreamWriter {
   private readonly pending: LoggedDraft[] = [];
   private readonly kept: LoggedDraft[] = [];
   private readonly stopping = new AbortController();
+  private readonly steps = new EventEmitter();
   private pendingBytes = 0;
   private keptBytes = 0;
   private next: number;
+  /** Sequence of the first chunk that was not shown yet. */
+  private unshown: number;
   private failure: unknown;
   private working: Promise<void> | undefined;
-  private readonly steps = new EventEmitter();
 
   constructor(private readonly options: WriterOptions) {
     this.next = options.nextSequence;
+    this.unshown = options.nextSequence;
   }
 
-  /** UTF-16 code units that are not in the log yet. */
+  /** Bytes, about, that are not in the log yet. */
   get buffered(): number {
     return this.pendingBytes;
   }
@@ -59,17 +67,18 @@ export class StreamWriter {
   }
 
   /** Puts a chunk in line for the log. */
-  add(draft: Draft): void {
+  add(added: Draft): void {
     if (this.failure !== undefined) return;
-    this.pending.push({ ...draft, sequence: this.next });
+    const draft = { ...added, sequence: this.next };
     this.next += 1;
-    this.pendingBytes += draft.content.length;
+    this.pendingBytes += sizeOf(draft);
+    this.pending.push(this.showAtOnce(draft));
     this.working ??= this.work();
   }
 
-  /** Resolves after the append that is under way. @throws what ended the writer. */
-  async progress(): Promise<void> {
-    if (this.working) await once(this.steps, 'step');
+  /** Resolves after the append that is under way. @throws what ended the writer, or an `AbortError` for `signal`. */
+  async progress(signal: AbortSignal): Promise<void> {
+    if (this.working) await once(this.steps, 'step', { signal });
     if (this.failure !== undefined) throw this.failure;
   }
 
@@ -77,6 +86,17 @@ export class StreamWriter {
   async flushed(): Promise<void> {
     await this.working;
     if (this.failure !== undefined) throw this.failure;
+  }
+
+  /**
+   * Call it where the log is not as this writer left it: waits while the stream is paused, and writes again what
+   * PostgreSQL lost. @throws {FencedError}, or the database's error.
+   */
+  async restore(): Promise<void> {
+    const position = await this.ownPosition();
+    await this.options.gate.opened(this.stopping.signal);
+    if (position.lastSequence < this.lastSequence)
+      await this.append(this.from(position.lastSequence + 1, []));
   }
 
   /** Writes no more. An append that is under way ends in the log or at the fence. */
@@ -100,47 +120,48 @@ export class StreamWriter {
     const time = await this.append(chunks);
     this.pending.splice(0, chunks.length);
     for (const draft of chunks) {
-      this.pendingBytes -= draft.content.length;
-      this.keep(draft);
-      this.options.onLogged(toLogged(this.options.streamId, draft, time));
+      this.pendingBytes -= sizeOf(draft);
+      const logged = { ...draft, at: draft.at ?? time };
+      this.keep(logged);
+      if (draft.sequence >= this.unshown) this.show(logged);
     }
     this.steps.emit('step');
   }
 
   private async append(chunks: readonly LoggedDraft[]): Promise<Date> {
-    const { streamId, epoch, log, patienceMs } = this.options;
+    const { streamId, epoch, log, gate, patienceMs } = this.options;
     let giveUpAt = Date.now() + patienceMs;
     let writing = chunks;
     for (;;) {
+      if (gate.paused) {
+        await gate.opened(this.stopping.signal);
+        giveUpAt = Date.now() + patienceMs;
+      }
       this.stopping.signal.throwIfAborted();
       try {
         const time = await log.append({ streamId, epoch, chunks: writing });
         if (time) return time;
         const position = await this.ownPosition();
-        if (position.paused) {
-          await delay(PAUSED_POLL_MS, undefined, { signal: this.stopping.signal });
-          giveUpAt = Date.now() + patienceMs;
-        } else if (position.lastSequence >= (writing.at(-1)?.sequence ?? 0)) {
-          return position.lastChunkAt;
-        } else {
-          writing = this.from(position.lastSequence + 1, chunks);
-        }
+        if (position.lastSequence >= (writing.at(-1)?.sequence ?? 0)) return position.lastChunkAt;
+        if (!gate.paused) writing = this.from(position.lastSequence + 1, chunks);
       } catch (error) {
-        if (error instanceof FencedError || this.stopping.signal.aborted || Date.now() >= giveUpAt)
-          throw error;
+        if (error instanceof FencedError || Date.now() >= giveUpAt) throw error;
         await delay(RETRY_MS, undefined, { signal: this.stopping.signal });
       }
     }
   }
 
-  private async ownPosition() {
-    const { streamId, epoch, log } = this.options;
+  private async ownPosition(): Promise<LogPosition> {
+    const { streamId, epoch, log, gate } = this.options;
     const position = await log.position(streamId);
-    if (position && position.epoch === epoch && !position.ended) return position;
-    throw new FencedError(`stream ${streamId} is not at epoch ${epoch} any more`);
+    if (!position || position.epoch !== epoch || position.ended) {
+      throw new FencedError(`stream ${streamId} is not at epoch ${epoch} any more`);
+    }
+    gate.hear(position);
+    return position;
   }
 
-  /** `chunks` with what stands before them from `sequence` on, as far as it is kept. */
+  /** What the log needs from `sequence` on: what is kept, then `chunks`. */
   private from(sequence: number, chunks: readonly LoggedDraft[]): LoggedDraft[] {
     const lost = this.kept.filter((draft) => draft.sequence >= sequence);
     const rest = chunks.filter((draft) => draft.sequence >= sequence);
@@ -150,14 +171,31 @@ export class StreamWriter {
 
   private keep(draft: LoggedDraft): void {
     this.kept.push(draft);
-    this.keptBytes += draft.content.length;
+    this.keptBytes += sizeOf(draft);
     while (this.keptBytes > this.options.keepBytes && this.kept.length > 1) {
-      this.keptBytes -= this.kept.shift()?.content.length ?? 0;
+      const [oldest] = this.kept.splice(0, 1);
+      if (oldest) this.keptBytes -= sizeOf(oldest);
     }
+  }
+
+  /** Only what follows on what was shown: chunks are shown in order. */
+  private showAtOnce(draft: LoggedDraft): LoggedDraft {
+    const { showFirst, gate } = this.options;
+    if (!showFirst || gate.paused || draft.sequence !== this.unshown) return draft;
+    const shown = { ...draft, at: new Date() };
+    this.show(shown);
+    return shown;
+  }
+
+  private show({ sequence, type, content, metadata, at }: LoggedDraft & { at: Date }): void {
+    this.unshown = sequence + 1;
+    const { streamId, onShown } = this.options;
+    onShown(
+      toChunk({ stream_id: streamId, sequence, type, content, metadata: metadata ?? null, created_at: at }),
+    );
   }
 }
 
-function toLogged(streamId: string, draft: LoggedDraft, time: Date): Chunk {
-  const { sequence, type, content, metadata = null } = draft;
-  return toChunk({ stream_id: streamId, sequence, type, content, metadata, created_at: time });
+function sizeOf({ content }: LoggedDraft): number {
+  return content.length + CHUNK_BYTES;
 }

@@ -4,6 +4,8 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Entity('streams')
 @Index('streams_running_user', ['userId'], { where: 'completed_at IS NULL' })
 @Index('streams_running_conversation', ['conversationId'], { where: 'completed_at IS NULL' })
+@Index('streams_running_owner', ['ownerNode'], { where: 'completed_at IS NULL' })
+@Index('streams_ended', ['completedAt'], { where: '(completed_at IS NOT NULL) AND (NOT expired)' })
 export class StreamEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'streams_pk' })
   id: string;
@@ -41,6 +43,17 @@ export class StreamEntity {
   @Column({ type: 'integer', default: 1 })
   epoch: number;
 
+  /** Raised by each pause and resume: who hears of one late knows that it is old. */
+  @Column({ type: 'integer', name: 'control_version', default: 0 })
+  controlVersion: number;
+
+  @Column({ type: 'timestamptz', name: 'paused_at', precision: 3, nullable: true })
+  pausedAt: Date | null;
+
+  /** Length of all pauses that are over. */
+  @Column({ type: 'bigint', name: 'paused_ms', default: 0 })
+  pausedMs: string;
+
   /** Sequence of the last chunk in the log; -1 while there is none. */
   @Column({ type: 'integer', name: 'last_sequence', default: -1 })
   lastSequence: number;
@@ -76,4 +89,8 @@ export class StreamEntity {
   /** When the terminal chunk was written; null while the stream can still produce. */
   @Column({ type: 'timestamptz', name: 'completed_at', precision: 3, nullable: true })
   completedAt: Date | null;
+
+  /** Whether its chunks are gone: `STREAM_RETENTION_MS` after its end. */
+  @Column({ type: 'boolean', default: false })
+  expired: boolean;
 }

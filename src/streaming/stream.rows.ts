@@ -31,6 +31,7 @@ export interface StreamRow {
   options: StreamOptions;
   owner_node: string | null;
   epoch: number;
+  control_version: number;
   last_sequence: number;
   bytes: string;
   usage: Usage | null;
@@ -41,12 +42,24 @@ export interface StreamRow {
   first_chunk_at: Date | null;
   last_chunk_at: Date | null;
   completed_at: Date | null;
+  /** Whether its chunks are no longer kept. */
+  expired: boolean;
+}
+
+/** A stream that this node owns. */
+export interface OwnedStream extends StreamRow {
+  /** How long it has lived, without its pauses, in milliseconds by the database's clock. */
+  lived_ms: number;
 }
 
 /** The columns of a {@link StreamRow}, of a table or alias named `s`. */
 export const STREAM_COLUMNS = `s.id, s.conversation_id, s.message_id, s.reply_to, s.user_id, s.status, s.provider,
-  s.model, s.transport, s.options, s.owner_node, s.epoch, s.last_sequence, s.bytes, s.usage, s.error, s.interruptions,
-  s.recoveries, s.started_at, s.first_chunk_at, s.last_chunk_at, s.completed_at`;
+  s.model, s.transport, s.options, s.owner_node, s.epoch, s.control_version, s.last_sequence, s.bytes, s.usage,
+  s.error, s.interruptions, s.recoveries, s.started_at, s.first_chunk_at, s.last_chunk_at, s.completed_at, s.expired`;
+
+/** The columns of an {@link OwnedStream}. */
+export const OWNED_COLUMNS = `${STREAM_COLUMNS},
+  (extract(epoch from coalesce(s.paused_at, clock_timestamp()) - s.started_at) * 1000)::float8 - s.paused_ms as lived_ms`;
 
 /** The status object of protocol section 5. */
 export function toState(row: StreamRow): StreamState {

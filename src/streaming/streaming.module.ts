@@ -3,6 +3,15 @@ import { ConversationsModule } from '../conversations/conversations.module.js';
 import { ProvidersModule } from '../providers/providers.module.js';
 import { ChunkLogStore } from './chunk-log.store.js';
 import { MessagesController } from './messages.controller.js';
+import { ChunkJanitor } from './chunk-janitor.js';
+import { NodeLease } from './node-lease.js';
+import { NodesStore } from './nodes.store.js';
+import { RetentionStore } from './retention.store.js';
+import { RunnerTools } from './runner-tools.js';
+import { StreamAccess } from './stream-access.js';
+import { StreamClaims } from './stream-claims.js';
+import { StreamControlStore } from './stream-control.store.js';
+import { StreamControls } from './stream-controls.js';
 import { PromptBuilder } from './prompt.js';
 import { StreamEnder } from './stream-ender.js';
 import { StreamMetrics } from './stream-metrics.js';
@@ -16,9 +25,18 @@ import { StreamsStore } from './streams.store.js';
   controllers: [MessagesController],
   providers: [
     ChunkLogStore,
+    ChunkJanitor,
     StreamsStore,
     PromptBuilder,
+    RunnerTools,
+    RetentionStore,
+    NodeLease,
+    NodesStore,
     StreamEnder,
+    StreamControls,
+    StreamControlStore,
+    StreamClaims,
+    StreamAccess,
     StreamMetrics,
     StreamRunners,
     StreamingService,

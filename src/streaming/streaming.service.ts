@@ -1,16 +1,15 @@
-import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
 import { CONFIG, type Config } from '../config/config.js';
 import type { AnswerRequest } from '../conversations/append.store.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import type { ControlAnswer, SendAnswer, SendPayload, StreamTransport } from '../protocol/index.js';
 import { ProviderRegistry } from '../providers/provider-registry.js';
-import { StreamEnder } from './stream-ender.js';
+import { StreamAccess } from './stream-access.js';
+import { StreamControls } from './stream-controls.js';
 import { StreamRunners } from './stream-runners.js';
 import type { StreamOptions, StreamRow } from './stream.rows.js';
-import { StreamsStore } from './streams.store.js';
 
 interface Question extends SendPayload {
   chunkSize?: number;
@@ -25,13 +24,13 @@ interface Asked {
 
 /** Questions and their answers: asks, and controls what is being produced. */
 @Injectable()
-export class StreamingService implements BeforeApplicationShutdown {
+export class StreamingService {
   constructor(
     private readonly messages: MessagesService,
     private readonly providers: ProviderRegistry,
-    private readonly streams: StreamsStore,
     private readonly runners: StreamRunners,
-    private readonly ender: StreamEnder,
+    private readonly controls: StreamControls,
+    private readonly access: StreamAccess,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -46,28 +45,34 @@ export class StreamingService implements BeforeApplicationShutdown {
     const sent = await this.messages.send(sender, {
       ...{ conversationId, clientMessageId, content, metadata, answer, origin },
     });
-    if (answer && !sent.duplicate) this.runners.start(answer.streamId);
+    // Also a repeat's: the first may have been committed without its sender, or this node, having heard of it.
+    if (answer && sent.streamId !== undefined) this.runners.start(sent.streamId);
     return sent;
   }
 
-  /**
-   * Ends a stream now: after this nothing enters its log (P6). A repeat is harmless.
-   * @throws {DomainError} `not_found`, `forbidden`, or `stream_ended` when it ended otherwise.
-   */
-  async cancel(principal: Principal, streamId: string): Promise<ControlAnswer> {
-    const row = await this.controllable(principal, streamId);
-    const { visible } = row.options;
-    const result = await this.ender.end({ streamId, type: 'cancelled', reason: 'user', visible });
-    if (result.outcome === 'not_found') throw notFound();
-    const { status, lastSequence } = result;
-    if (status !== 'cancelled')
-      throw new DomainError('stream_ended', `The stream has ended: it is ${status}.`);
-    return { status, lastSequence };
+  /** @throws {DomainError} as `StreamControls.pause`. */
+  pause(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    return this.controls.pause(principal, streamId);
   }
 
-  /** Running answers get the grace time to end by themselves. */
-  beforeApplicationShutdown(): Promise<void> {
-    return this.runners.finish(this.config.SHUTDOWN_GRACE_MS);
+  /** @throws {DomainError} as `StreamControls.resume`. */
+  resume(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    return this.controls.resume(principal, streamId);
+  }
+
+  /** @throws {DomainError} as `StreamControls.cancel`. */
+  cancel(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    return this.controls.cancel(principal, streamId);
+  }
+
+  /** @throws {DomainError} as `StreamAccess.readable`. */
+  readable(principal: Principal, streamId: string): Promise<StreamRow> {
+    return this.access.readable(principal, streamId);
+  }
+
+  /** As `StreamControls.continueInterrupted`. */
+  continueInterrupted(streamId: string): Promise<void> {
+    return this.controls.continueInterrupted(streamId);
   }
 
   private answerTo(question: Question, transport: StreamTransport): AnswerRequest {
@@ -80,17 +85,5 @@ export class StreamingService implements BeforeApplicationShutdown {
     };
     const ids = { streamId: newId(), messageId: newId() };
     return { ...ids, provider: provider.name, model, transport, options: { ...options } };
-  }
-
-  /** The asker, the conversation's owner and admins may control a stream; other members may not. */
-  private async controllable(principal: Principal, streamId: string): Promise<StreamRow> {
-    const found = await this.streams.findFor(streamId, principal.userId);
-    if (!found || (found.role === null && !principal.isAdmin)) throw notFound();
-    const { row, role } = found;
-    if (row.user_id === principal.userId || role === 'owner' || principal.isAdmin) return row;
-    throw new DomainError(
-      'forbidden',
-      'Only who asked, the owner of the conversation and admins may do this.',
-    );
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { NodeIdentity } from '../common/node-identity.js';
 import { toMessage } from '../queue/message.rows.js';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
@@ -17,13 +18,22 @@ import type {
   WireError,
 } from '../protocol/index.js';
 import { ASSISTANT_ID } from '../protocol/index.js';
-import { STREAM_COLUMNS, toChunk, toState, type StreamRow } from './stream.rows.js';
+import {
+  OWNED_COLUMNS,
+  STREAM_COLUMNS,
+  toChunk,
+  toState,
+  type OwnedStream,
+  type StreamRow,
+} from './stream.rows.js';
 
 /** How a stream ends. Without `owner` it ends whoever owns it: that is cancelling. */
 export interface Ending {
   streamId: string;
   /** The owner's epoch and the last sequence that it wrote: another state of the log refuses the end. */
   owner?: { epoch: number; lastSequence: number };
+  /** Ends it only if nobody has paused or resumed it since this version of its pause. */
+  pauseVersion?: number;
   type: TerminalChunkType;
   usage?: Usage | null;
   error?: WireError;
@@ -39,6 +49,8 @@ export type EndResult =
       lastSequence: number;
       conversationId: string;
       chunk: Chunk;
+      /** Chunk 0, where the stream ended before its owner wrote it. */
+      opening: Chunk | null;
       /** The assistant's message; null where there was no text. */
       message: { message: Message; memberVersion: number } | null;
     };
@@ -48,6 +60,7 @@ interface EndRow {
   status: StreamStatus;
   last_sequence: number;
   metadata: string;
+  opening: string | null;
   ended_at: Date;
   conversation_id: string;
   message_id: string;
@@ -64,7 +77,7 @@ const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
   error: 'failed',
 };
 
-const END = { name: 'end_stream', text: 'select * from end_stream($1, $2, $3, $4, $5, $6, $7, $8)' };
+const END = { name: 'end_stream', text: 'select * from end_stream($1, $2, $3, $4, $5, $6, $7, $8, $9)' };
 
 /** The streams' rows: reading them, and ending them. */
 @Injectable()
@@ -75,14 +88,17 @@ export class StreamsStore {
   constructor(
     lanes: Lanes,
     private readonly database: DataSource,
+    private readonly node: NodeIdentity,
   ) {
     this.ends = lanes.open('stream-ends');
   }
 
-  async find(streamId: string): Promise<StreamRow | null> {
-    const rows = await this.database.query<StreamRow[]>(
-      `select ${STREAM_COLUMNS} from streams s where s.id = $1`,
-      [streamId],
+  /** A stream that this node owns and that nobody has begun to write; null where it is not so. */
+  async findNew(streamId: string): Promise<OwnedStream | null> {
+    const rows = await this.database.query<OwnedStream[]>(
+      `select ${OWNED_COLUMNS} from streams s
+       where s.id = $1 and s.owner_node = $2 and s.last_sequence = -1 and s.completed_at is null`,
+      [streamId, this.node.id],
     );
     return rows[0] ?? null;
   }
@@ -119,14 +135,9 @@ export class StreamsStore {
     }));
   }
 
-  /** Notes the prompt's size, from which usage is estimated where the provider does not count. */
-  async setPromptBytes(streamId: string, bytes: number): Promise<void> {
-    await this.database.query('update streams set prompt_bytes = $2 where id = $1', [streamId, bytes]);
-  }
-
   /** Ends a stream once, whoever else tries at the same time (P5). @throws {DomainError} retryable, when the database is away. */
   async end(ending: Ending): Promise<EndResult> {
-    const { streamId, owner, type, usage, error, reason } = ending;
+    const { streamId, owner, type, usage, error, reason, pauseVersion } = ending;
     const values = [
       streamId,
       owner?.epoch ?? null,
@@ -136,11 +147,29 @@ export class StreamsStore {
       usage ? JSON.stringify(usage) : null,
       error ? JSON.stringify(error) : null,
       reason ?? null,
+      pauseVersion ?? null,
     ];
     const [row] = await this.ends.query<EndRow>(END, values).catch((fault: unknown) => {
       throw toDatabaseError(fault);
     });
     return toEndResult(ending, row as EndRow);
+  }
+
+  /** How a stream ended, as {@link end} told it to whoever ended it; null where it has not, or the conversation is gone. */
+  async ended(streamId: string): Promise<Extract<EndResult, { outcome: 'ended' }> | null> {
+    const [row] = await this.database.query<(EndRow & { type: TerminalChunkType })[]>(
+      `select 'ended' as outcome, s.status, s.last_sequence, k.type, k.metadata::text as metadata, null as opening,
+         s.completed_at as ended_at, s.conversation_id, s.message_id, m.seq, m.content,
+         m.metadata::text as message_metadata, s.reply_to::text as reply_to, c.member_version
+       from streams s
+       join conversations c on c.id = s.conversation_id
+       join stream_chunks k on k.stream_id = s.id and k.sequence = s.last_sequence
+       left join messages m on m.conversation_id = s.conversation_id and m.seq = (k.metadata->>'seq')::bigint
+       where s.id = $1 and s.completed_at is not null`,
+      [streamId],
+    );
+    const result = row && toEndResult({ streamId, type: row.type }, row);
+    return result?.outcome === 'ended' ? result : null;
   }
 }
 
@@ -148,10 +177,17 @@ function toEndResult({ streamId, type }: Ending, row: EndRow): EndResult {
   if (row.outcome === 'not_found') return { outcome: 'not_found' };
   const { outcome, status, last_sequence: lastSequence, conversation_id: conversationId } = row;
   if (outcome !== 'ended') return { outcome, status, lastSequence };
-  const metadata = JSON.parse(row.metadata) as Record<string, unknown>;
-  const ended = { stream_id: streamId, sequence: lastSequence, type, content: '', created_at: row.ended_at };
-  const chunk = toChunk({ ...ended, metadata });
-  return { outcome, status, lastSequence, conversationId, chunk, message: toAnswer(streamId, row) };
+  const common = { stream_id: streamId, content: '', created_at: row.ended_at };
+  const chunk = toChunk({ ...common, sequence: lastSequence, type, metadata: parse(row.metadata) });
+  const opening =
+    row.opening === null
+      ? null
+      : toChunk({ ...common, sequence: 0, type: 'metadata', metadata: parse(row.opening) });
+  return { outcome, status, lastSequence, conversationId, chunk, opening, message: toAnswer(streamId, row) };
+}
+
+function parse(json: string): Record<string, unknown> {
+  return JSON.parse(json) as Record<string, unknown>;
 }
 
 function toAnswer(streamId: string, row: EndRow): { message: Message; memberVersion: number } | null {
@@ -164,7 +200,7 @@ function toAnswer(streamId: string, row: EndRow): { message: Message; memberVers
     role: 'assistant',
     client_message_id: `stream:${streamId}`,
     content: row.content,
-    metadata: JSON.parse(row.message_metadata) as Record<string, unknown>,
+    metadata: parse(row.message_metadata),
     stream_id: streamId,
     reply_to: JSON.parse(row.reply_to) as ReplyTo,
     created_at: row.ended_at,

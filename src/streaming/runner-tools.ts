@@ -1,0 +1,18 @@
+import { Injectable } from '@nestjs/common';
+import { Relay } from '../relay/relay.js';
+import { ChunkLogStore } from './chunk-log.store.js';
+import { PromptBuilder } from './prompt.js';
+import { StreamControlStore } from './stream-control.store.js';
+import { StreamEnder } from './stream-ender.js';
+
+/** What runners work with. */
+@Injectable()
+export class RunnerTools {
+  constructor(
+    readonly log: ChunkLogStore,
+    readonly states: StreamControlStore,
+    readonly prompts: PromptBuilder,
+    readonly ender: StreamEnder,
+    readonly relay: Relay,
+  ) {}
+}

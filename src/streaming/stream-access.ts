@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { DomainError, notFound } from '../common/domain-error.js';
+import type { MemberRole } from '../protocol/index.js';
+import type { StreamRow } from './stream.rows.js';
+import { StreamsStore } from './streams.store.js';
+
+/** Who may do what with a stream. What is not yours and what does not exist are both `not_found` (P10). */
+@Injectable()
+export class StreamAccess {
+  constructor(private readonly streams: StreamsStore) {}
+
+  /**
+   * A stream whose log `principal` may read: members of its conversation may, and admins.
+   * @throws {DomainError} `not_found`, or `stream_expired` when its chunks are no longer kept.
+   */
+  async readable(principal: Principal, streamId: string): Promise<StreamRow> {
+    const { row } = await this.visible(principal, streamId);
+    if (!row.expired) return row;
+    const message = 'The chunks of this answer are no longer kept. Its message is in the conversation.';
+    throw new DomainError('stream_expired', message);
+  }
+
+  /**
+   * A stream that `principal` may pause, resume and cancel: the asker, the conversation's owner and admins may.
+   * @throws {DomainError} `not_found`, or `forbidden` for other members.
+   */
+  async controllable(principal: Principal, streamId: string): Promise<StreamRow> {
+    const { row, role } = await this.visible(principal, streamId);
+    if (row.user_id === principal.userId || role === 'owner' || principal.isAdmin) return row;
+    throw new DomainError(
+      'forbidden',
+      'Only who asked, the owner of the conversation and admins may do this.',
+    );
+  }
+
+  private async visible(
+    principal: Principal,
+    streamId: string,
+  ): Promise<{ row: StreamRow; role: MemberRole | null }> {
+    const found = await this.streams.findFor(streamId, principal.userId);
+    if (!found || (found.role === null && !principal.isAdmin)) throw notFound();
+    return found;
+  }
+}

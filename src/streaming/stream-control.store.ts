@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { Lane } from '../database/lane.js';
+import { Lanes } from '../database/lanes.js';
+import { toDatabaseError } from '../database/errors.js';
+import type { StreamStatus } from '../protocol/index.js';
+
+/** What a pause or resume came to. */
+export interface Controlled {
+  /** Whether this call did it. */
+  changed: boolean;
+  status: StreamStatus;
+  lastSequence: number;
+  /** Counts pauses and resumes. */
+  version: number;
+}
+
+interface ControlledRow {
+  changed: boolean;
+  status: StreamStatus;
+  last_sequence: number;
+  control_version: number;
+}
+
+const PAUSE = { name: 'pause_stream', text: 'select * from pause_stream($1)' };
+const RESUME = { name: 'resume_stream', text: 'select * from resume_stream($1)' };
+
+/** Gives a stream up whose owner, of this epoch, stops: anybody may claim it at once. Not where it has ended. */
+const RELEASE = {
+  name: 'release_stream',
+  text: `update streams s set owner_node = null, epoch = s.epoch + 1, interruptions = s.interruptions + 1,
+      status = case s.status when 'paused' then 'paused' else 'interrupted' end
+    where s.id = $1 and s.epoch = $2 and s.completed_at is null
+    returning true as changed, s.status, s.last_sequence, s.control_version`,
+};
+
+/** Changes of a running stream's state, each one statement: what is changed is changed for every writer. */
+@Injectable()
+export class StreamControlStore {
+  private readonly lane: Lane;
+
+  constructor(
+    lanes: Lanes,
+    private readonly database: DataSource,
+  ) {
+    this.lane = lanes.open('stream-controls');
+  }
+
+  /** From when this resolves nothing enters the log. Null where there is no such stream. */
+  pause(streamId: string): Promise<Controlled | null> {
+    return this.ask(PAUSE, [streamId]);
+  }
+
+  /** Null where there is no such stream. */
+  resume(streamId: string): Promise<Controlled | null> {
+    return this.ask(RESUME, [streamId]);
+  }
+
+  /** Null where the stream has ended or is not at `epoch` any more. */
+  release(streamId: string, epoch: number): Promise<Controlled | null> {
+    return this.ask(RELEASE, [streamId, epoch]);
+  }
+
+  /** Notes the prompt's size, from which usage is estimated where the provider does not count. */
+  async setPromptBytes(streamId: string, bytes: number): Promise<void> {
+    await this.database.query('update streams set prompt_bytes = $2 where id = $1', [streamId, bytes]);
+  }
+
+  /** @throws {DomainError} retryable, when the database is slow or away. */
+  private async ask(
+    statement: { name: string; text: string },
+    values: unknown[],
+  ): Promise<Controlled | null> {
+    const [row] = await this.lane.query<ControlledRow>(statement, values).catch((fault: unknown) => {
+      throw toDatabaseError(fault);
+    });
+    if (!row) return null;
+    const { changed, status, last_sequence: lastSequence, control_version: version } = row;
+    return { changed, status, lastSequence, version };
+  }
+}
