@@ -136,10 +136,7 @@ export class Conversation extends Emitter {
 
   #listen() {
     const on = (name, handle) => this.#endings.push(this.connection.on(name, handle));
-    const here =
-      (handle) =>
-      ({ payload }) =>
-        payload.conversationId === this.id && handle(payload);
+    const here = (handle) => (event) => event.payload.conversationId === this.id && handle(event.payload);
     on('phase', ({ phase }) => {
       if (phase === 'connected') return void this.join();
       this.joined = false;
