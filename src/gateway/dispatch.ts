@@ -6,9 +6,11 @@ import { Reply } from './reply.js';
 
 const logger = new Logger('Gateway');
 
+/** Events and who handles them. */
+export type Handlers = ReadonlyMap<string, MessageMappingProperties['callback']>;
+
 /** Gives every event of a socket to its handler, and its answer to the acknowledgement. */
-export function dispatcher(handlers: readonly MessageMappingProperties[]) {
-  const callbacks = new Map(handlers.map(({ message, callback }) => [message as string, callback]));
+export function dispatcher(callbacks: Handlers) {
   return (event: string, ...args: unknown[]): void => {
     const last = args.at(-1);
     const ack = typeof last === 'function' ? (last as (answer: object) => void) : undefined;

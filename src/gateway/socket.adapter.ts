@@ -9,6 +9,8 @@ import { dispatcher } from './dispatch.js';
 
 /** Socket.IO as this service runs it: its bounds, its heartbeat, and one place that owns every acknowledgement. */
 export class SocketAdapter extends IoAdapter {
+  private readonly handlers = new WeakMap<Socket, Map<string, MessageMappingProperties['callback']>>();
+
   constructor(
     app: INestApplicationContext,
     private readonly config: Config,
@@ -30,8 +32,17 @@ export class SocketAdapter extends IoAdapter {
     } as ServerOptions);
   }
 
-  /** Nest's own binding makes a pipeline of observables per event and socket, and owns no acknowledgement. */
+  /**
+   * Nest's own binding makes a pipeline of observables per event and socket, and owns no acknowledgement. Called once for
+   * each gateway: all of a socket's events have one dispatcher, which alone knows which do not exist.
+   */
   override bindMessageHandlers(socket: Socket, handlers: MessageMappingProperties[]): void {
-    socket.onAny(dispatcher(handlers));
+    let callbacks = this.handlers.get(socket);
+    if (!callbacks) {
+      callbacks = new Map();
+      this.handlers.set(socket, callbacks);
+      socket.onAny(dispatcher(callbacks));
+    }
+    for (const { message, callback } of handlers) callbacks.set(message as string, callback);
   }
 }
