@@ -4,6 +4,7 @@ import { ChunkLogStore } from './chunk-log.store.js';
 import { PromptBuilder } from './prompt.js';
 import { StreamControlStore } from './stream-control.store.js';
 import { StreamEnder } from './stream-ender.js';
+import { StreamMetrics } from './stream-metrics.js';
 
 /** What runners work with. */
 @Injectable()
@@ -14,5 +15,6 @@ export class RunnerTools {
     readonly prompts: PromptBuilder,
     readonly ender: StreamEnder,
     readonly relay: Relay,
+    readonly metrics: StreamMetrics,
   ) {}
 }

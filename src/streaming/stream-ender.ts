@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { toDomainError } from '../common/domain-error.js';
 import { Announcer } from '../conversations/announcer.js';
 import { Relay } from '../relay/relay.js';
+import { StreamMetrics } from './stream-metrics.js';
 import { StreamsStore, type EndResult, type Ending } from './streams.store.js';
 
 type Ended = Extract<EndResult, { outcome: 'ended' }>;
@@ -17,6 +18,7 @@ export class StreamEnder {
     private readonly streams: StreamsStore,
     private readonly relay: Relay,
     private readonly announcer: Announcer,
+    private readonly metrics: StreamMetrics,
   ) {}
 
   /**
@@ -42,6 +44,7 @@ export class StreamEnder {
 
   private tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): void {
     const { conversationId, opening, chunk, status, lastSequence } = ended;
+    this.metrics.end(status);
     // The owner hears it first: from now on the fence refuses whatever it has under way.
     this.relay.publish('stream', streamId, { type: 'ended' });
     if (visible) {

@@ -20,9 +20,13 @@ export interface MetricsReport {
     failed: number;
     /** Completed of all that ended by themselves (not cancelled); null while none has. */
     successRate: number | null;
+    /** Found without a living owner. */
     interrupted: number;
+    /** Taken over from another process and gone on with. */
     continued: number;
-    /** Continued of those interrupted; null while none was. */
+    /** Taken over, but only to be ended. */
+    lost: number;
+    /** Continued of those that were taken over; null while none was. */
     recoveryRate: number | null;
     /** Writers that the log refused because their answer had another owner. */
     fenced: number;
@@ -43,13 +47,15 @@ export async function reportOf(metrics: StreamMetrics): Promise<MetricsReport> {
   const ended = await totals(metrics.ended, 'status');
   const started = await totals(metrics.started, 'transport');
   const { completed = 0, cancelled = 0, failed = 0 } = ended;
-  const [interrupted, continued] = [await total(metrics.interrupted), await total(metrics.continued)];
+  const [interrupted, continued, lost] = (await Promise.all(
+    [metrics.interrupted, metrics.continued, metrics.lost].map(total),
+  )) as [number, number, number];
   const { websocket = 0, sse = 0, http = 0 } = started;
   return {
     streams: {
       started: { websocket, sse, http },
       ...{ completed, cancelled, failed, successRate: rate(completed, completed + failed) },
-      ...{ interrupted, continued, recoveryRate: rate(continued, interrupted) },
+      ...{ interrupted, continued, lost, recoveryRate: rate(continued, continued + lost) },
       fenced: await total(metrics.fenced),
     },
     chunks: await total(metrics.chunks),

@@ -23,7 +23,8 @@ export class StreamMetrics {
   readonly started = this.counter('started_total', 'Answers begun here.', 'transport');
   readonly ended = this.counter('ended_total', 'Answers ended by this process.', 'status');
   readonly interrupted = this.counter('interrupted_total', 'Answers found without a living owner.');
-  readonly continued = this.counter('continued_total', 'Interrupted answers that this process continued.');
+  readonly continued = this.counter('continued_total', 'Interrupted answers that this process went on with.');
+  readonly lost = this.counter('lost_total', 'Interrupted answers that this process could only end.');
   readonly fenced = this.counter(
     'fenced_total',
     'Writers refused by the log: their answer had another owner.',
@@ -69,6 +70,11 @@ export class StreamMetrics {
   begin(transport: StreamTransport, isNew: boolean): StreamMeter {
     if (isNew) this.started.inc({ transport });
     return new StreamMeter(this);
+  }
+
+  /** An interrupted answer was claimed by this process. */
+  takeOver(canContinue: boolean): void {
+    (canContinue ? this.continued : this.lost).inc();
   }
 
   /** An answer was ended by this process. */
@@ -126,6 +132,11 @@ export class StreamMeter {
     if (this.lastAt === undefined) metrics.firstChunk.observe((now - this.begunAt) / 1000);
     else metrics.betweenChunks.observe((now - this.lastAt) / 1000);
     this.lastAt = now;
+  }
+
+  /** The log refused it: it has another owner. */
+  fence(): void {
+    this.metrics.fenced.inc();
   }
 
   /** This process produces it no more: it has ended, or is another's. */

@@ -1,15 +1,17 @@
 import { Logger } from '@nestjs/common';
-import { DomainError, toDomainError } from '../common/domain-error.js';
+import { toDomainError } from '../common/domain-error.js';
 import type { Config } from '../config/config.js';
 import type { CancelReason, Usage } from '../protocol/index.js';
 import type { Provider } from '../providers/provider.js';
 import type { StreamEvent } from '../relay/topics.js';
 import { Chunker, type Draft } from './chunker.js';
+import { assertContinuable } from './continuation.js';
 import { PauseGate, type PauseState } from './pause-gate.js';
 import { promptBytes } from './prompt.js';
 import type { RunnerTools } from './runner-tools.js';
 import { Stopwatch } from './stopwatch.js';
 import type { StreamEnder } from './stream-ender.js';
+import type { StreamMeter } from './stream-metrics.js';
 import { tellStatus } from './stream-status.js';
 import { toState, type OwnedStream } from './stream.rows.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
@@ -40,6 +42,7 @@ export class StreamRunner {
   private readonly writer: StreamWriter;
   private readonly gate: PauseGate;
   private readonly life: Stopwatch;
+  private readonly meter: StreamMeter;
   private due: NodeJS.Timeout | undefined;
   private pauseEnd: NodeJS.Timeout | undefined;
   private cancelledFor: CancelReason | undefined;
@@ -56,6 +59,7 @@ export class StreamRunner {
     this.chunker = new Chunker({ maxBytes: chunkBytes, maxDelayMs: chunkDelayMs });
     this.gate = new PauseGate({ paused: row.status === 'paused', version: row.control_version });
     this.life = new Stopwatch(limits.STREAM_TIMEOUT_MS - row.lived_ms, () => this.abort('timeout'));
+    this.meter = tools.metrics.begin(row.transport, row.epoch === 1);
     this.writer = new StreamWriter({
       streamId: row.id,
       epoch: row.epoch,
@@ -68,6 +72,7 @@ export class StreamRunner {
       onShown: (chunk) => {
         if (visible)
           tools.relay.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
+        this.meter.shown(chunk);
       },
     });
   }
@@ -95,6 +100,7 @@ export class StreamRunner {
       clearTimeout(this.due);
       clearTimeout(this.pauseEnd);
       this.life.stop();
+      this.meter.stop();
       stopListening();
       this.writer.stop();
     }
@@ -161,9 +167,9 @@ export class StreamRunner {
   private async produce(): Promise<void> {
     const { row, tools, provider } = this;
     this.announce();
-    if (row.last_sequence < 0) this.writer.add(this.opening());
+    if (row.last_sequence < 0) this.add([this.opening()]);
     const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
-    this.assertContinuable(continueFrom);
+    assertContinuable({ row, provider, limits: this.limits, metrics: tools.metrics, continueFrom });
     const { conversation_id: conversationId, reply_to: question, options } = row;
     const messages = await tools.prompts.build(conversationId, question.seq, options.includeContext);
     const noted = this.notePrompt(promptBytes(messages));
@@ -202,18 +208,6 @@ export class StreamRunner {
     return { type: 'metadata', content: '', metadata };
   }
 
-  /** An answer of which nothing was seen can begin anew with any provider. */
-  private assertContinuable(continueFrom: string): void {
-    const { recoveries } = this.row;
-    if (recoveries === 0) return;
-    const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
-    const isAllowed = STREAM_CONTINUE && recoveries <= STREAM_MAX_CONTINUATIONS;
-    if (isAllowed && (continueFrom === '' || this.provider.canContinue)) return;
-    const message =
-      'The server stopped while it produced this answer, and it could not be continued. Ask again.';
-    throw new DomainError('internal', message);
-  }
-
   /** Reads the provider to its end, no faster than the log takes it; gives the usage it reported. */
   private async pump(deltas: ReturnType<Provider['stream']>): Promise<Usage | null> {
     const { signal } = this.aborting;
@@ -234,7 +228,10 @@ export class StreamRunner {
   }
 
   private add(drafts: readonly Draft[]): void {
-    for (const draft of drafts) this.writer.add(draft);
+    for (const draft of drafts) {
+      this.meter.cut();
+      this.writer.add(draft);
+    }
   }
 
   private armTimer(): void {
@@ -249,12 +246,14 @@ export class StreamRunner {
 
   /** Ends or gives up the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
   private async conclude(error: unknown): Promise<void> {
-    if (error instanceof FencedError || this.stopped) return;
+    if (this.stopped) return;
+    if (error instanceof FencedError) return this.meter.fence();
     this.add(this.chunker.flush());
     if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
     if (this.leaving) return this.release();
     const fault = toDomainError(error);
-    this.logger.warn(`stream ${this.row.id} failed: ${fault.message} ${String(fault.cause ?? '')}`);
+    const cause = fault.cause instanceof Error ? fault.cause.message : '';
+    this.logger.warn(`stream ${this.row.id} failed: ${fault.message} ${cause}`);
     await this.end({ type: 'error', error: fault.toWire(this.row.id) });
   }
 

@@ -24,6 +24,7 @@ interface Run {
 export class StreamRunners {
   private readonly logger = new Logger(StreamRunners.name);
   private readonly running = new Map<string, Run>();
+  private readonly farewells: (() => Promise<void>)[] = [];
   private leaving = false;
 
   constructor(
@@ -69,6 +70,7 @@ export class StreamRunners {
 
   /** A stream that did not run here, though it was this node's, is so no more. */
   forget(streamId: string): void {
+    this.tools.metrics.interrupted.inc();
     if (!this.has(streamId)) this.slots.release(streamId);
   }
 
@@ -83,6 +85,11 @@ export class StreamRunners {
     }
   }
 
+  /** Names what is done as the last thing of {@link leave}, when nothing is produced here any more. */
+  whenLeft(act: () => Promise<void>): void {
+    this.farewells.push(act);
+  }
+
   /**
    * Hands over at once what another process can continue, gives the rest `graceMs` to end, and hands that over too.
    * What begins meanwhile is handed over as well.
@@ -94,6 +101,7 @@ export class StreamRunners {
     await this.idle(graceMs - releaseMs);
     for (const { runner } of this.running.values()) runner?.handOver();
     await this.idle(releaseMs);
+    await Promise.all(this.farewells.map((act) => act()));
   }
 
   private track(streamId: string, row: Promise<OwnedStream | null>): void {

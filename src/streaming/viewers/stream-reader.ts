@@ -38,6 +38,21 @@ export class StreamReader {
     return follow(this.source(principal, row), { fromSequence, signal });
   }
 
+  /**
+   * Calls `onOut` when `principal` may read no more, having been removed (P10): of any conversation until `of` has told
+   * which, so that nothing lies between the look at the membership and the watch.
+   */
+  watchMembership(principal: Principal, onOut: () => void) {
+    let conversationId: string | undefined;
+    const stop = this.relay.subscribe('user', principal.userId, (event) => {
+      if (event.type !== 'changed') return;
+      const { change, conversationId: changed } = event.change;
+      const isOut = change === 'deleted' || (change === 'removed' && !principal.isAdmin);
+      if (isOut && (conversationId === undefined || changed === conversationId)) onOut();
+    });
+    return { stop, of: (row: StreamRow) => void (conversationId = row.conversation_id) };
+  }
+
   private source(
     principal: Principal,
     { id: streamId, conversation_id: conversationId }: StreamRow,

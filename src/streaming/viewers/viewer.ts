@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
@@ -17,8 +18,8 @@ export class Viewer {
     readonly transport: FormatName,
   ) {
     this.format = FORMATS[transport];
-    response.once('close', () => this.leave());
-    if (response.closed || response.destroyed) this.leave();
+    response.once('close', () => this.leaving.abort());
+    if (response.closed || response.destroyed) this.leaving.abort();
   }
 
   /** Aborted when the client has gone, or was told to go. */
@@ -26,9 +27,10 @@ export class Viewer {
     return this.leaving.signal;
   }
 
-  /** Ends it without a terminal chunk: the client may come back and go on. */
-  leave(): void {
+  /** Ends it without a terminal chunk: the client may come back and go on. Resolves when all is sent or the client is gone. */
+  async leave(): Promise<void> {
     this.leaving.abort();
+    if (!this.response.closed) await once(this.response, 'close');
   }
 
   /** Cuts the connection: an EventSource comes back by itself, as it would not after an error status. */

@@ -1,16 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../common/domain-error.js';
 import { newId } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../config/config.js';
 import type { SendPayload } from '../../protocol/index.js';
-import { Relay } from '../../relay/relay.js';
 import { StreamMetrics } from '../stream-metrics.js';
-import type { StreamRow } from '../stream.rows.js';
+import { StreamRunners } from '../stream-runners.js';
 import { StreamingService } from '../streaming.service.js';
 import { checkPosition, positionOf, type Wanted } from './position.js';
 import { StreamReader } from './stream-reader.js';
 import type { Viewer } from './viewer.js';
+
+/** How long leaving viewers may take for what is on its way, in milliseconds. */
+const FAREWELL_MS = 500;
 
 /** Body of `POST /api/ws/stream/sse` and `/http`. */
 export interface Asking extends Pick<
@@ -32,10 +35,11 @@ export class Viewers {
   constructor(
     private readonly streaming: StreamingService,
     private readonly reader: StreamReader,
-    private readonly relay: Relay,
+    runners: StreamRunners,
     metrics: StreamMetrics,
     @Inject(CONFIG) private readonly config: Config,
   ) {
+    runners.whenLeft(() => this.leave());
     for (const transport of ['sse', 'http'] as const) {
       metrics.countViewers(
         transport,
@@ -70,7 +74,7 @@ export class Viewers {
     // An EventSource gives up for good at an error status, but not at a lost connection.
     if (this.draining && viewer.transport === 'sse') return viewer.cut();
     if (this.draining) throw draining();
-    const membership = this.watchMembership(principal, viewer);
+    const membership = this.reader.watchMembership(principal, () => void viewer.leave());
     this.open.add(viewer);
     try {
       const fromSequence = positionOf(wanted);
@@ -87,21 +91,10 @@ export class Viewers {
   }
 
   /** Takes no more viewers, and lets those that are here go without a terminal chunk, so that they come back elsewhere. */
-  leave(): void {
+  private async leave(): Promise<void> {
     this.draining = true;
-    for (const viewer of this.open) viewer.leave();
-  }
-
-  /** Who is removed sees no more (P10). Watched from before it is looked up, so that nothing lies between. */
-  private watchMembership(principal: Principal, viewer: Viewer) {
-    let conversationId: string | undefined;
-    const stop = this.relay.subscribe('user', principal.userId, (event) => {
-      if (event.type !== 'changed') return;
-      const { change, conversationId: changed } = event.change;
-      const isOut = change === 'deleted' || (change === 'removed' && !principal.isAdmin);
-      if (isOut && (conversationId === undefined || changed === conversationId)) viewer.leave();
-    });
-    return { stop, of: (row: StreamRow) => void (conversationId = row.conversation_id) };
+    const closed = [...this.open].map((viewer) => viewer.leave());
+    await Promise.race([Promise.all(closed), delay(FAREWELL_MS, undefined, { ref: false })]);
   }
 }
 
