@@ -6,13 +6,15 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 export class Tables1764000000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
+    // One for all conversations: of an id that was deleted and is used anew, no older version is taken for a newer one.
+    await runner.query('create sequence member_versions');
     await runner.query(`
       create table conversations (
         id text collate "C" not null constraint conversations_pk primary key,
         title text,
         access text collate "C" not null default 'members',
         last_seq bigint not null default 0,
-        member_version integer not null default 1,
+        member_version bigint not null default 0,
         created_at timestamptz(3) not null default now()
       ) with (fillfactor = 50)`);
     await runner.query(`
@@ -139,5 +141,6 @@ export class Tables1764000000000 implements MigrationInterface {
     await runner.query(
       'drop table stream_chunks, nodes, streams, ended_deliveries, deliveries, messages, members, conversations',
     );
+    await runner.query('drop sequence member_versions');
   }
 }

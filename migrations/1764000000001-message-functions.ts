@@ -18,7 +18,7 @@ const APPEND_MESSAGES = `
 create function append_messages(
   p_conversation text[], p_sender text[], p_client text[], p_id uuid[], p_content text[], p_metadata json[],
   p_stream json[], p_node text, p_streams_per_user int, p_streams_free int)
-returns table (n int, outcome text, seq bigint, id uuid, created_at timestamptz, member_version int, stream_id uuid)
+returns table (n int, outcome text, seq bigint, id uuid, created_at timestamptz, member_version bigint, stream_id uuid)
 language plpgsql volatile ${PINNED} as $$
 #variable_conflict use_column
 declare
@@ -122,7 +122,8 @@ begin
   if exists (select from members where conversation_id = p_id and user_id = p_user) then
     return 'member';
   end if;
-  insert into conversations (id, access) values (p_id, coalesce(p_access, 'members')) on conflict do nothing;
+  insert into conversations (id, access, member_version)
+  values (p_id, coalesce(p_access, 'members'), nextval('member_versions')) on conflict do nothing;
   if found then
     insert into members (conversation_id, user_id, name, role) values (p_id, p_user, p_name, 'owner');
     return 'created';
@@ -147,7 +148,7 @@ begin
   end if;
   insert into members (conversation_id, user_id, name, joined_seq, delivered_seq, read_seq)
   select id, p_user, p_name, last_seq, last_seq, last_seq from conversations where id = p_id;
-  update conversations set member_version = member_version + 1 where id = p_id;
+  update conversations set member_version = nextval('member_versions') where id = p_id;
   return p_outcome;
 end $$`;
 
@@ -196,7 +197,7 @@ begin
     return 'conflict';
   end if;
   delete from members where conversation_id = p_id and user_id = p_user;
-  update conversations set member_version = member_version + 1 where id = p_id;
+  update conversations set member_version = nextval('member_versions') where id = p_id;
   delete from deliveries where user_id = p_user and conversation_id = p_id;
   return 'removed';
 end $$`;

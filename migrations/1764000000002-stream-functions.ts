@@ -14,7 +14,7 @@ create function end_stream(
   p_stream uuid, p_epoch int, p_last int, p_type text, p_status text, p_usage json, p_error json, p_reason text,
   p_control int)
 returns table (outcome text, status text, last_sequence int, metadata text, opening text, ended_at timestamptz, conversation_id text,
-  message_id uuid, seq bigint, content text, message_metadata text, reply_to text, member_version int)
+  message_id uuid, seq bigint, content text, message_metadata text, reply_to text, member_version bigint)
 language plpgsql volatile as $$
 #variable_conflict use_column
 declare
@@ -25,7 +25,7 @@ declare
   v_chunks int;
   v_bytes bigint;
   v_seq bigint;
-  v_version int;
+  v_version bigint;
   v_output int;
   v_input int;
   v_metadata text;
@@ -38,7 +38,7 @@ begin
   select * into v_stream from streams s where s.id = p_stream for no key update;
   if v_stream.id is null then
     return query select 'not_found', null::text, null::int, null::text, null::text, null::timestamptz, null::text, null::uuid,
-      null::bigint, null::text, null::text, null::text, null::int;
+      null::bigint, null::text, null::text, null::text, null::bigint;
     return;
   end if;
   if v_stream.completed_at is not null
@@ -47,7 +47,7 @@ begin
     or v_stream.control_version <> p_control then
     return query select case when v_stream.completed_at is null then 'fenced' else 'already' end, v_stream.status,
       v_stream.last_sequence, null::text, null::text, v_stream.completed_at, v_conversation, null::uuid, null::bigint, null::text,
-      null::text, null::text, null::int;
+      null::text, null::text, null::bigint;
     return;
   end if;
   v_now := clock_timestamp();

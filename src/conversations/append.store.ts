@@ -48,7 +48,7 @@ interface AppendRow {
   seq: string;
   id: string;
   created_at: Date;
-  member_version: number | null;
+  member_version: string | null;
   stream_id: string | null;
 }
 
@@ -144,7 +144,7 @@ function toResult(row: AppendRow): AppendResult {
     seq: Number(row.seq),
     id: row.id,
     createdAt: row.created_at,
-    memberVersion: row.member_version,
+    memberVersion: row.member_version === null ? null : Number(row.member_version),
     streamId: row.stream_id,
   };
 }

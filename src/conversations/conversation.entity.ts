@@ -15,8 +15,8 @@ export class ConversationEntity {
   @Column({ type: 'bigint', name: 'last_seq', default: 0 })
   lastSeq: string;
 
-  @Column({ type: 'integer', name: 'member_version', default: 1 })
-  memberVersion: number;
+  @Column({ type: 'bigint', name: 'member_version', default: 0 })
+  memberVersion: string;
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'now()' })
   createdAt: Date;

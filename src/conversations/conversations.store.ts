@@ -105,7 +105,7 @@ export class ConversationsStore {
   /** The conversation, if `userId` is a member of it; else null. */
   async membership(conversationId: string, userId: string): Promise<Membership | null> {
     const rows = await this.database.query<
-      (ConversationRow & { role: MemberRole; member_version: number })[]
+      (ConversationRow & { role: MemberRole; member_version: string })[]
     >(
       `select ${CONVERSATION_COLUMNS}, c.member_version, m.role
        from members m join conversations c on c.id = m.conversation_id
@@ -114,7 +114,7 @@ export class ConversationsStore {
     );
     const row = rows[0];
     return row
-      ? { conversation: toConversation(row), role: row.role, memberVersion: row.member_version }
+      ? { conversation: toConversation(row), role: row.role, memberVersion: Number(row.member_version) }
       : null;
   }
 
@@ -139,14 +139,14 @@ export class ConversationsStore {
 
   /** Ids of all members and the version they belong to; no members where the conversation is gone. */
   async memberIds(conversationId: string): Promise<{ version: number; userIds: string[] }> {
-    const rows = await this.database.query<{ version: number; user_ids: string[] }[]>(
+    const rows = await this.database.query<{ version: string; user_ids: string[] }[]>(
       `select c.member_version as version,
          array(select m.user_id from members m where m.conversation_id = c.id) as user_ids
        from conversations c where c.id = $1`,
       [conversationId],
     );
-    // A deleted conversation has no version any more: no message of it can be newer than this.
-    return { version: rows[0]?.version ?? Number.MAX_SAFE_INTEGER, userIds: rows[0]?.user_ids ?? [] };
+    // What is made under the id of a deleted conversation is newer than this.
+    return { version: Number(rows[0]?.version ?? 0), userIds: rows[0]?.user_ids ?? [] };
   }
 
   /** Members in the order in which they came. */
@@ -176,7 +176,8 @@ export class ConversationsStore {
     access: ConversationAccess,
   ): Promise<boolean> {
     const rows = await this.database.query<unknown[]>(
-      `with made as (insert into conversations (id, title, access) values ($1, $2, $3) on conflict do nothing returning id)
+      `with made as (insert into conversations (id, title, access, member_version)
+         values ($1, $2, $3, nextval('member_versions')) on conflict do nothing returning id)
        insert into members (conversation_id, user_id, name, role) select id, $4, $5, 'owner' from made returning 1`,
       [id, title, access, owner.userId, owner.name ?? null],
     );

@@ -68,7 +68,7 @@ interface EndRow {
   content: string;
   message_metadata: string;
   reply_to: string;
-  member_version: number;
+  member_version: string;
 }
 
 const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
@@ -205,5 +205,5 @@ function toAnswer(streamId: string, row: EndRow): { message: Message; memberVers
     reply_to: JSON.parse(row.reply_to) as ReplyTo,
     created_at: row.ended_at,
   });
-  return { message, memberVersion: row.member_version };
+  return { message, memberVersion: Number(row.member_version) };
 }
