@@ -7,6 +7,8 @@ const GONE_AFTER_MS = 3000;
 export class Answers {
   #all = new Map();
   #log;
+  /** What the messages do not have, of the answers that became messages here: the terminal chunk and the reasoning. */
+  #extras = new Map();
   /** Streams that belong to another conversation, which this connection has just left. */
   #foreign = new Set();
 
@@ -70,7 +72,16 @@ export class Answers {
 
   /** Forgets the answers that are messages now. */
   tidy() {
-    for (const id of this.#all.keys()) if (this.#log.hasAnswer(id)) this.#all.delete(id);
+    for (const [id, { end, reasoning }] of this.#all) {
+      if (!this.#log.hasAnswer(id)) continue;
+      this.#all.delete(id);
+      this.#extras.set(id, { end, reasoning });
+    }
+  }
+
+  /** The terminal chunk and the reasoning of an answer that became a message here; undefined of others. */
+  extrasOf(streamId) {
+    return this.#extras.get(streamId);
   }
 
   #dropForeign() {

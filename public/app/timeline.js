@@ -8,24 +8,19 @@ const TOGETHER_MS = 5 * 60 * 1000;
  */
 export function timeline({ log, outbox, answers, identity }) {
   const me = identity.userId;
-  const inLog = log.messages.map((message) => fromMessage(message, me));
+  const inLog = log.messages.map((message) => fromMessage(message, me, answers));
   const keys = new Set(inLog.map(({ key }) => key));
   const pending = outbox.entries.map((entry) => fromOutbox(entry, me)).filter(({ key }) => !keys.has(key));
   const writing = answers.shown.map(fromAnswer);
   return withContext([...inLog, ...pending, ...writing]);
 }
 
-function fromMessage(message, me) {
+function fromMessage(message, me, answers) {
   const at = Date.parse(message.createdAt);
   if (message.role === 'assistant') {
-    return {
-      key: `answer/${message.id}`,
-      kind: 'assistant',
-      id: message.id,
-      at,
-      message,
-      replyTo: message.replyTo,
-    };
+    const { id, replyTo, streamId } = message;
+    const extras = answers.extrasOf(streamId);
+    return { key: `answer/${id}`, kind: 'assistant', id, at, message, extras, replyTo };
   }
   const own = message.senderId === me;
   const key = own && message.clientMessageId ? `own/${message.clientMessageId}` : `message/${message.id}`;

@@ -19,8 +19,6 @@ export class AssistantView {
   #conversation;
   #state = '';
   #entry = null;
-  /** The terminal chunk, if this page saw it: it knows more than the message. */
-  #end = null;
 
   constructor(conversation) {
     this.#conversation = conversation;
@@ -39,7 +37,6 @@ export class AssistantView {
 
   update(entry) {
     this.#entry = entry;
-    this.#end = entry.answer?.end ?? this.#end;
     showTime(this.#time, entry.at);
     this.#showQuestion(entry.question);
     this.showText();
@@ -48,11 +45,11 @@ export class AssistantView {
 
   /** Shows the text as far as it has come; the only part that runs for each chunk. */
   showText() {
-    const { answer, message } = this.#entry;
+    const { answer, message, extras } = this.#entry;
     const text = message?.content ?? answer.text;
     const writing = Boolean(answer && !answer.end);
     this.#text.show(text);
-    this.#thinking.show(answer?.reasoning);
+    this.#thinking.show((answer ?? extras)?.reasoning);
     this.#waiting.show(writing && !text, answer?.progress);
     this.element.classList.toggle('streaming', writing);
     this.element.setAttribute('aria-busy', String(writing));
@@ -67,7 +64,7 @@ export class AssistantView {
   }
 
   #showState() {
-    const { answer, message } = this.#entry;
+    const { answer, message, extras } = this.#entry;
     const stoppable = answer && this.#conversation.mayStop(answer);
     const finish = message?.metadata.finish ?? answer?.end?.type;
     const state = `${Boolean(stoppable)} ${finish} ${answer?.state.status}`;
@@ -76,7 +73,7 @@ export class AssistantView {
     this.#foot.replaceChildren();
     if (stoppable) this.#foot.append(this.#stopButton(answer));
     if (answer && !answer.end) this.#foot.append(...pauseNote(answer.state.status));
-    if (finish) this.#foot.append(...endNote(finish, this.#end), this.#copyButton());
+    if (finish) this.#foot.append(...endNote(finish, (answer ?? extras)?.end), this.#copyButton());
   }
 
   #stopButton(answer) {
