@@ -31,6 +31,7 @@ const CHECKS = [
     'migrations',
     'test',
     'scripts',
+    'bench',
   ),
   tool('unused', 'knip/bin/knip.js', '--no-progress'),
   {

@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cleanup } from '../harness/cleanup.js';
+import type { BenchDatabase } from '../harness/database.js';
+import { BENCH, ROOT, startServer, type ServerProcess } from '../harness/processes.js';
+import { SECRET } from '../load/people.js';
+
+interface Place {
+  cleanup: Cleanup;
+  database: BenchDatabase;
+  /** For `LLM_BASE_URL`; without it nothing asks for answers. */
+  providerUrl?: string | undefined;
+  /** Further variables of Streamgate. */
+  env?: Record<string, string>;
+}
+
+/** The built service with its defaults, but for its limits on how much one address may do. */
+export async function startStreamgate({
+  cleanup,
+  database,
+  providerUrl,
+  env = {},
+}: Place): Promise<ServerProcess> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-bench-data-'));
+  cleanup.add(() => rm(dataDir, { recursive: true, force: true }));
+  const provider = providerUrl === undefined ? {} : { LLM_BASE_URL: providerUrl, LLM_MODEL: 'flood' };
+  return startServer(
+    {
+      name: 'streamgate',
+      program: join(ROOT, 'dist/src/main.js'),
+      env: {
+        ...{ NODE_ENV: 'production', LOG_LEVEL: 'warn', PORT: '0', DATA_DIR: dataDir },
+        ...{ DATABASE_URL: await database.create(), AUTH_JWT_SECRET: SECRET, RATE_LIMIT_ENABLED: 'false' },
+        ...{ MAX_CONNECTIONS: '20000', SHUTDOWN_GRACE_MS: '5000', SHUTDOWN_SPREAD_MS: '100' },
+        ...{ ...provider, ...env },
+      },
+    },
+    cleanup,
+  );
+}
+
+/** The bare Socket.IO server; with a `reader` other than the library's, see `token-readers.ts`. */
+export function startBare(
+  cleanup: Cleanup,
+  providerUrl = '',
+  reader: 'library' | 'fetch' = 'library',
+): Promise<ServerProcess> {
+  return startServer(
+    {
+      name: reader === 'fetch' ? 'bare Socket.IO, fetch' : 'bare Socket.IO',
+      program: join(BENCH, 'servers/bare.js'),
+      env: { NODE_ENV: 'production', LLM_BASE_URL: providerUrl, READER: reader },
+    },
+    cleanup,
+  );
+}
+
+/** The NestJS gateway with a TypeORM `save` per message. */
+export async function startNestTypeorm({ cleanup, database }: Place): Promise<ServerProcess> {
+  return startServer(
+    {
+      name: 'NestJS + TypeORM save',
+      program: join(BENCH, 'servers/nest-typeorm.js'),
+      env: { NODE_ENV: 'production', DATABASE_URL: await database.create() },
+    },
+    cleanup,
+  );
+}
