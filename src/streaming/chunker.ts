@@ -63,7 +63,10 @@ export class Chunker {
     const half = this.half;
     this.half = '';
     if (half !== '') this.add(cleanText(half));
-    return this.text === '' ? [] : [this.takeAll()];
+    const drafts: Draft[] = [];
+    while (this.bytes > this.options.maxBytes) drafts.push(this.cut(this.since));
+    if (this.text !== '') drafts.push(this.takeAll());
+    return drafts;
   }
 
   private append(delta: string, now: number): void {
@@ -87,7 +90,8 @@ export class Chunker {
     const end = fitting.read > 0 ? fitting.read : String.fromCodePoint(this.text.codePointAt(0) ?? 0).length;
     const content = this.text.slice(0, end);
     this.text = this.text.slice(end);
-    this.bytes = Buffer.byteLength(this.text);
+    // Counted from what was cut: measuring the rest each time would be quadratic in a large delta.
+    this.bytes -= Buffer.byteLength(content);
     this.since = now;
     return { type: this.type, content };
   }

@@ -3,7 +3,7 @@ import type { Chunk, ControlAnswer } from '../../src/protocol/index.js';
 import { RefusedError, TestClient } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { chunksOf, expectWholeChunks, expectWholeStream } from '../support/streams.js';
 import { withClient } from '../support/with-client.js';
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
   await llm.close();
 });
 
@@ -215,8 +215,10 @@ test('Racing the natural end: one terminal chunk each, last and in order, and th
         await viewer.waitFor('message:new', (message) => message.streamId === streamId);
       }
       const seen = expectWholeStream(viewer, streamId);
-      if (ack.ok) expect(ack).toMatchObject({ status: 'cancelled', lastSequence: seen.terminal.sequence });
-      else expect(ack.error.code).toBe('stream_ended');
+      const { sequence: lastSequence } = seen.terminal;
+      expect(ack).toMatchObject(
+        ack.ok ? { status: 'cancelled', lastSequence } : { error: { code: 'stream_ended' } },
+      );
       expect(seen.terminal.type).toBe(ack.ok ? 'cancelled' : 'complete');
     }
   }

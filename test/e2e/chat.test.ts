@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestClient } from '../support/client.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
 });
 
 test('A question is acked with its seq, answered by the guide chunk by chunk, and remembered (P1, P4, P5).', async () => {

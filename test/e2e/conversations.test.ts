@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ErrorCode, Message, MessagePage, Problem } from '../../src/protocol/index.js';
 import { RefusedError, TestClient, tokenFor } from '../support/client.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 
@@ -9,7 +9,7 @@ beforeAll(async () => {
   server = await startServer();
 });
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
 });
 
 async function http(userId: string, method: string, path: string, body?: object): Promise<Response> {
@@ -85,7 +85,8 @@ describe('Creating and joining', () => {
       clients.map((c) => c.raw('conversation:join', { conversationId: 'raced' })),
     );
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    for (const answer of answers) if (!answer.ok) expect(answer.error.code).toBe('not_found');
+    const refused = answers.flatMap((answer) => (answer.ok ? [] : [answer.error.code]));
+    expect(refused).toEqual(Array.from({ length: 7 }, () => 'not_found'));
   });
 
   test('What is foreign and what is missing answer alike, on every event and route (P10)', async () => {
@@ -154,7 +155,7 @@ describe('Members', () => {
       const [alice, bob] = (await conversation(id, 'alice', 'bob')) as [TestClient, TestClient];
       const numbered: number[] = [];
       const storm = Array.from({ length: 40 }, async (_, n) => {
-        if (n === 20) expect((await http('alice', 'DELETE', `/${id}/members/bob`)).status).toBe(204);
+        if (n === 20) await http('alice', 'DELETE', `/${id}/members/bob`);
         numbered.push((await say(alice, id)).message.seq);
       });
       await bob.waitFor(
@@ -245,7 +246,7 @@ describe('Members', () => {
 
 describe('The log', () => {
   test('Two senders storm: no hole, everybody hears all in order, live and history agree byte for byte (P3)', async () => {
-    const [alice, bob, carol] = (await conversation('storm', 'alice', 'bob', 'carol')) as TestClient[];
+    const [alice, bob, carol] = await conversation('storm', 'alice', 'bob', 'carol');
     const metadata = { z: 1, 10: 'ten', a: [null, 1.5e300, -0, 'ü\u2028'], '': {} };
     const acks = await Promise.all(
       Array.from({ length: 150 }, (_, n) =>

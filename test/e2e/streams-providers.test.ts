@@ -3,7 +3,7 @@ import type { ErrorCode, SendPayload, TerminalMetadata } from '../../src/protoco
 import { TestClient } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { expectWholeStream, type SeenStream } from '../support/streams.js';
 import { withClient } from '../support/with-client.js';
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
   await llm.close();
 });
 
@@ -105,7 +105,7 @@ describe('The prompt', () => {
     const own = sent
       .map(({ message }) => message)
       .filter(({ seq }) => seq <= (sent[4]?.message.seq as number));
-    expect(prompt()).toEqual(own.sort((a, b) => a.seq - b.seq).map(({ content }) => ['user', content]));
+    expect(prompt()).toEqual(own.toSorted((a, b) => a.seq - b.seq).map(({ content }) => ['user', content]));
   });
 });
 

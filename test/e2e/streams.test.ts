@@ -3,7 +3,7 @@ import type { Message, SendPayload } from '../../src/protocol/index.js';
 import { RefusedError, TestClient } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { chunksOf, expectWholeStream, textOf } from '../support/streams.js';
 import { withClient } from '../support/with-client.js';
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
   await llm.close();
 });
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { TestClient } from './client.js';
 import { startLlmServer } from './llm-server.js';
-import { startServer, type TestServer } from './server.js';
+import { startServer, stopCleanly, type TestServer } from './server.js';
 import { expectWholeStream } from './streams.js';
 
 /** A server where somebody listens to a running answer next door during each test, and must not notice anything. */
@@ -45,7 +45,7 @@ export async function startNeighbourhood(env: Record<string, string> = {}): Prom
 
   async function stop(): Promise<void> {
     neighbour.close();
-    expect(await server.stop()).toBe(0);
+    await stopCleanly(server);
     await llm.close();
   }
 

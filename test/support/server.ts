@@ -21,6 +21,8 @@ export interface TestServer {
   output(): string;
   /** SIGTERM; resolves with the exit code when it has ended, its database dropped. */
   stop(): Promise<number | null>;
+  /** SIGTERM; resolves with the exit code. The database stays. */
+  terminate(): Promise<number | null>;
   /** SIGKILL; the database stays. */
   kill(): Promise<void>;
   /** The same again, on the same port, database and data folder. */
@@ -39,6 +41,12 @@ export async function startServer({ env = {}, databaseUrl }: ServerOptions = {})
   const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-server-'));
   const url = databaseUrl ?? (database as TestDatabase).url;
   return launch({ env, databaseUrl: url, database, dataDir });
+}
+
+/** Stops a server. @throws with its output unless it exits with 0. */
+export async function stopCleanly(server: TestServer): Promise<void> {
+  const code = await server.stop();
+  if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.output()}`);
 }
 
 interface Launch {
@@ -80,6 +88,7 @@ async function launch({ env, databaseUrl, database, dataDir }: Launch): Promise<
       await rm(dataDir, { recursive: true, force: true });
       return code;
     },
+    terminate: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
     restart: () => launch({ env: { ...env, PORT: new URL(url).port }, databaseUrl, database, dataDir }),
   };
