@@ -102,7 +102,7 @@ begin
     case when p.allowed then coalesce(p.old_seq, first_value(p.new_seq) over w) end,
     case when p.allowed then coalesce(p.old_id, first_value(p.id) over w) end,
     case when p.allowed then coalesce(p.old_at, v_now) end,
-    p.member_version,
+    coalesce(p.member_version, (select c.member_version from conversations c where c.id = p.conversation_id)),
     case when p.allowed and p.old_seq is null then (first_value(p.stream->>'streamId') over w)::uuid else p.old_stream end
   from placed p window w as (partition by p.conversation_id, p.sender_id, p.client_id order by p.n);
 end $$`;
@@ -217,6 +217,7 @@ begin
   if v_role <> 'owner' then
     return 'forbidden';
   end if;
+  perform 1 from members where conversation_id = p_id order by user_id for update;
   delete from deliveries where conversation_id = p_id
     and user_id in (select user_id from members where conversation_id = p_id);
   delete from ended_deliveries where conversation_id = p_id
@@ -271,6 +272,28 @@ begin
   left join moved v on v.conversation_id = a.c and v.user_id = a.u;
 end $$`;
 
+/**
+ * Counts an offer of deliveries that came to nothing; what was offered `p_max` times has failed. Takes the members' locks
+ * as `ack_messages` does, which does not wait for deliveries: an ack would pass by a row that is being counted, and leave
+ * it in the queue.
+ */
+const ATTEMPT_DELIVERIES = `
+create function attempt_deliveries(p_user text, p_ids bigint[], p_max int)
+returns void language plpgsql volatile ${PINNED} as $$
+begin
+  perform 1
+  from (
+    select distinct d.conversation_id from deliveries d
+    where d.user_id = p_user and d.id = any(p_ids) and d.conversation_id is not null order by 1) o
+  cross join lateral (
+    select 1 from members m where m.conversation_id = o.conversation_id and m.user_id = p_user for no key update) l;
+  with gone as (
+    delete from deliveries where user_id = p_user and id = any(p_ids) and attempts + 1 >= p_max returning *)
+  insert into ended_deliveries (user_id, id, conversation_id, seq, system, attempts, state, created_at)
+  select user_id, id, conversation_id, seq, system, attempts + 1, 'failed', created_at from gone;
+  update deliveries set attempts = attempts + 1 where user_id = p_user and id = any(p_ids);
+end $$`;
+
 const FUNCTIONS = [
   APPEND_MESSAGES,
   ENTER_CONVERSATION,
@@ -279,6 +302,7 @@ const FUNCTIONS = [
   REMOVE_MEMBER,
   DELETE_CONVERSATION,
   ACK_MESSAGES,
+  ATTEMPT_DELIVERIES,
 ];
 
 export class MessageFunctions1764000000001 implements MigrationInterface {
@@ -289,7 +313,7 @@ export class MessageFunctions1764000000001 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(
       `drop function append_messages, enter_conversation, join_conversation, add_member, remove_member,
-        delete_conversation, ack_messages`,
+        delete_conversation, ack_messages, attempt_deliveries`,
     );
   }
 }

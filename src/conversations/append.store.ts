@@ -37,8 +37,8 @@ export type AppendResult =
       seq: number;
       id: string;
       createdAt: Date;
-      /** The conversation's membership version at the commit; null for a duplicate. */
-      memberVersion: number | null;
+      /** The conversation's membership version at this commit; for a duplicate, the one of now. */
+      memberVersion: number;
       streamId: string | null;
     };
 
@@ -48,7 +48,7 @@ interface AppendRow {
   seq: string;
   id: string;
   created_at: Date;
-  member_version: string | null;
+  member_version: string;
   stream_id: string | null;
 }
 
@@ -144,7 +144,7 @@ function toResult(row: AppendRow): AppendResult {
     seq: Number(row.seq),
     id: row.id,
     createdAt: row.created_at,
-    memberVersion: row.member_version === null ? null : Number(row.member_version),
+    memberVersion: Number(row.member_version),
     streamId: row.stream_id,
   };
 }

@@ -57,8 +57,12 @@ export class MessagesService {
     if (result.outcome === 'not_found') throw notFound();
     if (result.outcome === 'too_many_streams') throw tooManyStreams();
     const streamId = result.streamId === null ? {} : { streamId: result.streamId };
+    const { memberVersion } = result;
     if (result.outcome === 'duplicate') {
-      return { message: await this.stored(conversationId, result.seq), duplicate: true, ...streamId };
+      const message = await this.stored(conversationId, result.seq);
+      // The first may have been committed without anybody hearing of it: its answer was lost, or its node.
+      this.announcer.announce({ message, memberVersion, origin });
+      return { message, duplicate: true, ...streamId };
     }
     const message: Message = {
       id: result.id,
@@ -71,7 +75,7 @@ export class MessagesService {
       metadata,
       createdAt: result.createdAt.toISOString(),
     };
-    this.announcer.announce({ message, memberVersion: result.memberVersion ?? 0, origin });
+    this.announcer.announce({ message, memberVersion, origin });
     return { message, duplicate: false, ...streamId };
   }
 
@@ -82,7 +86,7 @@ export class MessagesService {
       throw new DomainError('invalid_payload', 'Give afterSeq or beforeSeq, not both.');
     }
     await this.conversations.require(conversationId, reader.userId);
-    return this.store.page({ conversationId, afterSeq, beforeSeq, limit });
+    return this.store.page({ conversationId, afterSeq, beforeSeq, limit, readerId: reader.userId });
   }
 
   private async stored(conversationId: string, seq: number): Promise<Message> {

@@ -23,6 +23,12 @@ export interface Drained {
 
 type DrainRow = Partial<MessageRow> & { queue_id: string; system: SystemMessage | null };
 
+/** Deliveries `d` behind an id that have not expired and are not heard live. */
+const OFFERED = `d.user_id = $1 and d.id > $2 and d.created_at > now() - $3 * interval '1 ms'
+  and not exists (
+    select from unnest($4::text[], $5::bigint[]) as l(conversation_id, seq)
+    where l.conversation_id = d.conversation_id and d.seq > l.seq)`;
+
 /** The waiting deliveries: offering them, and counting the offers that came to nothing. */
 @Injectable()
 export class DeliveriesStore {
@@ -36,10 +42,7 @@ export class DeliveriesStore {
     const rows = await this.database.query<DrainRow[]>(
       `with offered as (
          select d.id as queue_id, d.system, d.conversation_id, d.seq from deliveries d
-         where d.user_id = $1 and d.id > $2 and d.created_at > now() - $3 * interval '1 ms'
-           and not exists (
-             select from unnest($4::text[], $5::bigint[]) as l(conversation_id, seq)
-             where l.conversation_id = d.conversation_id and d.seq > l.seq)
+         where ${OFFERED}
          order by d.id limit $6),
        sized as (
          select o.*, sum(octet_length(coalesce(m.content, o.system::text))) over (order by o.queue_id) as bytes,
@@ -57,21 +60,16 @@ export class DeliveriesStore {
     const items = rows.map(toItem);
     return items.length === 0
       ? { items, remaining: 0, dropped: 0 }
-      : { items, ...(await this.counts(userId, items)) };
+      : { items, ...(await this.counts({ userId, afterId: items.at(-1)?.queueId ?? afterId, live })) };
   }
 
   /** Counts an offer that was not acked in time; what was offered `QUEUE_MAX_ATTEMPTS` times has failed. */
   async attempted(userId: string, queueIds: readonly string[]): Promise<void> {
-    await this.database.query(
-      `with tried as (
-         update deliveries set attempts = attempts + 1
-         where user_id = $1 and id = any($2::bigint[]) and attempts + 1 < $3),
-       gone as (
-         delete from deliveries where user_id = $1 and id = any($2::bigint[]) and attempts + 1 >= $3 returning *)
-       insert into ended_deliveries (user_id, id, conversation_id, seq, system, attempts, state, created_at)
-       select user_id, id, conversation_id, seq, system, attempts + 1, 'failed', created_at from gone`,
-      [userId, queueIds, this.config.QUEUE_MAX_ATTEMPTS],
-    );
+    await this.database.query('select attempt_deliveries($1, $2, $3)', [
+      userId,
+      queueIds,
+      this.config.QUEUE_MAX_ATTEMPTS,
+    ]);
   }
 
   /** Takes system messages off the queue. Messages of conversations go by their `seq`: see `ack_messages`. */
@@ -98,15 +96,16 @@ export class DeliveriesStore {
     );
   }
 
-  private async counts(
-    userId: string,
-    items: readonly QueueItem[],
-  ): Promise<{ remaining: number; dropped: number }> {
+  private async counts({
+    userId,
+    afterId,
+    live,
+  }: DrainRequest): Promise<Pick<Drained, 'remaining' | 'dropped'>> {
     const rows = await this.database.query<{ remaining: string; dropped: string }[]>(
       `select
-         (select count(*) from deliveries where user_id = $1 and id > $2) as remaining,
+         (select count(*) from deliveries d where ${OFFERED}) as remaining,
          (select count(*) from ended_deliveries where user_id = $1 and state = 'dropped' and not told) as dropped`,
-      [userId, items.at(-1)?.queueId],
+      [userId, afterId, this.config.QUEUE_TTL_MS, [...live.keys()], [...live.values()]],
     );
     return { remaining: Number(rows[0]?.remaining), dropped: Number(rows[0]?.dropped) };
   }

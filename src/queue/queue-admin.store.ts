@@ -80,7 +80,7 @@ export class QueueAdminStore {
        old as (
          select d.id, d.created_at < now() - $3 * interval '1 ms' as expired from deliveries d, cut
          where d.user_id = $1 and (d.id <= cut.id or d.created_at < now() - $3 * interval '1 ms')
-         order by d.id limit $4),
+         order by d.id limit $4 for update of d skip locked),
        gone as (delete from deliveries d using old o where d.user_id = $1 and d.id = o.id returning d.*, o.expired),
        kept as (
          insert into ended_deliveries (user_id, id, conversation_id, seq, system, attempts, state, created_at)
