@@ -9,6 +9,8 @@ export interface PageRequest {
   afterSeq?: number | undefined;
   beforeSeq?: number | undefined;
   limit: number;
+  /** Who reads: gets nothing unless a member at the very moment of reading (P10). Without it nobody is asked. */
+  readerId?: string | undefined;
 }
 
 /** Reads of the message log. */
@@ -17,8 +19,10 @@ export class MessagesStore {
   constructor(private readonly database: DataSource) {}
 
   /** A page of at most `limit` messages and 256 KiB of text, ascending; a single message may be larger. */
-  async page({ conversationId, afterSeq, beforeSeq, limit }: PageRequest): Promise<MessagePage> {
+  async page(request: PageRequest): Promise<MessagePage> {
+    const { conversationId, afterSeq, beforeSeq, limit, readerId } = request;
     const forward = afterSeq !== undefined;
+    const byMember = 'and exists (select from members where conversation_id = $1 and user_id = $5)';
     const order = forward ? 'asc' : 'desc';
     const from = forward ? afterSeq : (beforeSeq ?? Number.MAX_SAFE_INTEGER);
     const rows = await this.database.query<(MessageRow & { found: string })[]>(
@@ -26,11 +30,12 @@ export class MessagesStore {
          select p.*, row_number() over (order by p.seq ${order}) as n,
            sum(octet_length(p.content)) over (order by p.seq ${order}) as bytes
          from (
-           select * from messages where conversation_id = $1 and seq ${forward ? '>' : '<'} $2
+           select * from messages
+           where conversation_id = $1 and seq ${forward ? '>' : '<'} $2 ${readerId === undefined ? '' : byMember}
            order by seq ${order} limit $3 + 1) p)
        select ${MESSAGE_COLUMNS}, (select count(*) from page) as found
        from page m where m.n <= $3 and (m.n = 1 or m.bytes <= $4) order by m.seq`,
-      [conversationId, from, limit, LIMITS.pageBytes],
+      [conversationId, from, limit, LIMITS.pageBytes, ...(readerId === undefined ? [] : [readerId])],
     );
     return { messages: rows.map(toMessage), hasMore: rows.length < Number(rows[0]?.found ?? 0) };
   }

@@ -13,8 +13,6 @@ const RETRY_MS = 2000;
 
 /** Offers one connection what waits for its user: in order, one batch at a time, until nothing is left (P8). */
 export class Drainer {
-  /** Id of the last delivery that was offered here: an unacked one is not offered again on this connection. */
-  private offeredId = '0';
   private wanted = false;
   private running = false;
   private stopped = false;
@@ -54,13 +52,15 @@ export class Drainer {
     const { queue } = this.options;
     const { userId, joined } = this.connection;
     await queue.trim(userId);
+    // From the first one each time: of two that were queued at once the lower id may be committed later.
+    let afterId = '0';
     for (;;) {
-      const batch = await queue.next({ userId, afterId: this.offeredId, live: joined });
+      const batch = await queue.next({ userId, afterId, live: joined });
       const last = batch.items.at(-1);
       if (!last || this.stopped) return;
       const acked = await this.offer(batch);
       if (acked) {
-        this.offeredId = last.queueId;
+        afterId = last.queueId;
         await queue.delivered(userId, batch);
       } else if (this.stopped) {
         return;

@@ -4,6 +4,7 @@ import { MessagesService } from '../conversations/messages.service.js';
 import type { JoinAnswer, JoinPayload } from '../protocol/index.js';
 import { StreamsStore } from '../streaming/streams.store.js';
 import type { Connection } from './connection.js';
+import { Deliveries } from './deliveries.js';
 import { Rooms } from './rooms.js';
 
 /** Lets a connection hear a conversation. */
@@ -14,6 +15,7 @@ export class JoinService {
     private readonly messages: MessagesService,
     private readonly streams: StreamsStore,
     private readonly rooms: Rooms,
+    private readonly deliveries: Deliveries,
   ) {}
 
   /**
@@ -29,7 +31,7 @@ export class JoinService {
       return await this.answer(connection, conversationId, afterSeq);
     } catch (error) {
       // Who is told that it has not joined does not listen either.
-      this.rooms.leave(connection, conversationId);
+      this.quit(connection, conversationId);
       throw error;
     }
   }
@@ -39,12 +41,13 @@ export class JoinService {
     conversationId: string,
     afterSeq: number | undefined,
   ): Promise<JoinAnswer> {
-    const [{ conversation }, members, page, activeStreams] = await Promise.all([
-      this.conversations.require(conversationId, principal.userId),
+    const [members, page, activeStreams] = await Promise.all([
       this.conversations.members(conversationId),
       this.messages.history(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
       this.streams.active(conversationId),
     ]);
+    // Last: who is a member now was one when the rest was read (P10).
+    const { conversation } = await this.conversations.require(conversationId, principal.userId);
     const { lastSeq } = conversation;
     return { conversation, members, lastSeq, ...page, presence: [], typing: [], activeStreams };
   }
@@ -54,6 +57,12 @@ export class JoinService {
     if (!connection.joined.has(conversationId)) {
       await this.conversations.require(conversationId, connection.userId);
     }
+    this.quit(connection, conversationId);
+  }
+
+  /** What came while it was joined and was not shown any more comes by the queue. */
+  private quit(connection: Connection, conversationId: string): void {
     this.rooms.leave(connection, conversationId);
+    this.deliveries.wake(connection, conversationId);
   }
 }

@@ -25,6 +25,7 @@ export type Broadcast = <K extends keyof ServerEvents>(
 ) => void;
 
 const GAP_HOLD_MS = 50;
+const RETRY_MS = 1000;
 
 /**
  * The connections of this node that joined one conversation. Emits its messages ascending by `seq`: what comes late is
@@ -39,6 +40,7 @@ export class Room {
   private shownSeq = 0;
   private memberVersion = 0;
   private busy = true;
+  private closed = false;
 
   constructor(
     readonly conversationId: string,
@@ -56,6 +58,11 @@ export class Room {
   /** `seq` of the last message that was shown, or was there before. */
   get lastSeq(): number {
     return this.shownSeq;
+  }
+
+  /** Nobody is in it any more: what it still waits for is not tried again. */
+  close(): void {
+    this.closed = true;
   }
 
   /** Takes an event from the relay. */
@@ -86,17 +93,24 @@ export class Room {
   /** Runs within one turn while nothing has to be waited for. */
   private async drain(): Promise<void> {
     this.busy = true;
-    for (let event = this.inbox.shift(); event; event = this.inbox.shift()) {
+    for (let event = this.inbox.shift(); event && !this.closed; event = this.inbox.shift()) {
       try {
         if (event.memberVersion > this.memberVersion) await this.renewMembers(event.memberVersion);
         if (event.message.seq > this.shownSeq + 1) await this.fillGap(event.message.seq);
         if (event.message.seq === this.shownSeq + 1) this.show(event.message, event.origin);
       } catch (error) {
-        // Who misses this message sees the hole at the next one, and asks.
         this.source.failed(this.conversationId, error);
+        await this.putOff(event);
       }
     }
     this.busy = false;
+  }
+
+  /** The last message that came is tried again: what is before it is a gap then, and read from the log. */
+  private async putOff(event: MessageEvent): Promise<void> {
+    await delay(RETRY_MS, undefined, { ref: false });
+    const waiting = [event, ...this.inbox.splice(0)];
+    this.inbox.push(waiting.reduce((last, other) => (other.message.seq > last.message.seq ? other : last)));
   }
 
   private async renewMembers(version: number): Promise<void> {
@@ -112,7 +126,11 @@ export class Room {
     while (this.shownSeq + 1 < seq) {
       const messages = await this.source.messagesAfter(this.conversationId, this.shownSeq);
       if (messages.length === 0) return;
-      for (const message of messages) this.show(message);
+      for (const message of messages) {
+        // What lies behind may belong to a newer membership, and comes by an event of its own.
+        if (message.seq >= seq) return;
+        this.show(message);
+      }
     }
   }
 

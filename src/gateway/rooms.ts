@@ -66,6 +66,7 @@ export class Rooms implements RoomSource {
     void connection.socket.leave(conversationRoom(conversationId));
     if (entry.room.connections.size > 0) return;
     entry.stopListening();
+    entry.room.close();
     this.entries.delete(conversationId);
   }
 
