@@ -1,0 +1,68 @@
+import type { DataSource } from 'typeorm';
+import { NodeIdentity } from '../../src/common/node-identity.js';
+import { newId } from '../../src/common/ids.js';
+import { readConfig, type Config } from '../../src/config/config.js';
+import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
+import { ConversationsStore } from '../../src/conversations/conversations.store.js';
+import { MessagesStore } from '../../src/conversations/messages.store.js';
+import { StreamSlots } from '../../src/conversations/stream-slots.js';
+import { createDataSource } from '../../src/database/data-source.js';
+import { Lanes } from '../../src/database/lanes.js';
+import { AckStore } from '../../src/queue/ack.store.js';
+import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
+import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
+import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+
+/** The stores of one node. */
+export interface Stores {
+  config: Config;
+  append: AppendStore;
+  acks: AckStore;
+  chunks: ChunkLogStore;
+  deliveries: DeliveriesStore;
+  admin: QueueAdminStore;
+  conversations: ConversationsStore;
+  messages: MessagesStore;
+}
+
+/** Stores whose connections are the test's to close. */
+export interface OpenStores extends Stores {
+  database: DataSource;
+  close(): Promise<void>;
+}
+
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Opens the stores as one node has them, with connections of its own. */
+export async function openStores(url: string, env: Record<string, string> = {}): Promise<OpenStores> {
+  const database = await createDataSource({ url, poolSize: 6, entities: [], migrations: [] }).initialize();
+  const lanes = new Lanes({ url, log: QUIET });
+  return {
+    ...storesOn(database, lanes, env),
+    database,
+    close: async () => {
+      await lanes.close();
+      await database.destroy();
+    },
+  };
+}
+
+/** The stores on connections that are there. */
+export function storesOn(database: DataSource, lanes: Lanes, env: Record<string, string> = {}): Stores {
+  const config = readConfig(env);
+  return {
+    config,
+    append: new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config),
+    acks: new AckStore(lanes),
+    chunks: new ChunkLogStore(lanes, database, config),
+    deliveries: new DeliveriesStore(database, config),
+    admin: new QueueAdminStore(database, config),
+    conversations: new ConversationsStore(database, config),
+    messages: new MessagesStore(database),
+  };
+}
+
+/** A message to append. */
+export function item(conversationId: string, senderId: string, clientMessageId: string): AppendItem {
+  return { conversationId, senderId, clientMessageId, id: newId(), content: clientMessageId, metadata: {} };
+}
