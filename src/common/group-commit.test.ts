@@ -65,10 +65,11 @@ test('Lanes commit at the same time, each one batch at once', async () => {
 
 test('Nothing is stranded when it is submitted just as a drain ends', async () => {
   let open = 0;
+  let most = 0;
   const group = new GroupCommit<number, number>({
     commit: async (batch) => {
       open += 1;
-      expect(open).toBe(1);
+      most = Math.max(most, open);
       await Promise.resolve();
       open -= 1;
       return batch.map((n) => n * 10);
@@ -87,6 +88,7 @@ test('Nothing is stranded when it is submitted just as a drain ends', async () =
   const chained = await group.submit(3).then(() => group.submit(4));
   expect(chained).toBe(40);
   await group.idle();
+  expect(most).toBe(1);
 });
 
 describe('A batch that fails', () => {
@@ -103,12 +105,11 @@ describe('A batch that fails', () => {
       isItemFault: (error) => error instanceof ItemFault,
     });
     const results = await Promise.allSettled(Array.from({ length: 16 }, (_, n) => group.submit(n)));
-    results.forEach((result, n) => {
-      const wanted = bad.has(n)
-        ? { status: 'rejected', reason: expect.any(ItemFault) as unknown }
-        : { value: n * 10 };
-      expect(result).toMatchObject(wanted);
-    });
+    const shown = results.map((result) =>
+      result.status === 'fulfilled' ? result.value : (result.reason as unknown),
+    );
+    const wanted = shown.map((_, n) => (bad.has(n) ? new ItemFault() : n * 10));
+    expect(shown).toEqual(wanted);
     expect(seen.length).toBeLessThanOrEqual(2 * 2 * 4 + 1);
   });
 

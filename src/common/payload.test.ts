@@ -1,5 +1,5 @@
 import { validate } from 'class-validator';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GuestDto } from '../auth/guest.dto.js';
 import {

@@ -1,0 +1,49 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { DomainError } from '../common/domain-error.js';
+import { LIMITS } from '../protocol/index.js';
+import { Reply } from './reply.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function reply() {
+  const answers: object[] = [];
+  const faults: string[] = [];
+  const made = new Reply(
+    'message:send',
+    (answer) => answers.push(answer),
+    (_event, error) => faults.push(error.code),
+  );
+  return { made, answers, faults };
+}
+
+test('The acknowledgement is called once, with whatever comes first', () => {
+  const { made, answers } = reply();
+  made.succeed({ seq: 1 });
+  made.succeed({ seq: 2 });
+  made.fail(new DomainError('not_found', 'No.'));
+  vi.advanceTimersByTime(2 * LIMITS.requestTimeoutMs);
+  expect(answers).toEqual([{ ok: true, seq: 1 }]);
+});
+
+test('Who waits too long is answered timeout, and what comes later is dropped', () => {
+  const { made, answers, faults } = reply();
+  vi.advanceTimersByTime(LIMITS.requestTimeoutMs);
+  made.succeed({ seq: 1 });
+  expect(answers).toMatchObject([{ ok: false, error: { code: 'timeout', retryable: true } }]);
+  expect(faults).toEqual(['timeout']);
+});
+
+test('Nothing of an unknown error is shown (P11)', () => {
+  const { made, answers, faults } = reply();
+  made.fail(new Error('password=secret at /srv/app.js:1:1'));
+  expect(JSON.stringify(answers)).not.toMatch(/secret|srv/);
+  expect(answers).toMatchObject([{ ok: false, error: { code: 'internal', retryable: true } }]);
+  expect(faults).toEqual(['internal']);
+});
+
+test('An event without an acknowledgement is not answered, and its timer ends', () => {
+  const made = new Reply('ping', undefined, () => expect.unreachable('nothing failed'));
+  made.succeed({});
+  expect(vi.getTimerCount()).toBe(0);
+});
