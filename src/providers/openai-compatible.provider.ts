@@ -16,6 +16,8 @@ export interface OpenAiCompatibleOptions extends PatienceLimits {
   baseUrl: string;
   apiKey: string | undefined;
   models: readonly [string, ...string[]];
+  /** Whether the model goes on behind a last message of the assistant; not every server and template does. */
+  canContinue: boolean;
   clock: Clock;
 }
 
@@ -26,13 +28,14 @@ export interface OpenAiCompatibleOptions extends PatienceLimits {
 export class OpenAiCompatibleProvider implements Provider {
   readonly name = 'openai-compatible';
   readonly models: readonly [string, ...string[]];
-  readonly canContinue = false;
+  readonly canContinue: boolean;
   // Silence is ours to judge: undici would end a connection after 300 s of it, whatever LLM_IDLE_TIMEOUT_MS says.
   private readonly agent = new Agent({ bodyTimeout: 0, headersTimeout: 0 });
   private readonly chatModel: (model: string) => LanguageModelV3;
 
   constructor(private readonly options: OpenAiCompatibleOptions) {
     this.models = options.models;
+    this.canContinue = options.canContinue;
     const url = new URL(options.baseUrl);
     const queryParams = Object.fromEntries(url.searchParams);
     url.search = '';
@@ -71,7 +74,7 @@ export class OpenAiCompatibleProvider implements Provider {
 
   private async *read(request: ProviderRequest, patience: Patience): AsyncGenerator<Delta, undefined> {
     try {
-      const prompt = toModelPrompt(request.messages);
+      const prompt = toModelPrompt(request);
       const model = this.chatModel(request.model);
       const { stream } = await patience.wait(() =>
         Promise.resolve(model.doStream({ prompt, abortSignal: patience.signal })),

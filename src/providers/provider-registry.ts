@@ -58,6 +58,7 @@ function openAiCompatible(config: Config): OpenAiCompatibleProvider | undefined 
     models: [LLM_MODEL, ...LLM_MODELS.filter((model) => model !== LLM_MODEL)],
     timeoutMs: LLM_TIMEOUT_MS,
     idleTimeoutMs: LLM_IDLE_TIMEOUT_MS,
+    canContinue: config.LLM_CONTINUE,
     clock: new SystemClock(),
   });
 }

@@ -32,6 +32,7 @@ function provider(options: Partial<OpenAiCompatibleOptions> = {}): OpenAiCompati
     baseUrl: server.baseUrl,
     apiKey: KEY,
     models: ['words:3'],
+    canContinue: false,
     timeoutMs: 10_000,
     idleTimeoutMs: 5000,
     clock: new SystemClock(),

@@ -1,12 +1,18 @@
 import type { LanguageModelV3Prompt } from '@ai-sdk/provider';
-import type { PromptMessage } from '../provider.js';
+import type { PromptMessage, ProviderRequest } from '../provider.js';
 
 /**
  * Our prompt as the client library wants it. Who speaks stands before what they say (`Alice: …`): the protocol's own
  * `name` field allows no spaces, and Ollama, llama.cpp and most chat templates drop it before the model can see it.
+ * What is there of an answer that is to be continued stands last, as the assistant's own message.
  */
-export function toModelPrompt(messages: readonly PromptMessage[]): LanguageModelV3Prompt {
-  return messages.map(({ role, content, name }) => {
+export function toModelPrompt({
+  messages,
+  continueFrom,
+}: Pick<ProviderRequest, 'messages' | 'continueFrom'>): LanguageModelV3Prompt {
+  const begun: PromptMessage[] =
+    continueFrom === undefined ? [] : [{ role: 'assistant', content: continueFrom }];
+  return [...messages, ...begun].map(({ role, content, name }) => {
     switch (role) {
       case 'system':
         return { role, content };

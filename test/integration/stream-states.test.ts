@@ -1,0 +1,402 @@
+import type { Client } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { newId } from '../../src/common/ids.js';
+import { NodeIdentity } from '../../src/common/node-identity.js';
+import { readConfig } from '../../src/config/config.js';
+import { createDataSource } from '../../src/database/data-source.js';
+import { Lanes } from '../../src/database/lanes.js';
+import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { NodesStore } from '../../src/streaming/nodes.store.js';
+import { RetentionStore } from '../../src/streaming/retention.store.js';
+import { StreamControlStore } from '../../src/streaming/stream-control.store.js';
+import { StreamsStore } from '../../src/streaming/streams.store.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { readLog } from '../support/stream-log.js';
+import { connectedClient, untilBlocked } from '../support/locks.js';
+
+const QUIET = { info: () => {}, warn: () => {}, error: console.error };
+const YEAR_MS = 365 * 24 * 3_600_000;
+
+/** One process's stores, all on the same database. */
+interface Node {
+  id: string;
+  log: ChunkLogStore;
+  nodes: NodesStore;
+  states: StreamControlStore;
+  streams: StreamsStore;
+}
+
+let database: TestDatabase;
+let dataSource: ReturnType<typeof createDataSource>;
+let lanes: Lanes;
+let client: Client;
+let a: Node;
+let b: Node;
+
+function makeNode(leaseMs = 500): Node {
+  const identity = new NodeIdentity();
+  const config = { ...readConfig({}), STREAM_LEASE_MS: leaseMs };
+  return {
+    id: identity.id,
+    log: new ChunkLogStore(lanes, dataSource, config),
+    nodes: new NodesStore(lanes, identity, config),
+    states: new StreamControlStore(lanes, dataSource),
+    streams: new StreamsStore(lanes, dataSource, identity),
+  };
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = createDataSource({ url: database.url, poolSize: 4, entities: [], migrations: [] });
+  await dataSource.initialize();
+  lanes = new Lanes({ url: database.url, log: QUIET });
+  client = await connectedClient(database.url);
+});
+
+beforeEach(async () => {
+  await client.query('truncate streams, stream_chunks, nodes, conversations, messages');
+  a = makeNode();
+  b = makeNode();
+  await a.nodes.renew();
+  await b.nodes.renew();
+  await client.query(`update nodes set lease_until = now() + interval '1 hour'`);
+});
+
+afterAll(async () => {
+  await client.end();
+  await lanes.close();
+  await dataSource.destroy();
+  await database.drop();
+});
+
+/** A stream of `owner` with chunk 0 and these texts in its log. */
+async function begun(owner: Node, ...texts: string[]): Promise<string> {
+  const id = newId();
+  await client.query(`insert into conversations (id) values ($1)`, [id]);
+  await client.query(
+    `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options,
+       owner_node, started_at)
+     values ($1::uuid, $1::text, $2, '{"seq":1}', 'alice', 'guide', 'guide', 'websocket', '{"visible":true}', $3, now())`,
+    [id, newId(), owner.id],
+  );
+  expect(await write(owner, id, 0, 'metadata')).not.toBeNull();
+  for (const [index, text] of texts.entries()) expect(await write(owner, id, index + 1, text)).not.toBeNull();
+  return id;
+}
+
+function write(
+  node: Node,
+  streamId: string,
+  sequence: number,
+  text: string,
+  epoch = 1,
+): Promise<Date | null> {
+  const chunk =
+    sequence === 0
+      ? { sequence, type: 'metadata' as const, content: '', metadata: {} }
+      : { sequence, type: 'content' as const, content: text };
+  return node.log.append({ streamId, epoch, chunks: [chunk] });
+}
+
+const complete = (node: Node, streamId: string, lastSequence: number, epoch = 1) =>
+  node.streams.end({ streamId, owner: { epoch, lastSequence }, type: 'complete' });
+const cancel = (node: Node, streamId: string) =>
+  node.streams.end({ streamId, type: 'cancelled', reason: 'user' });
+
+/** The lease of a process that is dead runs out. */
+function kill({ id }: Node): Promise<unknown> {
+  return client.query(`update nodes set lease_until = now() - interval '1 hour' where id = $1`, [id]);
+}
+
+async function contents(streamId: string): Promise<string[]> {
+  return (await readLog(database.url, streamId)).map(({ type, content }) => content || type);
+}
+
+describe('Pause and resume (P6)', () => {
+  test('after a pause the fence refuses every append until the resume, and a repeat gives the same answer', async () => {
+    const id = await begun(a, 'one');
+    const paused = await b.states.pause(id);
+    expect(paused).toEqual({ changed: true, status: 'paused', lastSequence: 1, version: 1 });
+    expect(await write(a, id, 2, 'two')).toBeNull();
+    expect(await a.log.position(id)).toMatchObject({ paused: true, version: 1, epoch: 1, ended: false });
+    expect(await b.states.pause(id)).toEqual({ ...paused, changed: false });
+    const resumed = await b.states.resume(id);
+    expect(resumed).toEqual({ changed: true, status: 'streaming', lastSequence: 1, version: 2 });
+    expect(await b.states.resume(id)).toEqual({ ...resumed, changed: false });
+    expect(await write(a, id, 2, 'two')).not.toBeNull();
+    expect(await contents(id)).toEqual(['metadata', 'one', 'two']);
+  });
+
+  test('a stream of which only chunk 0 was written is starting again', async () => {
+    const id = await begun(a);
+    await a.states.pause(id);
+    expect(await a.states.resume(id)).toMatchObject({ status: 'starting' });
+  });
+
+  test('of a stream that does not exist there is nothing to say', async () => {
+    expect(await a.states.pause(newId())).toBeNull();
+    expect(await a.states.resume(newId())).toBeNull();
+  });
+
+  test('pause against end: whoever is first has it, and a paused stream cannot be ended by its owner', async () => {
+    const first = await begun(a, 'one');
+    await b.states.pause(first);
+    expect(await complete(a, first, 1)).toMatchObject({
+      outcome: 'fenced',
+      status: 'paused',
+      lastSequence: 1,
+    });
+    await b.states.resume(first);
+    expect(await complete(a, first, 1)).toMatchObject({ outcome: 'ended', status: 'completed' });
+    expect(await b.states.pause(first)).toMatchObject({
+      changed: false,
+      status: 'completed',
+      lastSequence: 2,
+    });
+  });
+
+  test('pause against cancel: a paused stream is cancelled, a cancelled one is not paused', async () => {
+    const id = await begun(a, 'one');
+    await b.states.pause(id);
+    expect(await cancel(b, id)).toMatchObject({ outcome: 'ended', status: 'cancelled', lastSequence: 2 });
+    expect(await b.states.pause(id)).toMatchObject({ changed: false, status: 'cancelled' });
+    expect(await b.states.resume(id)).toMatchObject({ changed: false, status: 'cancelled' });
+    expect(await contents(id)).toEqual(['metadata', 'one', 'cancelled']);
+  });
+
+  test('a pause that waits behind an append counts it; an append that waits behind a pause is refused', async () => {
+    const id = await begun(a, 'one');
+    await client.query('begin');
+    await client.query('select 1 from streams where id = $1 for no key update', [id]);
+    const appended = write(a, id, 2, 'two');
+    await untilBlocked(database.url, 1);
+    const paused = b.states.pause(id);
+    await untilBlocked(database.url, 2);
+    await client.query('commit');
+    expect(await appended).not.toBeNull();
+    expect(await paused).toMatchObject({ status: 'paused', lastSequence: 2 });
+
+    await b.states.resume(id);
+    await client.query('begin');
+    await client.query('select 1 from streams where id = $1 for no key update', [id]);
+    const pausedFirst = b.states.pause(id);
+    await untilBlocked(database.url, 1);
+    const late = write(a, id, 3, 'three');
+    await untilBlocked(database.url, 2);
+    await client.query('commit');
+    expect(await pausedFirst).toMatchObject({ status: 'paused', lastSequence: 2 });
+    expect(await late).toBeNull();
+    expect(await contents(id)).toEqual(['metadata', 'one', 'two']);
+  });
+
+  test('the end of a pause against a resume: an older pause is not timed out any more', async () => {
+    const id = await begun(a, 'one');
+    await b.states.pause(id);
+    await b.states.resume(id);
+    const late = { streamId: id, type: 'cancelled', reason: 'pause_timeout', pauseVersion: 1 } as const;
+    expect(await a.streams.end(late)).toMatchObject({ outcome: 'fenced', status: 'streaming' });
+    await b.states.pause(id);
+    expect(await a.streams.end({ ...late, pauseVersion: 3 })).toMatchObject({ outcome: 'ended' });
+  });
+
+  test('paused time does not count towards the life of a stream', async () => {
+    const id = await begun(a, 'one');
+    await client.query(`update streams set started_at = now() - interval '100 s' where id = $1`, [id]);
+    await a.states.pause(id);
+    await client.query(`update streams set paused_at = now() - interval '90 s' where id = $1`, [id]);
+    await a.states.resume(id);
+    await a.states.release(id, 1);
+    const [claimed] = await b.nodes.claim(1);
+    expect(claimed?.lived_ms).toBeGreaterThan(5000);
+    expect(claimed?.lived_ms).toBeLessThan(60_000);
+  });
+});
+
+describe('Leases (P5)', () => {
+  test('the streams of a living owner are left alone; those of a dead one are taken, and continued once', async () => {
+    const kept = await begun(b, 'b');
+    const id = await begun(a, 'one');
+    expect(await b.nodes.interruptDead()).toEqual([]);
+    await kill(a);
+    expect(await b.nodes.interruptDead()).toMatchObject([{ id, status: 'interrupted', last_sequence: 1 }]);
+    expect(await write(a, id, 2, 'late')).toBeNull();
+    const [mine, yours] = await Promise.all([b.nodes.claim(10), makeNode().nodes.claim(10)]);
+    const claimed = [...mine, ...yours];
+    expect(claimed).toMatchObject([{ id, status: 'streaming', epoch: 3, recoveries: 1, interruptions: 1 }]);
+    expect(await write(a, id, 2, 'late')).toBeNull();
+    expect(await complete(a, id, 1)).toMatchObject({ outcome: 'fenced' });
+    expect(await write(b, id, 2, 'two', 3)).not.toBeNull();
+    expect(await contents(id)).toEqual(['metadata', 'one', 'two']);
+    expect((await b.nodes.own()).map((own) => own.id)).toContain(kept);
+  });
+
+  test('a stream whose owner has no row at all counts as dead; one without an owner is only claimed', async () => {
+    const id = await begun(makeNode(), 'one');
+    expect(await b.nodes.interruptDead()).toMatchObject([{ id }]);
+    expect(await b.nodes.interruptDead()).toEqual([]);
+    expect(await b.nodes.claim(0)).toEqual([]);
+    expect(await b.nodes.claim(1, newId())).toEqual([]);
+    expect(await b.nodes.claim(1, id)).toMatchObject([{ id }]);
+  });
+
+  test('right after a start of PostgreSQL nobody is taken for dead who had no time to come back', async () => {
+    await begun(a, 'one');
+    await client.query(`update nodes set lease_until = pg_postmaster_start_time() - interval '1 s'`);
+    // With a lease that is longer than PostgreSQL has been running.
+    expect(await makeNode(100 * YEAR_MS).nodes.interruptDead()).toEqual([]);
+    expect(await b.nodes.interruptDead()).toHaveLength(1);
+  });
+
+  test('a sweep that looked in time and was kept waiting takes nobody whose lease was good then', async () => {
+    await begun(a, 'one');
+    await client.query(`update nodes set lease_until = now() + interval '300 ms' where id = $1`, [a.id]);
+    await client.query('begin');
+    await client.query('lock table streams in access exclusive mode');
+    const swept = b.nodes.interruptDead();
+    await untilBlocked(database.url, 1);
+    await client.query('select pg_sleep(0.5)');
+    await client.query('commit');
+    expect(await swept).toEqual([]);
+  });
+
+  test('renewing says whether the lease was held, and makes the row that is missing', async () => {
+    const node = makeNode(YEAR_MS);
+    expect(await node.nodes.renew()).toBe(false);
+    expect(await node.nodes.renew()).toBe(true);
+    await kill(node);
+    expect(await node.nodes.renew()).toBe(false);
+    expect(await node.nodes.renew()).toBe(true);
+    await node.nodes.leave();
+    expect(await node.nodes.renew()).toBe(false);
+  });
+
+  test('rows of processes that are dead for long go, but not while they own a running stream', async () => {
+    const id = await begun(a, 'one');
+    await client.query(`update nodes set lease_until = now() - interval '30 days'`);
+    await makeNode(YEAR_MS).nodes.renew();
+    await b.nodes.forgetDead();
+    const ids = async () =>
+      (await client.query<{ id: string }>('select id from nodes')).rows.map((row) => row.id);
+    expect(await ids()).toHaveLength(2);
+    expect(await ids()).toContain(a.id);
+    await cancel(b, id);
+    await b.nodes.forgetDead();
+    expect(await ids()).toHaveLength(1);
+  });
+
+  test('pause against crash: it stays paused without an owner, and its resume makes it ready to be continued', async () => {
+    const id = await begun(a, 'one');
+    await b.states.pause(id);
+    await kill(a);
+    expect(await b.nodes.interruptDead()).toMatchObject([{ id, status: 'paused' }]);
+    expect(await b.nodes.claim(10)).toEqual([]);
+    expect(await b.states.resume(id)).toMatchObject({ status: 'interrupted', lastSequence: 1 });
+    expect(await b.nodes.claim(10)).toMatchObject([
+      { id, status: 'streaming', interruptions: 1, recoveries: 1 },
+    ]);
+  });
+
+  test('an interrupted stream can be paused: then nobody continues it; and cancelled: then there is nothing to continue', async () => {
+    const id = await begun(a, 'one');
+    await a.states.release(id, 1);
+    expect(await b.states.pause(id)).toMatchObject({ changed: true, status: 'paused' });
+    expect(await b.nodes.claim(10)).toEqual([]);
+    await b.states.resume(id);
+    expect(await cancel(b, id)).toMatchObject({ outcome: 'ended' });
+    expect(await b.nodes.claim(10)).toEqual([]);
+  });
+
+  test('a paused stream without an owner is overdue after its longest pause; one with an owner is that one’s', async () => {
+    const owned = await begun(b, 'one');
+    const id = await begun(a, 'one');
+    await b.states.pause(owned);
+    await b.states.pause(id);
+    await a.states.release(id, 1);
+    await client.query(`update streams set paused_at = now() - interval '10 s'`);
+    expect(await b.nodes.overduePauses(20_000)).toEqual([]);
+    expect(await b.nodes.overduePauses(5000)).toMatchObject([{ id, version: 1 }]);
+  });
+
+  test('giving up works once, at the own epoch only, and not after the end', async () => {
+    const id = await begun(a, 'one');
+    expect(await a.states.release(id, 2)).toBeNull();
+    expect(await a.states.release(id, 1)).toMatchObject({ status: 'interrupted' });
+    expect(await a.states.release(id, 1)).toBeNull();
+    expect(await write(a, id, 2, 'late')).toBeNull();
+    const [claimed] = await b.nodes.claim(1);
+    await complete(b, id, 1, claimed?.epoch);
+    expect(await b.states.release(id, claimed?.epoch ?? 0)).toBeNull();
+  });
+
+  test('a node can give up what it owns but does not run', async () => {
+    const id = await begun(a, 'one');
+    expect(await b.nodes.interruptOwn([id])).toEqual([]);
+    expect(await a.nodes.interruptOwn([id])).toMatchObject([{ id, status: 'interrupted' }]);
+  });
+});
+
+describe('The end', () => {
+  test('of a stream that nobody has written yet has chunk 0 before it', async () => {
+    const id = await begun(a);
+    await client.query('delete from stream_chunks where stream_id = $1', [id]);
+    await client.query('update streams set last_sequence = -1 where id = $1', [id]);
+    const ended = await cancel(b, id);
+    expect(ended).toMatchObject({
+      outcome: 'ended',
+      lastSequence: 1,
+      opening: { sequence: 0, type: 'metadata' },
+    });
+    const log = await readLog(database.url, id);
+    expect(log.map(({ type }) => type)).toEqual(['metadata', 'cancelled']);
+    expect(ended).toMatchObject({ opening: log[0], chunk: log[1] });
+    expect(log[0]?.metadata).toMatchObject({
+      streamId: id,
+      conversationId: id,
+      replyTo: { seq: 1 },
+      provider: 'guide',
+    });
+  });
+
+  test('can be told again as it was told first', async () => {
+    const id = await begun(a, 'one');
+    expect(await a.streams.ended(id)).toBeNull();
+    const told = await complete(a, id, 1);
+    expect(await b.streams.ended(id)).toEqual(told);
+    expect(told).toMatchObject({ message: { message: { content: 'one', seq: 1 } } });
+  });
+});
+
+describe('Retention', () => {
+  test('clears whole streams, the oldest first, a bounded part at a time; rows and messages stay', async () => {
+    const ids = [await begun(a, 'one', 'two'), await begun(a, 'one'), await begun(a, 'one')];
+    for (const id of ids) await cancel(a, id);
+    const running = await begun(a, 'one');
+    await client.query(`update streams set completed_at = now() - interval '1 hour' where id = any($1)`, [
+      ids.slice(0, 2),
+    ]);
+    const store = new RetentionStore(dataSource);
+    expect(await store.expire(7_200_000)).toBe(0);
+    expect(await store.expire(60_000)).toBe(2);
+    expect(await store.expire(60_000)).toBe(0);
+    const kept = await Promise.all(
+      [...ids, running].map(async (id) => (await readLog(database.url, id)).length),
+    );
+    expect(kept).toEqual([0, 0, 3, 2]);
+    const { rows } = await client.query('select id from streams where expired order by id');
+    expect(rows).toEqual(ids.slice(0, 2).map((id) => ({ id })));
+    expect((await client.query('select 1 from messages')).rowCount).toBe(3);
+  });
+
+  test('is one node’s work at a time, and takes at least one stream however long it is', async () => {
+    const ids = [await begun(a, 'one', 'two'), await begun(a, 'one', 'two')];
+    for (const id of ids) await cancel(a, id);
+    await client.query(`update streams set completed_at = now() - interval '1 hour'`);
+    await client.query('begin');
+    const { rows } = await client.query<{ count: number }>('select expire_streams(1000, 2) as count');
+    expect(rows).toEqual([{ count: 1 }]);
+    const store = new RetentionStore(dataSource);
+    expect(await store.expire(1000)).toBe(0);
+    await client.query('commit');
+    expect(await store.expire(1000)).toBe(1);
+  });
+});
