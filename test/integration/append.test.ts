@@ -10,6 +10,7 @@ import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { entities } from '../../src/entities.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { withClient } from '../support/with-client.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -68,6 +69,19 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
     .map((value) => ({ value, at: random() }))
     .toSorted((a, b) => a.at - b.at)
     .map(({ value }) => value);
+}
+
+/** Resolves when a session waits for a lock in a statement that looks like `text`. */
+async function untilWaiting(text: string): Promise<void> {
+  for (const giveUpAt = Date.now() + 3000; Date.now() < giveUpAt;) {
+    const rows = await dataSource.query<unknown[]>(
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and query like '%' || $1 || '%'`,
+      [text],
+    );
+    if (rows.length > 0) return;
+  }
+  throw new Error(`nobody waited in ${text}`);
 }
 
 interface Row {
@@ -140,7 +154,7 @@ test('With members that come and go: each message is a member’s at its commit,
   await conversations.addMember(room, 'owner', 'reader');
   const flickering = new AbortController();
   const flicker = (async () => {
-    for (let n = 0; n < 40; n += 1) {
+    for (let n = 0; n < 200; n += 1) {
       await conversations.addMember(room, 'owner', 'guest');
       await conversations.removeMember(room, 'owner', 'guest');
     }
@@ -174,6 +188,24 @@ test('With members that come and go: each message is a member’s at its commit,
   );
   // Its queue went with its membership.
   expect(of('guest')).toEqual([]);
+});
+
+test('A send that meets a removal under way waits for it, and is then judged and dated by what holds (P10)', async () => {
+  await conversations.addMember(room, 'owner', 'guest');
+  const { sends, released } = await withClient(database.url, async (removal) => {
+    await removal.query('begin');
+    await removal.query(`select remove_member($1, 'owner', 'guest')`, [room]);
+    const sends = Promise.all(['guest', 'owner'].map((user) => nodes[0]!.append(item(user, 'meets'))));
+    await untilWaiting('append_messages');
+    const { rows } = await removal.query<{ now: Date }>('select clock_timestamp()::timestamptz(3) as now');
+    await removal.query('commit');
+    return { sends, released: rows[0]?.now as Date };
+  });
+  const [guest, owner] = await sends;
+  expect(guest).toEqual({ outcome: 'not_found' });
+  expect(stored(owner as AppendResult)).toMatchObject({ outcome: 'stored', seq: 1 });
+  expect(stored(owner as AppendResult).createdAt.getTime()).toBeGreaterThanOrEqual(released.getTime());
+  expect(await queue()).toEqual([]);
 });
 
 test('Deleted meanwhile: not_found, and nothing stays behind', async () => {
