@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   config: ['protocol'],
   relay: LEAVES,
   database: LEAVES,
-  auth: LEAVES,
+  auth: ['relay', ...LEAVES],
   providers: LEAVES,
   queue: GROUND,
   conversations: ['queue', ...GROUND],
@@ -36,8 +36,8 @@ const TESTS = '\\.test\\.ts$';
 const CONTROLLERS = '\\.controller\\.ts$';
 /** The only files that put the parts together. */
 const COMPOSITION = '^src/(main|app\\.module|bootstrap[^/]*)\\.ts$';
-/** Who asks: what services decide by. How a token became one is nobody's business but the edges'. */
-const PRINCIPAL = '^src/auth/principal\\.ts$';
+/** Who asks, and what they may: what services decide by. How a token became a principal is nobody's business but the edges'. */
+const PRINCIPAL = '^src/auth/(principal|policy)\\.ts$';
 const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join('|')})(/|$)`;
 
 const layers = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
@@ -89,9 +89,12 @@ module.exports = {
     },
     {
       name: 'auth-for-the-edges',
-      comment: 'Tokens end at the edges; services get a principal.',
+      comment: 'Tokens end at the edges; services get a principal, and ask the policy.',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(auth|gateway)/', CONTROLLERS, TESTS, COMPOSITION] },
+      from: {
+        path: '^src/',
+        pathNot: ['^src/(auth|gateway)/', '^src/entities\\.ts$', CONTROLLERS, TESTS, COMPOSITION],
+      },
       to: { path: '^src/auth/', pathNot: PRINCIPAL },
     },
     {

@@ -2,10 +2,12 @@ import type { MigrationInterface } from 'typeorm';
 import { Tables1764000000000 } from './1764000000000-tables.js';
 import { MessageFunctions1764000000001 } from './1764000000001-message-functions.js';
 import { StreamFunctions1764000000002 } from './1764000000002-stream-functions.js';
+import { Revocations1764000000003 } from './1764000000003-revocations.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
   Tables1764000000000,
   MessageFunctions1764000000001,
   StreamFunctions1764000000002,
+  Revocations1764000000003,
 ];

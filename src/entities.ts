@@ -1,3 +1,4 @@
+import { RevocationEntity } from './auth/revocation.entity.js';
 import { ConversationEntity } from './conversations/conversation.entity.js';
 import { MemberEntity } from './conversations/member.entity.js';
 import { MessageEntity } from './conversations/message.entity.js';
@@ -16,4 +17,5 @@ export const entities: (new () => object)[] = [
   StreamEntity,
   ChunkEntity,
   NodeEntity,
+  RevocationEntity,
 ];

@@ -3,19 +3,20 @@ import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
 import { ConfigError, type Config } from '../config/config.js';
 import { keptSecret } from './secret-file.js';
 
-/** What an application's tokens are checked with: a key, or where keys are had from, and the algorithms that go with it. */
-export interface AppKeys {
-  readonly getKey: JWTVerifyGetKey;
-  /** The closed list of `alg`; what the token says of itself decides nothing (RFC 8725, 3.1). */
+/** A key that tokens may be signed with, or where several are had from. */
+export interface KnownKey {
+  readonly key: Uint8Array | KeyObject | JWTVerifyGetKey;
+  /** The closed list of `alg` that go with it; what the token says of itself decides nothing (RFC 8725, 3.1). */
   readonly algorithms: readonly string[];
 }
 
 /** All keys of the service, read once at the start. */
 export class AuthKeys {
   constructor(
-    readonly app: AppKeys,
-    /** What guest tokens are signed with; undefined where guests are not admitted. */
-    readonly guestSecret: Uint8Array | undefined,
+    /** What an application's tokens are checked with: any of them will do. */
+    readonly app: readonly KnownKey[],
+    /** The service's own secrets, for guest tokens and tickets: the first signs, any verifies. */
+    readonly own: readonly [Uint8Array, ...Uint8Array[]],
   ) {}
 }
 
@@ -36,6 +37,7 @@ const JWKS_ALGORITHMS = [
 const JWKS_COOLDOWN_MS = 10_000;
 const JWKS_TIMEOUT_MS = 5000;
 const MIN_RSA_BITS = 2048;
+const PEM_BLOCK = /-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g;
 
 /**
  * Reads or makes the keys that `config` asks for.
@@ -44,50 +46,64 @@ const MIN_RSA_BITS = 2048;
  */
 export async function loadAuthKeys(config: Config): Promise<AuthKeys> {
   const { AUTH_JWKS_URL: url, AUTH_JWT_PUBLIC_KEY: pem } = config;
-  const guests = admitsGuests(config);
-  if (url || pem) {
-    const app = url ? keysAt(url) : publicKey(pem ?? '');
-    return new AuthKeys(app, guests ? await ownSecret(config) : undefined);
-  }
-  const secret = await ownSecret(config);
-  return new AuthKeys({ getKey: () => secret, algorithms: ['HS256'] }, guests ? secret : undefined);
+  const foreign = url ? [keysAt(url)] : pem ? publicKeys(pem) : undefined;
+  const own = await ownSecrets(config);
+  return new AuthKeys(foreign ?? own.map(sharedSecret), own);
 }
 
-/** The secret that the service's own tokens are signed with: AUTH_JWT_SECRET, else the one kept in `DATA_DIR`. */
-export async function ownSecret(config: Pick<Config, 'AUTH_JWT_SECRET' | 'DATA_DIR'>): Promise<Uint8Array> {
-  return new TextEncoder().encode(config.AUTH_JWT_SECRET ?? (await keptSecret(config.DATA_DIR)));
+/**
+ * The secrets that the service's own tokens are signed with, the one that signs first: AUTH_JWT_SECRET, else the one
+ * kept in `DATA_DIR`.
+ */
+export async function ownSecrets(
+  config: Pick<Config, 'AUTH_JWT_SECRET' | 'DATA_DIR'>,
+): Promise<[Uint8Array, ...Uint8Array[]]> {
+  const [first, ...others] = config.AUTH_JWT_SECRET;
+  const encoder = new TextEncoder();
+  return [
+    encoder.encode(first ?? (await keptSecret(config.DATA_DIR))),
+    ...others.map((secret) => encoder.encode(secret)),
+  ];
 }
 
-/** Whether guest tokens are good: also with `AUTH_REQUIRED=false`, where anybody may come as a guest anyhow. */
-function admitsGuests(config: Config): boolean {
-  return config.GUEST_ACCESS || !config.AUTH_REQUIRED;
+/** `secret` as a key: HS256 and nothing else. */
+export function sharedSecret(secret: Uint8Array): KnownKey {
+  return { key: secret, algorithms: ['HS256'] };
 }
 
-function keysAt(address: string): AppKeys {
+function keysAt(address: string): KnownKey {
   const url = new URL(address);
   if (url.username || url.password) {
     throw new ConfigError(['AUTH_JWKS_URL must not hold a user name or password.']);
   }
   const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
-  return { getKey: createRemoteJWKSet(url, options), algorithms: JWKS_ALGORITHMS };
+  return { key: createRemoteJWKSet(url, options), algorithms: JWKS_ALGORITHMS };
 }
 
-function publicKey(pem: string): AppKeys {
-  const key = readPublicKey(pem.replaceAll('\\n', '\n').trim());
+/** Each PEM block is a key; there must be nothing else. Only SPKI: Node would also take a private key and keep quiet about it. */
+function publicKeys(text: string): KnownKey[] {
+  const pem = text.replaceAll('\\n', '\n');
+  const blocks = pem.match(PEM_BLOCK) ?? [];
+  if (blocks.length === 0 || pem.replaceAll(PEM_BLOCK, '').trim() !== '') {
+    throw new ConfigError([
+      'AUTH_JWT_PUBLIC_KEY must be one or more keys from -----BEGIN PUBLIC KEY----- to -----END PUBLIC KEY----- (PEM, SPKI).',
+    ]);
+  }
+  return blocks.map(publicKey);
+}
+
+function publicKey(pem: string): KnownKey {
+  const key = readPublicKey(pem);
   const algorithms = algorithmsOf(key);
   if (!algorithms) {
     throw new ConfigError([
       `AUTH_JWT_PUBLIC_KEY must be an RSA key of ${MIN_RSA_BITS} bits or more, or of P-256, P-384 or Ed25519.`,
     ]);
   }
-  return { getKey: () => key, algorithms };
+  return { key, algorithms };
 }
 
-/** Only SPKI: Node would also take a private key here and keep quiet about it. */
 function readPublicKey(pem: string): KeyObject {
-  if (!pem.startsWith('-----BEGIN PUBLIC KEY-----')) {
-    throw new ConfigError(['AUTH_JWT_PUBLIC_KEY must begin with -----BEGIN PUBLIC KEY----- (PEM, SPKI).']);
-  }
   try {
     return createPublicKey(pem);
   } catch {

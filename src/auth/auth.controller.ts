@@ -1,6 +1,7 @@
 import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
+  ApiConflictResponse,
   ApiBearerAuth,
   ApiBody,
   ApiForbiddenResponse,
@@ -10,16 +11,26 @@ import {
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { invalid } from '../common/payload.js';
+import type { Revocation } from '../relay/topics.js';
 import { challenge } from './auth.guard.js';
 import { bearerToken } from './bearer.js';
+import { CurrentPrincipal } from './current-principal.decorator.js';
 import { GuestDto, GuestTokenDto } from './guest.dto.js';
 import { GuestService } from './guest.service.js';
+import { demand } from './policy.js';
+import type { Principal } from './principal.js';
 import { Public } from './public.decorator.js';
+import { RevocationDto, RevokedDto } from './revocation.dto.js';
+import { Revocations } from './revocations.service.js';
 
 @ApiTags('auth')
 @Controller('auth')
 export class AuthController {
-  constructor(private readonly guests: GuestService) {}
+  constructor(
+    private readonly guests: GuestService,
+    private readonly revocations: Revocations,
+  ) {}
 
   @Post('guest')
   @Public()
@@ -51,4 +62,29 @@ export class AuthController {
       throw error;
     }
   }
+
+  @Post('revocations')
+  @HttpCode(200)
+  @ApiBearerAuth()
+  @ApiOperation({
+    summary: 'Revoke one token, or all that a user has; admins',
+    description:
+      'By `jti` for ever; by `sub` every token issued until now. What goes on with such a token ends within a second.',
+  })
+  @ApiOkResponse({ type: RevokedDto })
+  @ApiConflictResponse({ description: '`conflict`: there are as many revocations as there may be' })
+  async revoke(
+    @CurrentPrincipal() principal: Principal,
+    @Body() { jti, sub }: RevocationDto,
+  ): Promise<RevokedDto> {
+    demand(principal, 'token:revoke');
+    const { kind, value, at } = await this.revocations.revoke(oneOf(jti, sub));
+    return { revoked: { [kind]: value }, at: new Date(at).toISOString() };
+  }
+}
+
+function oneOf(jti: string | undefined, sub: string | undefined): Pick<Revocation, 'kind' | 'value'> {
+  if (jti !== undefined && sub === undefined) return { kind: 'jti', value: jti };
+  if (sub !== undefined && jti === undefined) return { kind: 'sub', value: sub };
+  throw invalid(['give jti or sub, and not both']);
 }

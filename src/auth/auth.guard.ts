@@ -6,36 +6,43 @@ import { Authenticator } from './authenticator.js';
 import { bearerToken } from './bearer.js';
 import type { Principal } from './principal.js';
 import { PUBLIC_ROUTE } from './public.decorator.js';
+import { TICKET_ROUTE } from './ticket-allowed.decorator.js';
+import { TicketService } from './ticket.service.js';
 
 /** A request that has passed the {@link AuthGuard}; on public routes it has no principal. */
 export interface AuthenticatedRequest extends Request {
   principal?: Principal;
 }
 
-/** Authenticates every HTTP request that is not to a public route. Sockets are authenticated before they connect, not here. */
+/** Authenticates every HTTP request that is not to a public route, by Bearer or, where allowed, by ticket. Sockets are authenticated before they connect, not here. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly reflector: Reflector,
+    private readonly tickets: TicketService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http' || this.isPublic(context)) return true;
+    if (context.getType() !== 'http' || this.isMarked(PUBLIC_ROUTE, context)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const token = bearerToken(request.headers.authorization);
+    const ticket = this.isMarked(TICKET_ROUTE, context) ? request.query['ticket'] : undefined;
+    const byTicket = token === undefined && ticket !== undefined;
     try {
-      request.principal = await this.authenticator.authenticate(token);
+      request.principal = byTicket
+        ? await this.tickets.verify(ticket, String(request.params['streamId']))
+        : await this.authenticator.authenticate(token);
       return true;
     } catch (error) {
-      challenge(context.switchToHttp().getResponse<Response>(), error, token !== undefined);
+      challenge(context.switchToHttp().getResponse<Response>(), error, token !== undefined || byTicket);
       throw error;
     }
   }
 
-  private isPublic(context: ExecutionContext): boolean {
+  private isMarked(mark: symbol, context: ExecutionContext): boolean {
     const targets = [context.getHandler(), context.getClass()];
-    return this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_ROUTE, targets) === true;
+    return this.reflector.getAllAndOverride<boolean | undefined>(mark, targets) === true;
   }
 }
 

@@ -42,12 +42,18 @@ export function guestPrincipal(claims: JWTPayload): Principal {
   return { ...common(claims), userId: sub, roles: [], isAdmin: false, guest: true };
 }
 
-function common({ name, jti, exp = 0 }: JWTPayload): Pick<Principal, 'name' | 'jti' | 'expiresAt'> {
+function common({
+  name,
+  jti,
+  iat,
+  exp = 0,
+}: JWTPayload): Pick<Principal, 'name' | 'jti' | 'issuedAt' | 'expiresAt'> {
   const shown = readName(name);
   const expiresAt = exp * 1000;
   return {
     ...(shown !== undefined && { name: shown }),
     ...(typeof jti === 'string' && { jti }),
+    ...(iat !== undefined && { issuedAt: iat * 1000 }),
     expiresAt: expiresAt > LAST_MOMENT_MS ? Infinity : Math.floor(expiresAt),
   };
 }

@@ -12,6 +12,8 @@ export interface Principal {
   readonly guest: boolean;
   /** The token's own id, where it has one. */
   readonly jti?: string;
+  /** When the token says that it was made, in milliseconds since 1970. */
+  readonly issuedAt?: number;
   /** When the token ends, in milliseconds since 1970; `Infinity` for a guest without a token. */
   readonly expiresAt: number;
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { randomText } from '../common/ids.js';
 import type { Config } from '../config/config.js';
 import { loadEnvironment } from '../config/environment.js';
-import { ownSecret } from './auth-keys.js';
+import { ownSecrets } from './auth-keys.js';
 import { displayName, isAppUserId } from './claims.js';
 import { signToken } from './token-signer.js';
 
@@ -79,7 +79,7 @@ async function makeToken(order: TokenOrder, config: Config): Promise<string> {
     type: 'JWT',
     claims: { name: order.name, roles, iss, aud },
   };
-  return signToken(content, await ownSecret(config));
+  return signToken(content, (await ownSecrets(config))[0]);
 }
 
 /** The arguments' meaning; undefined where help is asked for. */

@@ -53,7 +53,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 /** Faults that no variable has alone. */
 function faultsAcross(values: Partial<Read>): string[] {
   const faults: string[] = [];
-  const keys = [values.AUTH_JWT_SECRET, values.AUTH_JWKS_URL, values.AUTH_JWT_PUBLIC_KEY].filter(Boolean);
+  const keys = [values.AUTH_JWT_SECRET?.[0], values.AUTH_JWKS_URL, values.AUTH_JWT_PUBLIC_KEY].filter(
+    Boolean,
+  );
   if (keys.length > 1) {
     faults.push('AUTH_JWT_SECRET, AUTH_JWKS_URL and AUTH_JWT_PUBLIC_KEY exclude each other: set one.');
   }

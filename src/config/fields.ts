@@ -81,12 +81,15 @@ export function optionalUrl(protocols: readonly string[], doc: string): Field<st
   });
 }
 
-/** Words separated by commas; empty by default. */
-export function list(doc: string): Field<string[]> {
-  const parse = (value: string): string[] =>
-    value
+/** Words separated by commas, each held to `check`; empty by default. */
+export function list(doc: string, check?: (word: string) => void): Field<string[]> {
+  const parse = (value: string): string[] => {
+    const words = value
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '');
+    for (const word of words) check?.(word);
+    return words;
+  };
   return { defaultText: '', doc, parse };
 }

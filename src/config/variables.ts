@@ -33,15 +33,15 @@ export const VARIABLES = {
     true,
     'false: who connects without a token is a new guest. A bad token is refused either way.',
   ),
-  AUTH_JWT_SECRET: optionalText(
-    'Shared secret (HS256) of your tokens, at least 32 characters. Unset outside production: one is made and kept in DATA_DIR.',
-    (value) => {
-      if (value.length < 32) throw new Error('must have at least 32 characters');
+  AUTH_JWT_SECRET: list(
+    'Shared secret (HS256) of your tokens, at least 32 characters. Several, separated by commas: the first signs, each is good. Unset outside production: one is made and kept in DATA_DIR.',
+    (secret) => {
+      if (secret.length < 32) throw new Error('must have at least 32 characters (a comma separates secrets)');
     },
   ),
   AUTH_JWKS_URL: optionalUrl(['https:', 'http:'], 'Where the public keys of your tokens are (JWKS).'),
   AUTH_JWT_PUBLIC_KEY: optionalText(
-    'Public key of your tokens: PEM (SPKI), line ends may be written as \\n.',
+    'Public key of your tokens, or several: PEM (SPKI), line ends may be written as \\n.',
   ),
   AUTH_ISSUER: optionalText('Tokens must have this iss.'),
   AUTH_AUDIENCE: optionalText('Tokens must have this aud.'),
@@ -49,6 +49,12 @@ export const VARIABLES = {
     'Whether anybody may take a guest token. Unset: true outside production, false in it.',
   ),
   GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is good.', { min: 1000, max: 3650 * DAY }),
+  TICKET_TTL_MS: integer(600_000, 'How long a stream ticket is good.', { min: 1000, max: DAY }),
+  TOKEN_EXPIRY_GRACE_MS: integer(
+    25_000,
+    'How long a connection may stay after its token has expired; auth:refresh saves it.',
+    { max: DAY },
+  ),
   CORS_ORIGINS: list('Origins of other sites that may use the service from a browser, separated by commas.'),
   HEARTBEAT_INTERVAL_MS: integer(25_000, 'How often Socket.IO pings a client.', { min: 100 }),
   HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer a ping.', { min: 100 }),
@@ -96,9 +102,13 @@ export const VARIABLES = {
   STREAM_RECOVERY_ENABLED: flag(true, 'false: stream:recover and its route are refused.'),
   STREAM_MAX_CONCURRENT: integer(2000, 'Answers in production at once on this node.', { min: 1 }),
   STREAM_MAX_PER_USER: integer(5, 'Answers in production at once for one user.', { min: 1 }),
-  VIEWER_MAX_BUFFERED_BYTES: integer(1_048_576, 'Unsent data at which a socket that does not read is closed.', {
-    min: 16_384,
-  }),
+  VIEWER_MAX_BUFFERED_BYTES: integer(
+    1_048_576,
+    'Unsent data at which a socket that does not read is closed.',
+    {
+      min: 16_384,
+    },
+  ),
   PROVIDER: optionalChoice(
     ['guide', 'openai-compatible'],
     'Who answers. Unset: guide without LLM_BASE_URL, openai-compatible with it.',

@@ -4,6 +4,9 @@ import type { ErrorCode, ServerEvents } from '../protocol/index.js';
 import { DomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
 
+/** How long a client may keep the transport of a connection that was closed for cause, in milliseconds. */
+const FAREWELL_MS = 5000;
+
 export interface Handshake {
   principal: Principal;
   deviceId: string;
@@ -15,7 +18,7 @@ export interface Handshake {
 export class Connection {
   /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
   readonly joined = new Map<string, number>();
-  readonly principal: Principal;
+  private who: Principal;
   readonly deviceId: string;
   readonly acks: boolean;
 
@@ -23,7 +26,7 @@ export class Connection {
     readonly socket: Socket,
     { principal, deviceId, acks }: Handshake,
   ) {
-    this.principal = principal;
+    this.who = principal;
     this.deviceId = deviceId;
     this.acks = acks;
   }
@@ -32,8 +35,18 @@ export class Connection {
     return this.socket.id;
   }
 
+  /** As the latest token says. */
+  get principal(): Principal {
+    return this.who;
+  }
+
   get userId(): string {
-    return this.principal.userId;
+    return this.who.userId;
+  }
+
+  /** Goes on as `principal`, who must be the same user. */
+  renew(principal: Principal): void {
+    this.who = principal;
   }
 
   /** Sends an event that the protocol knows. */
@@ -41,9 +54,15 @@ export class Connection {
     this.socket.emit(event, payload);
   }
 
-  /** Closes for cause, so that the client stays away until it has a new token (protocol section 4). */
+  /**
+   * Closes for cause, so that the client stays away until it has a new token (protocol section 4): the namespace, upon
+   * which a client closes the transport by itself. From one that does not it is taken.
+   */
   expel(code: ErrorCode, message: string): void {
     this.emit('connection:closing', new DomainError(code, message).toWire(randomText(12)));
     this.socket.disconnect();
+    const { conn } = this.socket;
+    const timer = setTimeout(() => conn.close(), FAREWELL_MS);
+    conn.once('close', () => clearTimeout(timer));
   }
 }

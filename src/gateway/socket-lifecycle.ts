@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
-import { Connection } from './connection.js';
+import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Deliveries } from './deliveries.js';
 import { HandshakeMiddleware } from './handshake.js';
@@ -8,14 +8,10 @@ import { userRoom } from './room.js';
 import { Rooms } from './rooms.js';
 import { UserTopics } from './user-topics.js';
 
-// setTimeout takes no longer time.
-const MAX_TIMER_MS = 2_147_483_647;
-
 /** What happens to a socket from its handshake to its end. */
 @Injectable()
 export class SocketLifecycle implements BeforeApplicationShutdown {
   private server: Server | undefined;
-  private readonly expiries = new WeakMap<Connection, NodeJS.Timeout>();
 
   constructor(
     private readonly handshake: HandshakeMiddleware,
@@ -35,7 +31,6 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     const { id: connectionId, userId, deviceId, principal } = connection;
     void connection.socket.join(userRoom(userId));
     if (this.connections.add(connection)) this.topics.listen(userId);
-    this.watchExpiry(connection);
     connection.emit('connection:status', {
       status: 'connected',
       connectionId,
@@ -48,7 +43,6 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
   }
 
   disconnected(connection: Connection): void {
-    clearTimeout(this.expiries.get(connection));
     this.deliveries.stop(connection);
     for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
     if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
@@ -58,13 +52,5 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
   beforeApplicationShutdown(): void {
     for (const connection of this.connections.all()) connection.socket.conn.close();
     this.server?.engine.close();
-  }
-
-  /** A token that has ended ends its connections. */
-  private watchExpiry(connection: Connection): void {
-    const lifeMs = connection.principal.expiresAt - Date.now();
-    if (lifeMs > MAX_TIMER_MS) return;
-    const timer = setTimeout(() => connection.expel('token_expired', 'The token has expired.'), lifeMs);
-    this.expiries.set(connection, timer);
   }
 }

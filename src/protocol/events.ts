@@ -69,6 +69,16 @@ export interface AckPayload {
   read?: boolean;
 }
 
+export interface RefreshPayload {
+  token: string;
+}
+
+export interface RefreshAnswer {
+  userId: string;
+  /** When the new token ends; missing where it never does. */
+  expiresAt?: string;
+}
+
 export interface ControlAnswer {
   status: StreamStatus;
   lastSequence: number;
@@ -82,6 +92,7 @@ export interface RecoverPayload {
 
 /** The client's events: payload in, answer (beside `ok`) out (protocol section 4). */
 export interface ClientEvents {
+  'auth:refresh': [RefreshPayload, RefreshAnswer];
   'conversation:join': [JoinPayload, JoinAnswer];
   'conversation:leave': [{ conversationId: string }, object];
   'message:send': [SendPayload, SendAnswer];
@@ -107,6 +118,7 @@ export interface ServerEvents {
     serverTime: string;
     expiresAt?: string;
   };
+  'auth:expiring': { expiresAt: string };
   'connection:draining': { reconnectInMs: number };
   'connection:closing': WireError;
   'conversation:changed': {

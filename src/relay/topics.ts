@@ -25,9 +25,17 @@ export type UserEvent =
 /** What the owner of a stream must hear at once. `version` counts pauses and resumes: an older one came late. */
 export type StreamEvent = { type: 'ended' } | { type: 'paused' | 'resumed'; version: number };
 
+/** A token (by its `jti`), or all tokens of a user (by its `sub`) issued up to a moment, in milliseconds since 1970, are not good any more. */
+export interface Revocation {
+  kind: 'jti' | 'sub';
+  value: string;
+  at: number;
+}
+
 /** Every kind of topic on the relay, and what travels on it. */
 export interface Topics {
   conversation: ConversationEvent;
   user: UserEvent;
   stream: StreamEvent;
+  revocation: Revocation;
 }

@@ -3,11 +3,14 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { RevocationList } from '../auth/revocation-list.js';
+import { TicketAllowed } from '../auth/ticket-allowed.decorator.js';
 import { StreamIdPipe } from '../common/id.pipes.js';
 import type { ControlAnswer, RecoverAnswer, StreamState } from '../protocol/index.js';
-import { AskDto, PositionQueryDto } from './stream.dto.js';
+import { AskDto, AttachQueryDto, PositionQueryDto } from './stream.dto.js';
 import { toState } from './stream.rows.js';
 import { StreamingService } from './streaming.service.js';
+import type { FormatName } from './viewers/formats.js';
 import { positionOf } from './viewers/position.js';
 import { RecoveryService } from './viewers/recovery.service.js';
 import { Viewer } from './viewers/viewer.js';
@@ -29,6 +32,7 @@ export class StreamController {
     private readonly streaming: StreamingService,
     private readonly viewers: Viewers,
     private readonly recovery: RecoveryService,
+    private readonly revoked: RevocationList,
   ) {}
 
   @Post('sse')
@@ -39,7 +43,7 @@ export class StreamController {
     @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    return this.viewers.ask(new Viewer(response, 'sse'), principal, body, { lastEventId });
+    return this.viewers.ask(this.viewer(response, 'sse', principal), principal, body, { lastEventId });
   }
 
   @Post('http')
@@ -50,34 +54,36 @@ export class StreamController {
     @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    return this.viewers.ask(new Viewer(response, 'http'), principal, body, { lastEventId });
+    return this.viewers.ask(this.viewer(response, 'http', principal), principal, body, { lastEventId });
   }
 
   @Get(':streamId/sse')
+  @TicketAllowed()
   @ApiOperation({ summary: 'Read an answer as server-sent events, from Last-Event-ID or fromSequence on' })
   attachSse(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
-    @Query() { fromSequence }: PositionQueryDto,
+    @Query() { fromSequence }: AttachQueryDto,
     @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    return this.viewers.attach(new Viewer(response, 'sse'), principal, streamId, {
+    return this.viewers.attach(this.viewer(response, 'sse', principal), principal, streamId, {
       lastEventId,
       fromSequence,
     });
   }
 
   @Get(':streamId/http')
+  @TicketAllowed()
   @ApiOperation({ summary: 'Read an answer as NDJSON, from Last-Event-ID or fromSequence on' })
   attachHttp(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
-    @Query() { fromSequence }: PositionQueryDto,
+    @Query() { fromSequence }: AttachQueryDto,
     @Headers(LAST_EVENT_ID) lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    return this.viewers.attach(new Viewer(response, 'http'), principal, streamId, {
+    return this.viewers.attach(this.viewer(response, 'http', principal), principal, streamId, {
       lastEventId,
       fromSequence,
     });
@@ -137,5 +143,13 @@ export class StreamController {
     const attachAs = (format: string) =>
       `/api/ws/stream/${streamId}/${format}?fromSequence=${answer.nextSequence}`;
     return { ...answer, attach: { sse: attachAs('sse'), http: attachAs('http') } };
+  }
+
+  /** Who reads with a token that is revoked reads no more, not even what was written already. */
+  private viewer(response: Response, format: FormatName, principal: Principal): Viewer {
+    const viewer = new Viewer(response, format);
+    const forget = this.revoked.watch(principal, () => viewer.cut());
+    response.once('close', forget);
+    return viewer;
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsUUID } from 'class-validator';
+import { IsBoolean, IsString, IsUUID } from 'class-validator';
 import {
   IsClientMessageId,
   IsContent,
@@ -69,6 +69,14 @@ export class PositionQueryDto {
   @Optional()
   @IsText(16)
   fromSequence?: string;
+}
+
+/** Query of the routes that attach to a stream. */
+export class AttachQueryDto extends PositionQueryDto {
+  @ApiPropertyOptional({ description: 'A stream ticket, where no Bearer can be sent.' })
+  @Optional()
+  @IsString()
+  ticket?: string;
 }
 
 /** Payload of `stream:recover`. */

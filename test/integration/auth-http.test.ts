@@ -2,7 +2,7 @@ import { Controller, Get, ValidationPipe, type ArgumentsHost, type ExceptionFilt
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Response } from 'express';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { CurrentPrincipal } from '../../src/auth/current-principal.decorator.js';
 import type { Principal } from '../../src/auth/principal.js';
@@ -10,8 +10,13 @@ import { Public } from '../../src/auth/public.decorator.js';
 import { DomainError, toDomainError } from '../../src/common/domain-error.js';
 import { readConfig } from '../../src/config/config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
+import { DatabaseModule } from '../../src/database/database.module.js';
+import { RelayModule } from '../../src/relay/relay.module.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
+import { entities } from '../../src/entities.js';
+import { migrations } from '../../migrations/index.js';
 import { appToken, SECRET, temporaryFolder } from '../support/auth.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 @Controller()
 class WhoController {
@@ -37,6 +42,12 @@ class CodeFilter implements ExceptionFilter {
 
 class TestModule {}
 
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
 let app: NestExpressApplication | undefined;
 afterEach(async () => {
   await app?.close();
@@ -45,9 +56,15 @@ afterEach(async () => {
 
 async function start(env: Record<string, string> = {}): Promise<string> {
   const config = readConfig({ AUTH_JWT_SECRET: SECRET, DATA_DIR: temporaryFolder(), ...env });
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
   const root = {
     module: TestModule,
-    imports: [ConfigModule.of(config), AuthModule],
+    imports: [
+      ConfigModule.of(config),
+      DatabaseModule.of({ url: database.url, poolSize: 2, entities, migrations, log }),
+      RelayModule,
+      AuthModule,
+    ],
     controllers: [WhoController],
   };
   app = await NestFactory.create<NestExpressApplication>(root, { logger: false });

@@ -1,10 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { exportSPKI, generateKeyPair } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadAuthKeys } from '../../src/auth/auth-keys.js';
-import { SECRET_FILE } from '../../src/auth/secret-file.js';
 import { readConfig } from '../../src/config/config.js';
 import { appToken, authUnder, refusal, temporaryFolder } from '../support/auth.js';
 
@@ -45,13 +42,16 @@ describe('with a public key', () => {
       const { verifier, guests, keys } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
       const { token, userId } = await guests.issue({ name: 'Bo' });
       expect(await verifier.verify(token)).toMatchObject({ userId, name: 'Bo', guest: true, isAdmin: false });
-      const forged = await appToken({}, { key: keys.guestSecret! });
+      const forged = await appToken({}, { key: keys.own[0] });
       expect((await refusal(verifier.verify(forged), forged)).code).toBe('unauthenticated');
     });
 
-    it('no secret is made where guests are not admitted', async () => {
-      const { config } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem, GUEST_ACCESS: 'false' });
-      expect(existsSync(join(config.DATA_DIR, SECRET_FILE))).toBe(false);
+    it('guest tokens are refused where guests are not admitted', async () => {
+      const DATA_DIR = temporaryFolder();
+      const { guests } = await authUnder({ DATA_DIR, AUTH_JWT_PUBLIC_KEY: pem });
+      const { token } = await guests.issue({});
+      const strict = await authUnder({ DATA_DIR, AUTH_JWT_PUBLIC_KEY: pem, GUEST_ACCESS: 'false' });
+      expect((await refusal(strict.verifier.verify(token), token)).code).toBe('unauthenticated');
     });
   });
 

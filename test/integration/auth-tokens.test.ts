@@ -163,7 +163,7 @@ describe('without any key', () => {
     const { token } = await first.guests.issue({});
     const again = await authUnder({ DATA_DIR });
     expect((await again.verifier.verify(token)).guest).toBe(true);
-    const user = await appToken({}, { key: again.keys.guestSecret! });
+    const user = await appToken({}, { key: again.keys.own[0] });
     expect((await first.verifier.verify(user)).userId).toBe('alice');
   });
 });

@@ -8,16 +8,21 @@ import { anchorsOf, headingsOf, linksOf, listPages, readPage, ROOT, rowsOf } fro
 
 /** The names of all events; the types make the lists complete: an event that is missing here does not compile. */
 const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
+  'auth:refresh': true,
   'conversation:join': true,
   'conversation:leave': true,
   'message:send': true,
   'message:ack': true,
   'message:history': true,
+  'stream:pause': true,
+  'stream:resume': true,
   'stream:cancel': true,
+  'stream:recover': true,
   ping: true,
 };
 const SERVER_EVENTS: Record<keyof ServerEvents, true> = {
   'connection:status': true,
+  'auth:expiring': true,
   'connection:draining': true,
   'connection:closing': true,
   'conversation:changed': true,

@@ -5,13 +5,15 @@ import { SignJWT, type CryptoKey } from 'jose';
 import { afterAll, expect } from 'vitest';
 import { loadAuthKeys } from '../../src/auth/auth-keys.js';
 import { GuestService } from '../../src/auth/guest.service.js';
+import { RevocationList } from '../../src/auth/revocation-list.js';
+import { TicketService } from '../../src/auth/ticket.service.js';
 import { TokenVerifier } from '../../src/auth/token-verifier.js';
 import { Clock } from '../../src/common/clock.js';
 import { DomainError } from '../../src/common/domain-error.js';
 import { readConfig } from '../../src/config/config.js';
 
 /** A shared secret as AUTH_JWT_SECRET takes it. */
-export const SECRET = 'a shared secret for tests, 32 characters or more';
+export const SECRET = 'a shared secret for tests of 32 characters or more';
 
 /** A clock that stands until it is moved. */
 class StandingClock extends Clock {
@@ -44,8 +46,11 @@ export function temporaryFolder(): string {
 export async function authUnder(env: Record<string, string>, clock = new StandingClock()) {
   const config = readConfig({ DATA_DIR: temporaryFolder(), ...env });
   const keys = await loadAuthKeys(config);
-  const verifier = new TokenVerifier(config, keys, clock);
-  return { config, keys, clock, verifier, guests: new GuestService(config, keys, verifier, clock) };
+  const revoked = new RevocationList();
+  const verifier = new TokenVerifier(config, keys, clock, revoked);
+  const guests = new GuestService(config, keys, verifier, clock);
+  const tickets = new TicketService(config, keys, verifier, clock);
+  return { config, keys, clock, revoked, verifier, guests, tickets };
 }
 
 interface Signing {

@@ -10,8 +10,8 @@ export interface ClientOptions {
   /** Goes on trying after a loss; off by default, so that a test decides. */
   reconnection?: boolean;
   transports?: ('websocket' | 'polling')[];
-  /** Instead of one made for `sub`. */
-  token?: string;
+  /** Instead of one made for `sub`; null for none. */
+  token?: string | null;
   name?: string;
   roles?: string[];
   /** Handlers that are there before the first event can come. */
@@ -48,11 +48,15 @@ export class TestClient {
   /** Connects as `userId`. @throws what the server refused the connection with. */
   static async connect(url: string, userId: string, options: ClientOptions = {}): Promise<TestClient> {
     const { acks, deviceId, reconnection = false, transports = ['websocket'], name, roles } = options;
-    const token =
-      options.token ?? (await tokenFor(userId, { ...(name && { name }), ...(roles && { roles }) }));
+    const claims = { ...(name && { name }), ...(roles && { roles }) };
+    const token = options.token === undefined ? await tokenFor(userId, claims) : options.token;
     const socket = io(url, {
       ...{ path: SOCKET_PATH, transports, reconnection, autoConnect: false, forceNew: true },
-      auth: { token, ...(acks !== undefined && { acks }), ...(deviceId !== undefined && { deviceId }) },
+      auth: {
+        ...(token !== null && { token }),
+        ...(acks !== undefined && { acks }),
+        ...(deviceId !== undefined && { deviceId }),
+      },
     });
     for (const [event, handler] of Object.entries(options.on ?? {})) {
       socket.on(event, handler as (...args: unknown[]) => void);

@@ -30,7 +30,7 @@ export interface TestServer {
 }
 
 /** Secret of the tokens in tests: `test/support/auth.ts` signs with it. */
-export const TEST_SECRET = 'a secret for tests, of more than thirty-two characters';
+export const TEST_SECRET = 'a secret for tests of more than thirty-two characters';
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
 const READY_MS = 20_000;

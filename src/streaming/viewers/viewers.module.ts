@@ -3,6 +3,7 @@ import { RunningStreamsStore } from '../running-streams.store.js';
 import { StreamAdminController } from '../stream-admin.controller.js';
 import { StreamController } from '../stream.controller.js';
 import { StreamingModule } from '../streaming.module.js';
+import { TicketController } from '../ticket.controller.js';
 import { RecoveryService } from './recovery.service.js';
 import { StreamReader } from './stream-reader.js';
 import { Viewers } from './viewers.js';
@@ -10,7 +11,7 @@ import { Viewers } from './viewers.js';
 /** AI responses, read: over SSE and NDJSON, and in pages. */
 @Module({
   imports: [StreamingModule],
-  controllers: [StreamController, StreamAdminController],
+  controllers: [StreamController, StreamAdminController, TicketController],
   providers: [StreamReader, RecoveryService, RunningStreamsStore, Viewers],
   exports: [RecoveryService],
 })

@@ -1,0 +1,85 @@
+import { DomainError, notFound } from '../common/domain-error.js';
+import type { MemberRole } from '../protocol/index.js';
+import type { Principal } from './principal.js';
+
+/** How a principal can stand to what it asks for. */
+type Who = 'self' | 'member' | 'asker' | 'owner' | 'admin';
+
+interface Rule {
+  /** Any of these may. */
+  readonly who: readonly Who[];
+  /** Others get `not_found` unless they are members, who see that it is there (P10). Otherwise `forbidden`. */
+  readonly hidden: boolean;
+}
+
+/**
+ * What principals may do: the one table that services, controllers and event handlers ask. What is not in it anybody may
+ * do who has a token: with what is their own, or new. The statements that change members and conversations hold the
+ * rules of these once more, since roles may change meanwhile; their answers become refusals here.
+ */
+const POLICY = {
+  'conversation:read': { who: ['member'], hidden: true },
+  'message:send': { who: ['member'], hidden: true },
+  'conversation:change': { who: ['owner'], hidden: true },
+  'conversation:delete': { who: ['owner'], hidden: true },
+  'member:add': { who: ['owner'], hidden: true },
+  'member:remove': { who: ['self', 'owner'], hidden: true },
+  'stream:read': { who: ['member', 'admin'], hidden: true },
+  'stream:control': { who: ['asker', 'owner', 'admin'], hidden: true },
+  'queue:see': { who: ['self', 'admin'], hidden: true },
+  'queue:clear': { who: ['self', 'admin'], hidden: true },
+  'streams:observe': { who: ['admin'], hidden: false },
+  'system:send': { who: ['admin'], hidden: false },
+  'token:revoke': { who: ['admin'], hidden: false },
+} as const satisfies Record<string, Rule>;
+
+/** What a principal can want to do. */
+export type Action = keyof typeof POLICY;
+
+/** What is known of the thing that an action is about. */
+export interface Standing {
+  /** What the principal is in its conversation; null or undefined where it is no member, or there is none. */
+  readonly role?: MemberRole | null | undefined;
+  /** The user whom it is about, or whose it is. */
+  readonly userId?: string;
+  /** The user whose question it answers. */
+  readonly askerId?: string;
+}
+
+type Test = (principal: Principal, standing: Standing) => boolean;
+
+const TESTS: Readonly<Record<Who, Test>> = {
+  self: ({ userId }, standing) => standing.userId === userId,
+  member: (_, { role }) => Boolean(role),
+  asker: ({ userId }, { role, askerId }) => Boolean(role) && askerId === userId,
+  owner: (_, { role }) => role === 'owner',
+  admin: ({ isAdmin }) => isAdmin,
+};
+
+const NAMES: Readonly<Record<Who, string>> = {
+  self: 'the user whom it is about',
+  member: 'members',
+  asker: 'who asked',
+  owner: 'the owner of the conversation',
+  admin: 'admins',
+};
+
+const LIST = new Intl.ListFormat('en');
+
+/** Whether `principal` may do `action`. */
+export function may(principal: Principal, action: Action, standing: Standing = {}): boolean {
+  return POLICY[action].who.some((who) => TESTS[who](principal, standing));
+}
+
+/** @throws {DomainError} `not_found` or `forbidden` where `principal` may not do `action`. */
+export function demand(principal: Principal, action: Action, standing: Standing = {}): void {
+  if (!may(principal, action, standing)) throw refusal(action, standing);
+}
+
+/** The refusal for who may not do `action`. */
+export function refusal(action: Action, { role }: Pick<Standing, 'role'> = {}): DomainError {
+  const { who, hidden } = POLICY[action];
+  if (hidden && !role) return notFound();
+  const names = who.map((one) => NAMES[one]);
+  return new DomainError('forbidden', `Only ${LIST.format(names)} may do this.`);
+}

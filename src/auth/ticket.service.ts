@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock } from '../common/clock.js';
+import { randomText } from '../common/ids.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { GUEST_PREFIX } from '../protocol/index.js';
+import { AuthKeys } from './auth-keys.js';
+import { appPrincipal, guestPrincipal } from './claims.js';
+import type { Principal } from './principal.js';
+import { unauthenticated } from './token-errors.js';
+import { signToken } from './token-signer.js';
+import { TokenVerifier } from './token-verifier.js';
+
+const TICKET_TYPE = 'ticket+jwt';
+
+export interface Ticket {
+  ticket: string;
+  /** ISO 8601, UTC. */
+  expiresAt: string;
+}
+
+/**
+ * Stream tickets, for EventSource, which cannot send a Bearer: each lets its user read one stream, any number of times
+ * until it ends. Nothing is stored. A ticket is revoked with the token that it was given for.
+ */
+@Injectable()
+export class TicketService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly keys: AuthKeys,
+    private readonly verifier: TokenVerifier,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A ticket for `principal`, good for TICKET_TTL_MS; the caller has checked that it may read the stream. */
+  async issue(principal: Principal, streamId: string): Promise<Ticket> {
+    const { userId: sub, name, roles, jti: tokenId, issuedAt: tokenIssuedAt } = principal;
+    const issuedAt = this.clock.now();
+    // It ends on a whole second: what is told is what is signed.
+    const expiresAt = Math.ceil((issuedAt + this.config.TICKET_TTL_MS) / 1000) * 1000;
+    const claims = { stream: streamId, name, roles, tokenId, tokenIssuedAt };
+    const jti = randomText(16);
+    const content = { sub, issuedAt, expiresAt, jti, type: TICKET_TYPE, claims };
+    const ticket = await signToken(content, this.keys.own[0]);
+    return { ticket, expiresAt: new Date(expiresAt).toISOString() };
+  }
+
+  /**
+   * Whom `ticket` lets read the stream `streamId`. Whether it still may is asked elsewhere.
+   * @throws {DomainError} `token_expired`; `unauthenticated` for every other fault, another stream's ticket too.
+   */
+  async verify(ticket: unknown, streamId: string): Promise<Principal> {
+    if (typeof ticket !== 'string') throw unauthenticated('The ticket must be a string.');
+    const { stream, tokenId, tokenIssuedAt, ...own } = await this.verifier.verifyOwn(ticket, TICKET_TYPE);
+    if (stream !== streamId) throw unauthenticated('The ticket is for another stream.');
+    const claims = { ...own, jti: tokenId, iat: tokenIssuedAt } as typeof own;
+    const principal = own.sub?.startsWith(GUEST_PREFIX) ? guestPrincipal(claims) : appPrincipal(claims);
+    return this.verifier.unrevoked(principal);
+  }
+}
