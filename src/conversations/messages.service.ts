@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
@@ -54,7 +55,7 @@ export class MessagesService {
       metadata,
       ...(answer && { answer }),
     });
-    if (result.outcome === 'not_found') throw notFound();
+    if (result.outcome === 'not_found') throw refusal('message:send');
     if (result.outcome === 'too_many_streams') throw tooManyStreams();
     const streamId = result.streamId === null ? {} : { streamId: result.streamId };
     const { memberVersion } = result;

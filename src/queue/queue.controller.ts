@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError, notFound } from '../common/domain-error.js';
 import { UserIdPipe } from '../common/id.pipes.js';
 import type { QueueEntry } from './queue-admin.store.js';
 import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
@@ -26,7 +26,7 @@ export class QueueController {
     @Param('userId', UserIdPipe) userId: string,
     @Query() { limit = 50, cursor = '0' }: QueuePageDto,
   ): Promise<QueuePage> {
-    requireOwn(principal, userId);
+    demand(principal, 'queue:see', { userId });
     const entries = await this.queue.page(userId, cursor, limit + 1);
     const items = entries.slice(0, limit);
     const last = items.at(-1);
@@ -40,7 +40,7 @@ export class QueueController {
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
   ): Promise<void> {
-    requireOwn(principal, userId);
+    demand(principal, 'queue:clear', { userId });
     return this.queue.clear(userId);
   }
 
@@ -52,14 +52,9 @@ export class QueueController {
     @Param('userId', UserIdPipe) userId: string,
     @Body() { content, metadata }: SystemMessageDto,
   ): Promise<{ queued: true }> {
-    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may send system messages.');
+    demand(principal, 'system:send');
     const createdAt = new Date().toISOString();
     await this.queue.sendSystem(userId, { topic: null, content, ...(metadata && { metadata }), createdAt });
     return { queued: true };
   }
-}
-
-/** Another's queue is as if it were not there (P10). */
-function requireOwn(principal: Principal, userId: string): void {
-  if (principal.userId !== userId && !principal.isAdmin) throw notFound();
 }

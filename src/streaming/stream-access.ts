@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import type { MemberRole } from '../protocol/index.js';
@@ -15,7 +16,8 @@ export class StreamAccess {
    * @throws {DomainError} `not_found`, or `stream_expired` when its chunks are no longer kept.
    */
   async readable(principal: Principal, streamId: string): Promise<StreamRow> {
-    const { row } = await this.visible(principal, streamId);
+    const { row, role } = await this.find(principal, streamId);
+    demand(principal, 'stream:read', { role });
     if (!row.expired) return row;
     const message = 'The chunks of this answer are no longer kept. Its message is in the conversation.';
     throw new DomainError('stream_expired', message);
@@ -26,20 +28,17 @@ export class StreamAccess {
    * @throws {DomainError} `not_found`, or `forbidden` for other members.
    */
   async controllable(principal: Principal, streamId: string): Promise<StreamRow> {
-    const { row, role } = await this.visible(principal, streamId);
-    if (row.user_id === principal.userId || role === 'owner' || principal.isAdmin) return row;
-    throw new DomainError(
-      'forbidden',
-      'Only who asked, the owner of the conversation and admins may do this.',
-    );
+    const { row, role } = await this.find(principal, streamId);
+    demand(principal, 'stream:control', { role, askerId: row.user_id });
+    return row;
   }
 
-  private async visible(
-    principal: Principal,
+  private async find(
+    { userId }: Principal,
     streamId: string,
   ): Promise<{ row: StreamRow; role: MemberRole | null }> {
-    const found = await this.streams.findFor(streamId, principal.userId);
-    if (!found || (found.role === null && !principal.isAdmin)) throw notFound();
+    const found = await this.streams.findFor(streamId, userId);
+    if (!found) throw notFound();
     return found;
   }
 }

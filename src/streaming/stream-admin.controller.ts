@@ -1,8 +1,8 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain-error.js';
 import { LIMITS } from '../protocol/index.js';
 import { RunningStreamsStore, type RunningPage } from './running-streams.store.js';
 import { StreamMetrics } from './stream-metrics.js';
@@ -25,18 +25,14 @@ export class StreamAdminController {
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = LIMITS.defaultPageMessages, cursor }: RunningQueryDto,
   ): Promise<RunningPage> {
-    requireAdmin(principal);
+    demand(principal, 'streams:observe');
     return this.running.page(limit, cursor);
   }
 
   @Get('metrics')
   @ApiOperation({ summary: 'What this process has counted of its answers since it started; admins' })
   async report(@CurrentPrincipal() principal: Principal): Promise<MetricsReport> {
-    requireAdmin(principal);
+    demand(principal, 'streams:observe');
     return reportOf(this.metrics);
   }
-}
-
-function requireAdmin({ isAdmin }: Principal): void {
-  if (!isAdmin) throw new DomainError('forbidden', 'Only admins may see this.');
 }

@@ -14,10 +14,7 @@ const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
   'message:send': true,
   'message:ack': true,
   'message:history': true,
-  'stream:pause': true,
-  'stream:resume': true,
   'stream:cancel': true,
-  'stream:recover': true,
   ping: true,
 };
 const SERVER_EVENTS: Record<keyof ServerEvents, true> = {

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Problem, SendAnswer } from '../../src/protocol/index.js';
+import { RefusedError, TestClient, tokenFor } from '../support/client.js';
+import { http } from '../support/http.js';
+import { startLlmServer, type LlmServer } from '../support/llm-server.js';
+import { readPage, rowsOf } from '../support/pages.js';
+import { POLICY_CALLS, type PolicyCall, type Scene } from '../support/policy-calls.js';
+import { startServer, type TestServer } from '../support/server.js';
+import { surface } from '../support/surface.js';
+
+const COLUMNS = ['nobody', 'stranger', 'guest', 'member', 'owner', 'admin'] as const;
+type Column = (typeof COLUMNS)[number];
+
+const BYSTANDER = 'bystander';
+const { events, routes } = surface();
+const rows = rowsOf(await readPage('docs/security.md'));
+const start = rows.findIndex(([first]) => first === 'event or route') + 2;
+const documented = new Map(
+  rows.slice(start).map(([name = '', ...cells]) => [name.replaceAll('`', ''), cells]),
+);
+
+let llm: LlmServer;
+let server: TestServer;
+const tokens = new Map<Column, string>();
+const clients = new Map<Column, TestClient>();
+
+beforeAll(async () => {
+  llm = await startLlmServer();
+  server = await startServer({
+    env: {
+      ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'stall:2', STREAM_CHUNK_DELAY_MS: '0' },
+      ...{ STREAM_MAX_PER_USER: '50', RATE_LIMIT_ENABLED: 'false' },
+    },
+  });
+  const guest = await fetch(`${server.url}/api/auth/guest`, { method: 'POST' });
+  tokens.set('guest', ((await guest.json()) as { token: string }).token);
+  for (const name of ['stranger', 'member', 'owner'] as const) tokens.set(name, await tokenFor(name));
+  tokens.set('admin', await tokenFor('admin', { roles: ['admin'] }));
+  for (const [column, token] of tokens) {
+    clients.set(column, await TestClient.connect(server.url, column, { token }));
+  }
+});
+
+afterAll(async () => {
+  for (const client of clients.values()) client.close();
+  await server.stop();
+  await llm.close();
+});
+
+/** A conversation of its own for each try, so that none finds what another has left. */
+async function setScene(column: Column, { stream }: PolicyCall): Promise<Scene> {
+  const conversationId = randomUUID();
+  const path = `/api/conversations/${conversationId}`;
+  await http(server.url, 'POST /api/conversations', { userId: 'owner', body: { id: conversationId } });
+  for (const userId of ['member', BYSTANDER]) {
+    await http(server.url, `PUT ${path}/members/${userId}`, { userId: 'owner' });
+  }
+  const scene = { conversationId, streamId: '', userId: BYSTANDER, token: tokens.get(column) ?? '' };
+  if (!stream) return scene;
+  const body = { clientMessageId: 'q1', content: 'Why?' };
+  const sent = await http(server.url, `POST ${path}/messages`, { userId: BYSTANDER, body });
+  return { ...scene, streamId: ((await sent.json()) as SendAnswer).streamId as string };
+}
+
+/** `yes`, or the code of the refusal. */
+async function outcome(name: string, column: Column): Promise<string> {
+  const call = POLICY_CALLS[name] as PolicyCall;
+  const scene = await setScene(column, call);
+  const told = await (name.includes(' ') ? request(name, call, scene) : emit(name, call, { scene, column }));
+  if (scene.streamId !== '') {
+    await http(server.url, `POST /api/ws/stream/${scene.streamId}/cancel`, { userId: BYSTANDER });
+  }
+  return told;
+}
+
+async function request(name: string, { payload, query = '' }: PolicyCall, scene: Scene): Promise<string> {
+  const [method = '', route = ''] = name.split(' ');
+  const path = route
+    .replace(/:(id|conversationId)\b/, scene.conversationId)
+    .replace(':streamId', scene.streamId)
+    .replace(':userId', scene.userId);
+  const headers = {
+    ...(scene.token && { authorization: `Bearer ${scene.token}` }),
+    ...(payload && { 'content-type': 'application/json' }),
+  };
+  // Renewing a guest is another matter than becoming one.
+  const sent = name === 'POST /api/auth/guest' ? {} : headers;
+  const body = payload && { body: JSON.stringify(payload(scene)) };
+  const leaving = new AbortController();
+  const response = await fetch(server.url + path + query, {
+    ...{ method, headers: sent, signal: leaving.signal, ...body },
+  });
+  if (!response.ok) return `\`${((await response.json()) as Problem).code}\``;
+  leaving.abort();
+  return 'yes';
+}
+
+async function emit(
+  name: string,
+  { payload }: PolicyCall,
+  { scene, column }: { scene: Scene; column: Column },
+): Promise<string> {
+  const client = clients.get(column);
+  if (!client) return refusedConnection();
+  const answer = await client.raw(name, ...(payload ? [payload(scene)] : []));
+  return answer.ok ? 'yes' : `\`${answer.error.code}\``;
+}
+
+async function refusedConnection(): Promise<string> {
+  const refused = await TestClient.connect(server.url, 'nobody', { token: null }).catch((e: unknown) => e);
+  return refused instanceof RefusedError ? `\`${refused.error.code}\`` : 'yes';
+}
+
+describe('docs/security.md says who may do what (P10)', () => {
+  test('for every event and every route that there is, and for no other', () => {
+    const found = [...events, ...routes];
+    expect(found.length).toBeGreaterThan(30);
+    expect([...documented.keys()].toSorted()).toEqual(found.toSorted());
+    expect(Object.keys(POLICY_CALLS).toSorted()).toEqual(found.toSorted());
+    expect(rows[start - 2]).toEqual(['event or route', ...COLUMNS]);
+  });
+
+  test.each(Object.keys(POLICY_CALLS))('and the server keeps to it: %s', async (name) => {
+    const told = await Promise.all(COLUMNS.map((column) => outcome(name, column)));
+    expect(told).toEqual(documented.get(name));
+  });
+
+  test('and who asked may control the answer, a user what is its own, a member may leave', async () => {
+    const scene = await setScene('member', { stream: true });
+    const mine = [
+      `POST /api/ws/stream/${scene.streamId}/pause`,
+      `POST /api/ws/stream/${scene.streamId}/resume`,
+      `POST /api/ws/stream/${scene.streamId}/cancel`,
+      `GET /api/ws/queue/${BYSTANDER}`,
+      `DELETE /api/ws/queue/${BYSTANDER}`,
+      `DELETE /api/conversations/${scene.conversationId}/members/${BYSTANDER}`,
+    ] as const;
+    for (const route of mine) {
+      const { ok } = await http(server.url, route, { userId: BYSTANDER });
+      expect([route, ok]).toEqual([route, true]);
+    }
+  });
+});

@@ -1,0 +1,72 @@
+import 'reflect-metadata';
+import { RequestMethod } from '@nestjs/common';
+import { AppModule } from '../../src/app.module.js';
+import { readConfig } from '../../src/config/config.js';
+
+// The keys under which Nest's decorators keep what they were given.
+const IMPORTS = 'imports';
+const CONTROLLERS = 'controllers';
+const PROVIDERS = 'providers';
+const PATH = 'path';
+const METHOD = 'method';
+const IS_GATEWAY = 'websockets:is_gateway';
+const MESSAGE = 'message';
+
+type Class = (abstract new (...args: never[]) => object) & { prototype: object };
+
+interface Parts {
+  controllers: Set<Class>;
+  gateways: Set<Class>;
+}
+
+/** Every client event that some gateway of the application takes, and every route of its controllers, such as `GET /api/ws/health`. */
+export function surface(): { events: string[]; routes: string[] } {
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const parts: Parts = { controllers: new Set(), gateways: new Set() };
+  collect(AppModule.of({ config: readConfig({}), databaseUrl: 'postgres://nowhere', log }), parts, new Set());
+  return {
+    events: [...parts.gateways].flatMap((gateway) =>
+      handlersOf(gateway, MESSAGE).map(({ value }) => String(value)),
+    ),
+    routes: [...parts.controllers].flatMap(routesOf),
+  };
+}
+
+function collect(given: unknown, parts: Parts, seen: Set<unknown>): void {
+  if (seen.has(given)) return;
+  seen.add(given);
+  const dynamic = given as { module?: Class } & Record<string, unknown[] | undefined>;
+  const type = dynamic.module ?? (given as Class);
+  const all = (key: string): unknown[] => [
+    ...((Reflect.getMetadata(key, type) as unknown[] | undefined) ?? []),
+    ...(dynamic.module ? (dynamic[key] ?? []) : []),
+  ];
+  for (const controller of all(CONTROLLERS)) parts.controllers.add(controller as Class);
+  for (const provider of all(PROVIDERS)) {
+    if (typeof provider === 'function' && Reflect.getMetadata(IS_GATEWAY, provider)) {
+      parts.gateways.add(provider as unknown as Class);
+    }
+  }
+  for (const imported of all(IMPORTS)) collect(imported, parts, seen);
+}
+
+function routesOf(controller: Class): string[] {
+  const prefixes = [Reflect.getMetadata(PATH, controller) as string | string[]].flat();
+  return handlersOf(controller, PATH).flatMap(({ handler, value }) =>
+    prefixes.map((prefix) => {
+      const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as RequestMethod];
+      const path = ['api', prefix, String(value)].join('/').split('/').filter(Boolean).join('/');
+      return `${method} /${path}`;
+    }),
+  );
+}
+
+/** The methods of a class that have metadata under `key`, and it. */
+function handlersOf({ prototype }: Class, key: string): { handler: object; value: unknown }[] {
+  return Object.getOwnPropertyNames(prototype)
+    .filter((name) => name !== 'constructor')
+    .map((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value as unknown)
+    .filter((member): member is object => typeof member === 'function')
+    .map((handler) => ({ handler, value: Reflect.getMetadata(key, handler) as unknown }))
+    .filter(({ value }) => value !== undefined);
+}
