@@ -3,6 +3,8 @@ import type { Profiler } from 'node:inspector';
 import { ROOT } from './processes.js';
 
 const TOP = 25;
+/** `dispatch` is the profiler's own start. */
+const NOT_WORK = new Set(['(idle)', 'dispatch']);
 
 /** Self time of one function, or of one part, as a share of all that was not idle. */
 interface Cost {
@@ -20,7 +22,7 @@ export async function profileLines(file: string): Promise<string[]> {
   (profile.samples ?? []).forEach((id, index) => {
     const frame = nodes.get(id)?.callFrame;
     const us = profile.timeDeltas?.[index] ?? 0;
-    if (!frame || frame.functionName === '(idle)') return;
+    if (!frame || NOT_WORK.has(frame.functionName)) return;
     busyUs += us;
     add(byFunction, `${frame.functionName || '(anonymous)'}  ${placeOf(frame)}`, us);
     add(byPart, partOf(frame), us);

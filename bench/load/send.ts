@@ -48,7 +48,7 @@ interface Sender extends Person {
 const ACK_EVERY_MS = 250;
 const DRAIN_MS = 5000;
 
-let senders: Sender[] = [];
+const senders: Sender[] = [];
 let roomSize = 2;
 let sent = 0;
 let delivered = 0;
@@ -76,7 +76,6 @@ async function gather(crowd: SendCrowd): Promise<void> {
   const content = 'm'.repeat(crowd.contentBytes);
   for (const [index, person] of people.entries()) {
     const conversationId = `${crowd.name}-room-${Math.floor(index / roomSize)}`;
-    await person.client.ask('conversation:join', { conversationId, access: 'link' });
     senders.push({
       ...person,
       conversationId,
@@ -86,6 +85,12 @@ async function gather(crowd: SendCrowd): Promise<void> {
       ackedSeq: 0,
     });
   }
+  // Whoever joins first creates the room; joins of one room wait for each other in the server.
+  await Promise.all(
+    senders.map(({ client, conversationId }) =>
+      client.ask('conversation:join', { conversationId, access: 'link' }),
+    ),
+  );
   if (crowd.acks) setInterval(ackWhatCame, ACK_EVERY_MS);
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Cleanup } from '../harness/cleanup.js';
 import { percentile } from '../harness/figures.js';
 import { startProgram, type ServerProcess } from '../harness/processes.js';
 import { isWanted, Rows, spent, type Context, type Scenario } from '../harness/scenario.js';
@@ -17,12 +18,12 @@ const SETTLE_MS = 3000;
 export const streams: Scenario = {
   about: '1,000 answers at once, 50 tokens per second each: how late tokens arrive, CPU cores of the service',
   async run(context) {
-    const { options, cleanup, say } = context;
+    const { options, say } = context;
     const rows = new Rows();
-    const starts = {
-      'bare Socket.IO': (url: string) => startBare(cleanup, url),
-      streamgate: (url: string) =>
-        startStreamgate({ ...context, providerUrl: url, env: { LLM_MODEL: MODEL } }),
+    const starts: Record<string, Start> = {
+      'bare Socket.IO': (cleanup, url) => startBare(cleanup, url),
+      streamgate: (cleanup, url) =>
+        startStreamgate({ ...context, cleanup, providerUrl: url, env: { LLM_MODEL: MODEL } }),
     };
     for (const [name, start] of Object.entries(starts)) {
       if (!isWanted(options, name)) continue;
@@ -33,19 +34,23 @@ export const streams: Scenario = {
   },
 };
 
+type Start = (cleanup: Cleanup, providerUrl: string) => Promise<ServerProcess>;
+
 interface Measurement {
   context: Context;
   rows: Rows;
-  start: (providerUrl: string) => Promise<ServerProcess>;
+  start: Start;
 }
 
 /** One server after the other, each with a provider and readers of its own: together they would not fit the machine. */
 async function measure({ context, rows, start }: Measurement): Promise<void> {
-  const { options, cleanup, database, say } = context;
+  const { options, database, say } = context;
+  const cleanup = new Cleanup();
+  context.cleanup.add(() => cleanup.run());
   const clients = options.clients ?? DEFAULTS.clients;
   const seconds = options.seconds ?? DEFAULTS.seconds;
   const { url, provider } = await startProvider(cleanup);
-  const server = await start(url);
+  const server = await start(cleanup, url);
   const remote = startProgram('load/answers.js', cleanup);
   await remote.call('gather', { url: server.url, name: 'reader', clients } satisfies AnswerCrowd);
   await remote.call('startAll', { model: MODEL, overMs: BEGIN_MS });
@@ -68,7 +73,5 @@ async function measure({ context, rows, start }: Measurement): Promise<void> {
     say(`round ${round}: ${server.name} ${Math.round(used.result.perSecond)} tokens/s`);
   }
   if (options.profile) await context.profile(server, () => remote.call('lateness', { seconds }));
-  const ended = remote.call('allEnded');
-  await provider.call('finish');
-  await ended;
+  await cleanup.run();
 }

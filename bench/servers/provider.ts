@@ -1,7 +1,7 @@
 /**
  * A chat completions server that costs as little as one can: what it says is rendered before. The model's name orders
- * the answer: `flood-<tokens>` sends all at once; `paced-<ms>` sends a token each so many milliseconds until it is
- * told to finish, and each token is the time at which it was sent.
+ * the answer: `flood-<tokens>` sends all at once; `paced-<ms>` sends a token each so many milliseconds until
+ * nobody reads, and each token is the time at which it was sent.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -17,6 +17,8 @@ interface Paced {
 }
 
 const TICK_MS = 2;
+/** A reader that is so far behind misses tokens, which shows in what is offered. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
 const FRAME = { before: frameBefore(), after: '"},"finish_reason":null}]}\n\n' };
 const END =
   `${FRAME.before}"},"finish_reason":"stop"}]}\n\n` +
@@ -26,6 +28,7 @@ const floods = new Map<number, string>();
 const closedAt = new Map<string, number>();
 const paced = new Set<Paced>();
 let pacedTokens = 0;
+let ticking: NodeJS.Timeout | undefined;
 
 function frameBefore(): string {
   return (
@@ -73,7 +76,7 @@ function pace(response: ServerResponse, everyMs: number, asked: string): void {
   response.flushHeaders();
   const stream = { socket, response, everyMs, dueMs: nowMs() };
   paced.add(stream);
-  if (paced.size === 1) tick();
+  ticking ??= setInterval(tick, TICK_MS);
   response.once('close', () => {
     closedAt.set(asked, nowUs());
     paced.delete(stream);
@@ -86,17 +89,14 @@ function tick(): void {
   for (const stream of paced) {
     if (now < stream.dueMs) continue;
     stream.dueMs = Math.max(stream.dueMs + stream.everyMs, now);
+    if (stream.socket.writableLength > MAX_UNREAD_BYTES) continue;
     const text = `${FRAME.before}${nowUs().toString(36).padStart(TOKEN_CHARS, '0')}${FRAME.after}`;
     stream.socket.write(`${text.length.toString(16)}\r\n${text}\r\n`);
     pacedTokens += 1;
   }
-  if (paced.size > 0) setTimeout(tick, TICK_MS);
-}
-
-/** Ends every paced answer as a model that has said all. */
-function finish(): void {
-  for (const { response } of paced) response.end(END);
-  paced.clear();
+  if (paced.size > 0) return;
+  clearInterval(ticking);
+  ticking = undefined;
 }
 
 function takePacedTokens(): number {
@@ -112,7 +112,6 @@ async function listen(): Promise<string> {
 
 serve({
   listen,
-  finish,
   takePacedTokens,
   /** When the connection of an answer was closed, by its question; in microseconds of the machine's clock. */
   closedAt: (asked: string) => closedAt.get(asked) ?? null,
