@@ -194,7 +194,7 @@ test('Racing the natural end: one terminal chunk each, last and in order, and th
   const { id, asker, owner, streamId: first } = await asked('words:3');
   await chunk(asker, first, ({ type }) => type === 'complete');
   const outcomes = await Promise.all(
-    Array.from({ length: 120 }, async (_, n) => {
+    Array.from({ length: 78 }, async (_, n) => {
       const question = {
         conversationId: id,
         clientMessageId: `race-${n}`,

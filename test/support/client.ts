@@ -18,7 +18,7 @@ export interface ClientOptions {
   on?: Record<string, (...args: never[]) => void>;
 }
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 15_000;
 
 /** A token for `sub`, good for an hour. */
 export function tokenFor(sub: string, claims: Record<string, unknown> = {}): Promise<string> {
@@ -95,12 +95,29 @@ export class TestClient {
       .map(({ payload }) => payload as ServerEvents[K]);
   }
 
-  /** The first payload of `event`, heard or to come, that fits. @throws after 10 s. */
+  /** The first payload of `event`, heard or to come, that fits. @throws after 15 s. */
   async waitFor<K extends keyof ServerEvents>(
     event: K,
     fits: (payload: ServerEvents[K]) => boolean = () => true,
   ): Promise<ServerEvents[K]> {
-    return until(() => this.all(event).find(fits), `${this.userId} did not hear ${event}`, this.socket);
+    const before = this.all(event).find(fits);
+    if (before !== undefined) return before;
+    return new Promise((resolve, reject) => {
+      const hear = (payload: ServerEvents[K]): void => {
+        if (!fits(payload)) return;
+        done();
+        resolve(payload);
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(new Error(`${this.userId} did not hear ${event} within ${DEADLINE_MS} ms`));
+      }, DEADLINE_MS);
+      const done = (): void => {
+        clearTimeout(timer);
+        this.socket.off(event, hear);
+      };
+      this.socket.on(event, hear);
+    });
   }
 
   /** Cuts the connection without a word, as a lost network does. */
@@ -113,27 +130,4 @@ export class TestClient {
   close(): void {
     this.socket.disconnect();
   }
-}
-
-/** Looks again at every event of `socket` until `look` finds something. @throws after 10 s. */
-function until<T>(look: () => T | undefined, otherwise: string, socket: Socket): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const check = (): void => {
-      const found = look();
-      if (found === undefined) return;
-      done();
-      resolve(found);
-    };
-    const timer = setTimeout(() => {
-      done();
-      reject(new Error(`${otherwise} within ${DEADLINE_MS} ms`));
-    }, DEADLINE_MS);
-    const done = (): void => {
-      clearTimeout(timer);
-      socket.offAny(check);
-    };
-    // Behind the listener that remembers.
-    socket.onAny(check);
-    check();
-  });
 }
