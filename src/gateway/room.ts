@@ -5,6 +5,11 @@ import type { Connection } from './connection.js';
 
 type MessageEvent = Extract<ConversationEvent, { type: 'message' }>;
 
+interface Heard {
+  event: MessageEvent;
+  atMs: number;
+}
+
 /** What a room asks of those below it. */
 export interface RoomSource {
   lastSeq(conversationId: string): Promise<number>;
@@ -36,7 +41,7 @@ export class Room {
   readonly connections = new Set<Connection>();
   /** Resolves when the room knows where the log ends: from then on nothing that is committed passes it by. */
   readonly opened: Promise<void>;
-  private readonly inbox: MessageEvent[] = [];
+  private readonly inbox: Heard[] = [];
   private shownSeq = 0;
   private memberVersion = 0;
   private busy = true;
@@ -69,7 +74,7 @@ export class Room {
   hear(event: ConversationEvent): void {
     switch (event.type) {
       case 'message':
-        this.inbox.push(event);
+        this.keep(event);
         if (!this.busy) void this.drain();
         break;
       case 'changed':
@@ -90,48 +95,71 @@ export class Room {
     }
   }
 
+  /** Keeps what was heard ascending by `seq`: the relay can bring it in another order. */
+  private keep(event: MessageEvent): void {
+    let index = this.inbox.length;
+    while (index > 0 && (this.inbox[index - 1] as Heard).event.message.seq > event.message.seq) index -= 1;
+    this.inbox.splice(index, 0, { event, atMs: performance.now() });
+  }
+
   /** Runs within one turn while nothing has to be waited for. */
   private async drain(): Promise<void> {
     this.busy = true;
-    for (let event = this.inbox.shift(); event && !this.closed; event = this.inbox.shift()) {
+    for (let heard = this.inbox[0]; heard && !this.closed; heard = this.inbox[0]) {
+      const { message, memberVersion, origin } = heard.event;
+      if (memberVersion <= this.memberVersion && message.seq <= this.shownSeq + 1) {
+        this.inbox.shift();
+        if (message.seq === this.shownSeq + 1) this.show(message, origin);
+        continue;
+      }
       try {
-        if (event.memberVersion > this.memberVersion) await this.renewMembers(event.memberVersion);
-        if (event.message.seq > this.shownSeq + 1) await this.fillGap(event.message.seq);
-        if (event.message.seq === this.shownSeq + 1) this.show(event.message, event.origin);
+        await this.prepare(heard);
       } catch (error) {
         this.source.failed(this.conversationId, error);
-        await this.putOff(event);
+        await this.putOff();
       }
     }
     this.busy = false;
   }
 
+  /** Brings the room nearer to where it can show what it heard. */
+  private async prepare(heard: Heard): Promise<void> {
+    const { message, memberVersion } = heard.event;
+    const holdMs = heard.atMs + GAP_HOLD_MS - performance.now();
+    if (memberVersion > this.memberVersion) await this.renewMembers(memberVersion);
+    else if (holdMs > 0) await delay(holdMs);
+    else if (!(await this.fillGap(message.seq))) this.inbox.splice(this.inbox.indexOf(heard), 1);
+  }
+
   /** The last message that came is tried again: what is before it is a gap then, and read from the log. */
-  private async putOff(event: MessageEvent): Promise<void> {
+  private async putOff(): Promise<void> {
     await delay(RETRY_MS, undefined, { ref: false });
-    const waiting = [event, ...this.inbox.splice(0)];
-    this.inbox.push(waiting.reduce((last, other) => (other.message.seq > last.message.seq ? other : last)));
+    this.inbox.splice(0, this.inbox.length - 1);
   }
 
   private async renewMembers(version: number): Promise<void> {
     const members = await this.source.members(this.conversationId, version);
-    for (const connection of this.connections) {
-      if (!members.has(connection.userId)) this.evict(connection);
+    const strangers = [...this.connections].filter(({ userId }) => !members.has(userId));
+    if (strangers.length > 0) {
+      // Who became a member behind that version is not in that list: the newest one decides.
+      const newest = await this.source.members(this.conversationId, Number.MAX_SAFE_INTEGER);
+      for (const connection of strangers) if (!newest.has(connection.userId)) this.evict(connection);
     }
     this.memberVersion = version;
   }
 
-  private async fillGap(seq: number): Promise<void> {
-    await delay(GAP_HOLD_MS);
+  /** @returns whether everything before `seq` has been shown; not so where the log itself is gone. */
+  private async fillGap(seq: number): Promise<boolean> {
     while (this.shownSeq + 1 < seq) {
       const messages = await this.source.messagesAfter(this.conversationId, this.shownSeq);
-      if (messages.length === 0) return;
+      if (messages.length === 0) return false;
       for (const message of messages) {
         // What lies behind may belong to a newer membership, and comes by an event of its own.
-        if (message.seq >= seq) return;
+        if (message.seq >= seq) break;
         this.show(message);
       }
     }
+    return true;
   }
 
   private show(message: Message, origin?: string): void {
