@@ -14,6 +14,8 @@ const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
   'message:send': true,
   'message:ack': true,
   'message:history': true,
+  'stream:pause': true,
+  'stream:resume': true,
   'stream:cancel': true,
   ping: true,
 };
