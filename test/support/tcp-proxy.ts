@@ -7,12 +7,14 @@ export interface TcpProxy {
   cut(): void;
   /** Passes on again. */
   mend(): void;
+  /** Passes new connections on to the server at another `target`. */
+  redirect(target: string): void;
   close(): Promise<void>;
 }
 
 /** Starts a proxy on a free port before the server at `target`. */
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
-  const { hostname, port } = new URL(target);
+  let { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let whole = true;
   const server = createServer((near) => {
@@ -43,6 +45,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     },
     mend: () => {
       whole = true;
+    },
+    redirect: (other) => {
+      ({ hostname, port } = new URL(other));
     },
     close: () => {
       destroyAll();
