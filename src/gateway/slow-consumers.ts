@@ -34,12 +34,14 @@ export class SlowConsumers {
       waiting = 0;
     });
     const onPacket = ({ data }: EnginePacket): void => {
+      const unsent = waiting + (engine.transport.socket?.bufferedAmount ?? 0);
+      // Judged without this packet: one answer may be as large as it likes when nothing else is unsent.
+      if (unsent > max) {
+        engine.off('packetCreate', onPacket);
+        // Not within the emit that was one too many: its packet is not in the buffer yet.
+        setImmediate(() => this.close(connection));
+      }
       waiting += data?.length ?? 0;
-      const inTransport = engine.transport.socket?.bufferedAmount ?? 0;
-      if (waiting + inTransport <= max) return;
-      engine.off('packetCreate', onPacket);
-      // Not within the emit that was one too many: its packet is not in the buffer yet.
-      setImmediate(() => this.close(connection));
     };
     engine.on('packetCreate', onPacket);
   }

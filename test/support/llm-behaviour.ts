@@ -44,6 +44,7 @@ export function wordsText(count: number): string {
  * | `error:<words>` | the protocol's own error event; the connection stays open |
  * | `surrogates` | an emoji split over two chunks |
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
+ * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
  * | `endlessline` | one event line that never ends |
  */
 export async function behave(behaviour: string, turn: Turn): Promise<void> {
@@ -133,6 +134,11 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   endless: async (turn, [bytes = '1024']) => {
     const text = 'x'.repeat(Number(bytes));
     while (!turn.signal.aborted) await content(turn, text);
+  },
+  large: async (turn, [bytes = '1024', count = '1']) => {
+    const text = 'x'.repeat(Number(bytes));
+    for (let index = 0; index < Number(count); index += 1) await content(turn, text);
+    await finish(turn);
   },
   endlessline: async (turn) => {
     head(turn);

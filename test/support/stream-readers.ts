@@ -4,7 +4,7 @@ import type { Chunk, TerminalMetadata } from '../../src/protocol/index.js';
 import { isTerminal } from '../../src/protocol/index.js';
 import { tokenFor } from './client.js';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 export interface Asked {
   method?: 'GET' | 'POST' | 'HEAD';
@@ -76,7 +76,7 @@ export class StreamResponse {
     if (!this.incoming.closed) await this.event('close');
   }
 
-  /** Resolves when `reached` holds, looked at whenever something came. @throws after 30 s, and when it closes before. */
+  /** Resolves when `reached` holds, looked at whenever something came. @throws after 60 s, and when it closes before. */
   async until(reached: () => boolean): Promise<void> {
     while (!reached()) {
       if (this.incoming.closed)
