@@ -103,8 +103,8 @@ export class TestClient {
     const before = this.all(event).find(fits);
     if (before !== undefined) return before;
     return new Promise((resolve, reject) => {
-      const hear = (payload: ServerEvents[K]): void => {
-        if (!fits(payload)) return;
+      const hear = (heard: string, payload: ServerEvents[K]): void => {
+        if (heard !== event || !fits(payload)) return;
         done();
         resolve(payload);
       };
@@ -114,9 +114,10 @@ export class TestClient {
       }, DEADLINE_MS);
       const done = (): void => {
         clearTimeout(timer);
-        this.socket.off(event, hear);
+        this.socket.offAny(hear);
       };
-      this.socket.on(event, hear);
+      // Behind the listener that remembers.
+      this.socket.onAny(hear);
     });
   }
 
