@@ -16,7 +16,6 @@ export class BenchDatabase {
   private constructor(
     private readonly adminUrl: string,
     private readonly admin: Client,
-    private readonly cleanup: Cleanup,
   ) {}
 
   static async open(cleanup: Cleanup): Promise<BenchDatabase> {
@@ -24,15 +23,15 @@ export class BenchDatabase {
     const admin = new Client({ connectionString: adminUrl });
     await admin.connect();
     cleanup.add(() => admin.end());
-    return new BenchDatabase(adminUrl, admin, cleanup);
+    return new BenchDatabase(adminUrl, admin);
   }
 
-  /** A new, empty database; dropped at the end. */
-  async create(): Promise<string> {
+  /** A new, empty database; dropped when `cleanup` runs. */
+  async create(cleanup: Cleanup): Promise<string> {
     this.made += 1;
     const name = `streamgate_bench_${process.pid}_${this.made}`;
     await this.admin.query(`create database ${name}`);
-    this.cleanup.add(() => this.admin.query(`drop database if exists ${name} with (force)`));
+    cleanup.add(() => this.admin.query(`drop database if exists ${name} with (force)`));
     const url = new URL(this.adminUrl);
     url.pathname = `/${name}`;
     return url.href;

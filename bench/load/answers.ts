@@ -4,7 +4,7 @@ import { nowMs, nowUs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
 import { TOKEN_CHARS } from '../servers/token.js';
-import { arrive, type Person } from './people.js';
+import { arrive, joinAll, type Person } from './people.js';
 
 export interface AnswerCrowd {
   url: string;
@@ -62,9 +62,7 @@ async function gather({ url, name, clients }: AnswerCrowd): Promise<void> {
   for (const person of await arrive({ url, userIds, acks: false, onEvent })) {
     readers.push({ ...person, conversationId: `${person.userId}-room`, onText: undefined, onEnd: undefined });
   }
-  await Promise.all(
-    readers.map(({ client, conversationId }) => client.ask('conversation:join', { conversationId })),
-  );
+  await joinAll(readers);
 }
 
 function hear(reader: Reader | undefined, payload: string): void {

@@ -5,7 +5,8 @@ import { WireClient, type WireOptions } from './wire.js';
 export const SECRET = 'a secret for benchmarks, of more than thirty-two characters';
 
 const KEY = new TextEncoder().encode(SECRET);
-const CONNECTING_AT_ONCE = 50;
+const AT_ONCE = 50;
+const JOIN_TRIES = 5;
 
 export interface Person {
   userId: string;
@@ -21,17 +22,45 @@ interface Arrival {
 }
 
 /** Connects everybody, some at a time; in the order of `userIds`. */
-export async function arrive({ url, userIds, acks, onEvent }: Arrival): Promise<Person[]> {
-  const people: Person[] = [];
-  for (let from = 0; from < userIds.length; from += CONNECTING_AT_ONCE) {
-    const group = userIds.slice(from, from + CONNECTING_AT_ONCE).map(async (userId, offset) => {
-      const auth = { token: await tokenFor(userId), acks };
-      const client = await WireClient.open({ url, auth, onEvent: onEvent(from + offset) });
-      return { userId, client };
-    });
-    people.push(...(await Promise.all(group)));
+export function arrive({ url, userIds, acks, onEvent }: Arrival): Promise<Person[]> {
+  return inGroups(userIds, async (userId, index) => {
+    const auth = { token: await tokenFor(userId), acks };
+    const client = await WireClient.open({ url, auth, onEvent: onEvent(index) });
+    return { userId, client };
+  });
+}
+
+interface Joining extends Person {
+  conversationId: string;
+}
+
+/** Brings everybody into their conversations, some at a time. */
+export async function joinAll(people: readonly Joining[]): Promise<void> {
+  await inGroups(people, ({ client, conversationId }) => join(client, conversationId));
+}
+
+/** A server that is busy asks to be asked again. */
+async function join(client: WireClient, conversationId: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await client.ask('conversation:join', { conversationId, access: 'link' });
+      return;
+    } catch (error) {
+      if (attempt === JOIN_TRIES || !String(error).includes('"retryable":true')) throw error;
+    }
   }
-  return people;
+}
+
+async function inGroups<T, R>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    const group = items.slice(from, from + AT_ONCE).map((item, offset) => work(item, from + offset));
+    results.push(...(await Promise.all(group)));
+  }
+  return results;
 }
 
 function tokenFor(userId: string): Promise<string> {

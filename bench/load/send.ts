@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { nowMs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
-import { arrive, type Person } from './people.js';
+import { arrive, joinAll, type Person } from './people.js';
 
 export interface SendCrowd {
   url: string;
@@ -85,12 +85,7 @@ async function gather(crowd: SendCrowd): Promise<void> {
       ackedSeq: 0,
     });
   }
-  // Whoever joins first creates the room; joins of one room wait for each other in the server.
-  await Promise.all(
-    senders.map(({ client, conversationId }) =>
-      client.ask('conversation:join', { conversationId, access: 'link' }),
-    ),
-  );
+  await joinAll(senders);
   if (crowd.acks) setInterval(ackWhatCame, ACK_EVERY_MS);
 }
 

@@ -31,7 +31,11 @@ export async function startStreamgate({
       program: join(ROOT, 'dist/src/main.js'),
       env: {
         ...{ NODE_ENV: 'production', LOG_LEVEL: 'warn', PORT: '0', DATA_DIR: dataDir },
-        ...{ DATABASE_URL: await database.create(), AUTH_JWT_SECRET: SECRET, RATE_LIMIT_ENABLED: 'false' },
+        ...{
+          DATABASE_URL: await database.create(cleanup),
+          AUTH_JWT_SECRET: SECRET,
+          RATE_LIMIT_ENABLED: 'false',
+        },
         ...{ MAX_CONNECTIONS: '20000', SHUTDOWN_GRACE_MS: '5000', SHUTDOWN_SPREAD_MS: '100' },
         ...{ ...provider, ...env },
       },
@@ -62,7 +66,7 @@ export async function startNestTypeorm({ cleanup, database }: Place): Promise<Se
     {
       name: 'NestJS + TypeORM save',
       program: join(BENCH, 'servers/nest-typeorm.js'),
-      env: { NODE_ENV: 'production', DATABASE_URL: await database.create() },
+      env: { NODE_ENV: 'production', DATABASE_URL: await database.create(cleanup) },
     },
     cleanup,
   );
