@@ -3,12 +3,12 @@
  *
  *   gateway, controllers → streaming → conversations → queue → relay, database → config, common → protocol
  *
- * Presence and typing stand beside, on the relay. What is not listed here is forbidden.
+ * Presence, typing, the registry of connections and topics stand beside, on the relay. What is not listed here is forbidden.
  */
 const LEAVES = ['config', 'common', 'protocol'];
 const GROUND = ['relay', 'database', ...LEAVES];
 const STORY = ['streaming', 'conversations', 'queue', 'providers', ...GROUND];
-const BESIDE = ['presence', 'typing'];
+const BESIDE = ['presence', 'typing', 'registry'];
 
 /** Folder of src/ → the folders that it may import, beside itself. A new folder must be entered here. */
 const MAY_IMPORT = {
@@ -24,11 +24,13 @@ const MAY_IMPORT = {
   streaming: STORY,
   presence: GROUND,
   typing: GROUND,
+  registry: GROUND,
+  topics: GROUND,
   stats: [...STORY, ...BESIDE],
   metrics: [...STORY, ...BESIDE],
   pages: LEAVES,
   health: [...STORY, ...BESIDE],
-  gateway: [...STORY, ...BESIDE, 'auth', 'stats', 'metrics', 'health'],
+  gateway: [...STORY, ...BESIDE, 'topics', 'auth', 'stats', 'metrics', 'health'],
 };
 
 const FOLDERS = Object.keys(MAY_IMPORT).join('|');

@@ -3,6 +3,7 @@ import { Tables1764000000000 } from './1764000000000-tables.js';
 import { MessageFunctions1764000000001 } from './1764000000001-message-functions.js';
 import { StreamFunctions1764000000002 } from './1764000000002-stream-functions.js';
 import { Revocations1764000000003 } from './1764000000003-revocations.js';
+import { Users1764000000004 } from './1764000000004-users.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -10,4 +11,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   MessageFunctions1764000000001,
   StreamFunctions1764000000002,
   Revocations1764000000003,
+  Users1764000000004,
 ];

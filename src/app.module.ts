@@ -9,7 +9,9 @@ import { entities } from './entities.js';
 import { GatewayModule } from './gateway/gateway.module.js';
 import { HealthModule } from './health/health.module.js';
 import { RelayModule } from './relay/relay.module.js';
+import { StatsModule } from './stats/stats.module.js';
 import { StreamingModule } from './streaming/streaming.module.js';
+import { TopicsModule } from './topics/topics.module.js';
 
 interface AppOptions {
   config: Config;
@@ -31,6 +33,8 @@ export class AppModule {
         AuthModule,
         StreamingModule,
         GatewayModule,
+        TopicsModule,
+        StatsModule,
         HealthModule,
       ],
     };

@@ -2,6 +2,7 @@ import { RevocationEntity } from './auth/revocation.entity.js';
 import { ConversationEntity } from './conversations/conversation.entity.js';
 import { MemberEntity } from './conversations/member.entity.js';
 import { MessageEntity } from './conversations/message.entity.js';
+import { UserEntity } from './presence/user.entity.js';
 import { DeliveryEntity, EndedDeliveryEntity } from './queue/delivery.entity.js';
 import { ChunkEntity } from './streaming/chunk.entity.js';
 import { NodeEntity } from './streaming/node.entity.js';
@@ -18,4 +19,5 @@ export const entities: (new () => object)[] = [
   ChunkEntity,
   NodeEntity,
   RevocationEntity,
+  UserEntity,
 ];

@@ -1,6 +1,6 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { validate } from 'uuid';
-import { isConversationId, isUserId } from '../protocol/index.js';
+import { isConversationId, isTopic, isUserId } from '../protocol/index.js';
 import { invalid } from './payload.js';
 
 /** A conversation's id in a path. @throws {DomainError} `invalid_payload`. */
@@ -27,5 +27,14 @@ export class UserIdPipe implements PipeTransform<string, string> {
   transform(value: string): string {
     if (isUserId(value)) return value;
     throw invalid(['the user id must be 1 to 256 characters without control characters']);
+  }
+}
+
+/** A topic's name in a path. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class TopicPipe implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (isTopic(value)) return value;
+    throw invalid(['the topic must be 1 to 128 characters of A-Z a-z 0-9 . _ : -']);
   }
 }

@@ -4,6 +4,7 @@ import {
   isClientMessageId,
   isConversationId,
   isMetadata,
+  isTopic,
   isUserId,
   LIMITS,
 } from '../protocol/index.js';
@@ -35,6 +36,21 @@ export function IsClientMessageId(): PropertyDecorator {
 /** A user's id, as a token's `sub` may be. */
 export function IsUserId(): PropertyDecorator {
   return rule('isUserId', isUserId, `1 to ${LIMITS.userIdChars} characters without control characters`);
+}
+
+/** A list of 1 to `max` users' ids. */
+export function AreUserIds(max: number): PropertyDecorator {
+  return rule('areUserIds', listOf(isUserId, max), `a list of 1 to ${max} user ids`);
+}
+
+/** A list of 1 to `max` names of topics. */
+export function AreTopics(max: number): PropertyDecorator {
+  const says = `a list of 1 to ${max} names of 1 to 128 characters of A-Z a-z 0-9 . _ : -`;
+  return rule('areTopics', listOf(isTopic, max), says);
+}
+
+function listOf(check: Check, max: number): Check {
+  return (value) => Array.isArray(value) && value.length >= 1 && value.length <= max && value.every(check);
 }
 
 /** An object at most 4 deep and 4 KiB. */

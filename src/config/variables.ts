@@ -58,6 +58,25 @@ export const VARIABLES = {
   CORS_ORIGINS: list('Origins of other sites that may use the service from a browser, separated by commas.'),
   HEARTBEAT_INTERVAL_MS: integer(25_000, 'How often Socket.IO pings a client.', { min: 100 }),
   HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer a ping.', { min: 100 }),
+  CONNECTION_IDLE_TIMEOUT_MS: integer(
+    0,
+    'A connection without any event of its client for so long is closed; 0: never.',
+  ),
+  TYPING_TIMEOUT_MS: integer(5000, 'How long a typing indicator lasts that is not renewed.', { min: 100 }),
+  PRESENCE_AWAY_AFTER_MS: integer(
+    5 * MINUTE,
+    'After how long without any event, on any device, a user is away.',
+    { min: 100 },
+  ),
+  PRESENCE_LEAVE_GRACE_MS: integer(
+    5000,
+    'How long a user whose last device has gone may take to come back before being offline.',
+  ),
+  PRESENCE_LEASE_MS: integer(
+    30_000,
+    'After how long without a sign of its process a connection counts as gone.',
+    { min: 300, max: 600_000 },
+  ),
   MAX_PAYLOAD_BYTES: integer(65_536, 'Largest event or request body.', { min: 1024 }),
   MAX_MESSAGE_CHARS: integer(16_000, 'Longest message, in Unicode code points.', { min: 1 }),
   MAX_CONVERSATION_MEMBERS: integer(256, 'Members that one conversation may have.', { min: 1, max: 10_000 }),

@@ -18,6 +18,11 @@ export interface Handshake {
 export class Connection {
   /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
   readonly joined = new Map<string, number>();
+  /** Conversations in which this connection has typed, and not said that it stopped. */
+  readonly typingIn = new Set<string>();
+  readonly connectedAt = Date.now();
+  /** When its client last sent an event, or connected; in milliseconds since 1970. */
+  lastActivityAt = this.connectedAt;
   private who: Principal;
   readonly deviceId: string;
   readonly acks: boolean;
@@ -52,6 +57,12 @@ export class Connection {
   /** Sends an event that the protocol knows. */
   emit<K extends keyof ServerEvents>(event: K, payload: ServerEvents[K]): void {
     this.socket.emit(event, payload);
+  }
+
+  /** Closes for cause, and so that an unmodified client comes back by itself: the transport goes, once this is written. */
+  sendHome(code: ErrorCode, message: string): void {
+    this.emit('connection:closing', new DomainError(code, message).toWire(randomText(12)));
+    this.socket.conn.close();
   }
 
   /**

@@ -29,6 +29,10 @@ export class Connections {
     return this.byUser.delete(connection.userId);
   }
 
+  get(connectionId: string): Connection | undefined {
+    return this.byId.get(connectionId);
+  }
+
   ofUser(userId: string): Iterable<Connection> {
     return this.byUser.get(userId) ?? [];
   }

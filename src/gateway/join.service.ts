@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import type { JoinAnswer, JoinPayload } from '../protocol/index.js';
-import { StreamsStore } from '../streaming/streams.store.js';
+import { Company } from './company.js';
 import type { Connection } from './connection.js';
 import { Deliveries } from './deliveries.js';
 import { Rooms } from './rooms.js';
@@ -13,17 +13,19 @@ export class JoinService {
   constructor(
     private readonly conversations: ConversationsService,
     private readonly messages: MessagesService,
-    private readonly streams: StreamsStore,
     private readonly rooms: Rooms,
     private readonly deliveries: Deliveries,
+    private readonly company: Company,
   ) {}
 
   /**
    * Joins first and reads then: what is committed meanwhile comes twice at worst, never not at all.
-   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full.
+   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
+   * as it may.
    */
   async join(connection: Connection, { conversationId, afterSeq, access }: JoinPayload): Promise<JoinAnswer> {
     const { principal } = connection;
+    this.rooms.requireSpace(connection, conversationId);
     await this.conversations.enter(principal, conversationId, access);
     const check = () => this.conversations.require(conversationId, principal.userId);
     await this.rooms.join(connection, conversationId, check);
@@ -41,15 +43,15 @@ export class JoinService {
     conversationId: string,
     afterSeq: number | undefined,
   ): Promise<JoinAnswer> {
-    const [members, page, activeStreams] = await Promise.all([
+    const [members, page] = await Promise.all([
       this.conversations.members(conversationId),
       this.messages.history(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
-      this.streams.active(conversationId),
     ]);
+    const company = await this.company.in(conversationId, members, principal.userId);
     // Last: who is a member now was one when the rest was read (P10).
     const { conversation } = await this.conversations.require(conversationId, principal.userId);
     const { lastSeq } = conversation;
-    return { conversation, members, lastSeq, ...page, presence: [], typing: [], activeStreams };
+    return { conversation, members, lastSeq, ...page, ...company };
   }
 
   /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */

@@ -22,7 +22,7 @@ export interface RoomSource {
   failed(conversationId: string, error: unknown): void;
 }
 
-/** Emits to all sockets of the room but those of `except`: a connection's or a user's own room. */
+/** Emits to all sockets of the room (that somebody types only to those that can take it at once) but those of `except`: a connection's or a user's own room. */
 export type Broadcast = <K extends keyof ServerEvents>(
   event: K,
   payload: ServerEvents[K],
@@ -79,6 +79,9 @@ export class Room {
         break;
       case 'changed':
         this.broadcast('conversation:changed', event.change);
+        break;
+      case 'typing':
+        this.broadcast('typing:update', event.update, userRoom(event.update.userId));
         break;
       case 'receipt':
         this.broadcast('message:receipt', event.receipt, userRoom(event.receipt.userId));

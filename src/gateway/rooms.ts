@@ -1,14 +1,24 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Server } from 'socket.io';
-import { notFound } from '../common/domain-error.js';
+import { DomainError, notFound } from '../common/domain-error.js';
 import { MemberCache } from '../conversations/member-cache.js';
 import { ConversationsStore } from '../conversations/conversations.store.js';
 import { MessagesStore } from '../conversations/messages.store.js';
-import { LIMITS, type Message } from '../protocol/index.js';
+import { LIMITS, type Message, type ServerEvents } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import { Relay } from '../relay/relay.js';
 import type { Connection } from './connection.js';
 import { conversationRoom, Room, type Broadcast, type RoomSource } from './room.js';
+
+/** Hears of connections that come into rooms and leave them, by themselves or taken out. Leaving may be told twice. */
+export interface RoomObserver {
+  joined(connection: Connection, conversationId: string): void;
+  left(connection: Connection, conversationId: string): void;
+  /** The user is no member any more: told after its connections have left. */
+  removed(userId: string, conversationId: string): void;
+  /** A message came by no socket. */
+  said(message: Message): void;
+}
 
 interface Entry {
   room: Room;
@@ -21,6 +31,7 @@ export class Rooms implements RoomSource {
   private readonly logger = new Logger(Rooms.name);
   private readonly entries = new Map<string, Entry>();
   private server: Server;
+  private observer: RoomObserver;
 
   constructor(
     private readonly relay: Relay,
@@ -34,16 +45,36 @@ export class Rooms implements RoomSource {
     return this.entries.size;
   }
 
+  has(conversationId: string): boolean {
+    return this.entries.has(conversationId);
+  }
+
   attach(server: Server): void {
     this.server = server;
+  }
+
+  observe(observer: RoomObserver): void {
+    this.observer = observer;
+  }
+
+  /** @throws {DomainError} `conflict` where the connection has joined as many conversations as it may. */
+  requireSpace({ joined }: Connection, conversationId: string): void {
+    const max = LIMITS.joinedConversations;
+    if (joined.size < max || joined.has(conversationId)) return;
+    throw new DomainError(
+      'conflict',
+      `A connection may have joined ${max} conversations at once. Leave one.`,
+    );
   }
 
   /**
    * From when this resolves, the connection hears everything that is committed.
    * @param check asks whether the user is a member. A removal that comes while it is under way is noticed.
-   * @throws {DomainError} what `check` throws, or `not_found`.
+   * @throws {DomainError} what `check` throws, `not_found` or `conflict`.
    */
   async join(connection: Connection, conversationId: string, check: () => Promise<unknown>): Promise<void> {
+    // Again: others may have been joined since it was asked.
+    this.requireSpace(connection, conversationId);
     const { room } = this.entries.get(conversationId) ?? this.open(conversationId);
     room.connections.add(connection);
     connection.joined.set(conversationId, Number.MAX_SAFE_INTEGER);
@@ -53,6 +84,7 @@ export class Rooms implements RoomSource {
       if (!isStillWelcome) throw notFound();
       void connection.socket.join(conversationRoom(conversationId));
       connection.joined.set(conversationId, room.lastSeq);
+      this.observer.joined(connection, conversationId);
     } catch (error) {
       this.leave(connection, conversationId);
       throw error;
@@ -64,6 +96,7 @@ export class Rooms implements RoomSource {
     const entry = this.entries.get(conversationId);
     if (!entry?.room.connections.delete(connection)) return;
     void connection.socket.leave(conversationRoom(conversationId));
+    this.observer.left(connection, conversationId);
     if (entry.room.connections.size > 0) return;
     entry.stopListening();
     entry.room.close();
@@ -100,7 +133,8 @@ export class Rooms implements RoomSource {
   private open(conversationId: string): Entry {
     const name = conversationRoom(conversationId);
     const broadcast: Broadcast = (event, payload, except) => {
-      const room = this.server.to(name);
+      const all = this.server.to(name);
+      const room = isPassing(event, payload) ? all.volatile : all;
       (except === undefined ? room : room.except(except)).emit(event, payload);
     };
     const evict = (connection: Connection): void => this.leave(connection, conversationId);
@@ -108,6 +142,7 @@ export class Rooms implements RoomSource {
     const stopListening = this.relay.subscribe('conversation', conversationId, (event) => {
       if (event.type === 'changed') this.obey(event.change.change, conversationId, event.change.userId);
       room.hear(event);
+      if (event.type === 'message' && event.origin === undefined) this.observer.said(event.message);
     });
     const entry = { room, stopListening };
     this.entries.set(conversationId, entry);
@@ -116,6 +151,13 @@ export class Rooms implements RoomSource {
 
   /** A removed member hears nothing more in this room, from before the removal is acked (P10). */
   private obey(change: string, conversationId: string, userId: string | undefined): void {
-    if (change === 'removed' && userId !== undefined) this.evict(userId, conversationId);
+    if (change !== 'removed' || userId === undefined) return;
+    this.evict(userId, conversationId);
+    this.observer.removed(userId, conversationId);
   }
+}
+
+/** That somebody types may be missed by who cannot take it at once; that it stopped must not: it would stand for ever. */
+function isPassing<K extends keyof ServerEvents>(event: K, payload: ServerEvents[K]): boolean {
+  return event === 'typing:update' && (payload as ServerEvents['typing:update']).isTyping;
 }

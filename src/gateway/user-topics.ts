@@ -33,6 +33,11 @@ export class UserTopics {
         this.deliveries.wake(connection, event.conversationId);
       return;
     }
+    if (event.type === 'close') {
+      const message = 'This connection was closed by its user or an operator.';
+      this.connections.get(event.connectionId)?.expel('forbidden', message);
+      return;
+    }
     const { change } = event;
     for (const connection of this.connections.ofUser(userId)) {
       // Who has joined hears it in the room, unless it has just been taken out of it.

@@ -12,11 +12,41 @@ import type { ActiveStream, Chunk, RecoverAnswer, StreamState, StreamStatus } fr
 
 export type PresenceStatus = 'online' | 'away' | 'busy' | 'offline';
 
+/** What others see of a user (protocol section 4.9). */
 export interface Presence {
   userId: string;
   status: PresenceStatus;
+  /** When the user was last seen doing something; null where that was never. */
   lastSeenAt: string | null;
   metadata?: Record<string, unknown>;
+  /** Of two states of one user the one with the greater version is the newer; 0 for who was never seen. */
+  version: number;
+}
+
+export interface PresencePayload {
+  /** `online` leaves it to what is observed; the others are shown whatever is observed; `offline` is invisible. */
+  status: PresenceStatus;
+  metadata?: Record<string, unknown>;
+}
+
+/** One of a user's connections, as the registry shows it (protocol section 5.2.6). */
+export interface ConnectionInfo {
+  connectionId: string;
+  userId: string;
+  deviceId: string;
+  transport: 'websocket' | 'polling';
+  connectedAt: string;
+  lastActivityAt: string;
+  /** Absent for the connections of others, except for admins. */
+  address?: string;
+  /** Absent where the client sent none, and as `address`. */
+  userAgent?: string;
+}
+
+export interface TypingUpdate {
+  conversationId: string;
+  userId: string;
+  isTyping: boolean;
 }
 
 export interface JoinPayload {
@@ -98,6 +128,13 @@ export interface ClientEvents {
   'message:send': [SendPayload, SendAnswer];
   'message:ack': [AckPayload, object];
   'message:history': [HistoryPayload, MessagePage];
+  'typing:start': [{ conversationId: string }, object];
+  'typing:stop': [{ conversationId: string }, object];
+  'presence:update': [PresencePayload, object];
+  'presence:watch': [{ userIds: string[] }, { presence: Presence[] }];
+  'presence:unwatch': [{ userIds: string[] }, { presence: Presence[] }];
+  'topic:subscribe': [{ topics: string[] }, { topics: string[] }];
+  'topic:unsubscribe': [{ topics: string[] }, { topics: string[] }];
   'stream:pause': [{ streamId: string }, ControlAnswer];
   'stream:resume': [{ streamId: string }, ControlAnswer];
   'stream:cancel': [{ streamId: string }, ControlAnswer];
@@ -132,5 +169,7 @@ export interface ServerEvents {
   'stream:started': StreamState;
   'stream:chunk': Chunk;
   'stream:status': { streamId: string; status: StreamStatus; lastSequence: number; reason?: string };
+  'typing:update': TypingUpdate;
+  'presence:update': Presence;
   'system:message': SystemMessage;
 }

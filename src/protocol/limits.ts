@@ -16,6 +16,15 @@ export const LIMITS = {
   pageChunks: 500,
   /** Items of one `queue:deliver`. */
   deliverItems: 100,
+  /** Conversations that one connection may have joined at once. */
+  joinedConversations: 256,
+  /** Users whose presence one connection may watch at once. */
+  watchedUsers: 256,
+  /** Topics that one connection may have subscribed to at once. */
+  topics: 64,
+  topicChars: 128,
+  /** A typing indicator that goes on is announced at most this often, per user and conversation. */
+  typingAnnounceMs: 2000,
   chunkBytesMin: 1,
   chunkBytesMax: 65_536,
   chunkDelayMaxMs: 5000,

@@ -12,6 +12,11 @@ export function isConversationId(value: unknown): value is string {
   return typeof value === 'string' && CONVERSATION_ID.test(value);
 }
 
+/** Whether `value` may be the name of a topic: 1 to 128 of `A-Za-z0-9._:-`, as a conversation's id. */
+export function isTopic(value: unknown): value is string {
+  return typeof value === 'string' && CONVERSATION_ID.test(value);
+}
+
 /** Whether `value` may be a `clientMessageId`: 1 to 128 printable ASCII characters. */
 export function isClientMessageId(value: unknown): value is string {
   return (

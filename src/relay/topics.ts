@@ -1,4 +1,11 @@
-import type { Chunk, Message, ServerEvents, StreamState } from '../protocol/index.js';
+import type {
+  Chunk,
+  Message,
+  Presence,
+  ServerEvents,
+  StreamState,
+  SystemMessage,
+} from '../protocol/index.js';
 
 /** What happens in a conversation, for whoever joined it. */
 export type ConversationEvent =
@@ -11,6 +18,7 @@ export type ConversationEvent =
       origin?: string;
     }
   | { type: 'changed'; change: ServerEvents['conversation:changed'] }
+  | { type: 'typing'; update: ServerEvents['typing:update'] }
   | { type: 'receipt'; receipt: ServerEvents['message:receipt'] }
   | { type: 'stream:started'; stream: StreamState }
   | { type: 'stream:chunk'; chunk: Chunk }
@@ -20,7 +28,18 @@ export type ConversationEvent =
 export type UserEvent =
   /** Something was queued: of this conversation, or a system message (null). */
   | { type: 'queued'; conversationId: string | null }
-  | { type: 'changed'; change: ServerEvents['conversation:changed'] };
+  | { type: 'changed'; change: ServerEvents['conversation:changed'] }
+  /** One of the user's connections is to be closed, wherever it is. */
+  | { type: 'close'; connectionId: string };
+
+/** A user's presence has changed. */
+export interface PresenceEvent {
+  presence: Presence;
+  /** The user's conversations: who joined one of them hears of it. */
+  conversationIds: string[];
+  /** Connection that caused it, and knows. */
+  origin?: string;
+}
 
 /** What the owner of a stream must hear at once. `version` counts pauses and resumes: an older one came late. */
 export type StreamEvent = { type: 'ended' } | { type: 'paused' | 'resumed'; version: number };
@@ -36,6 +55,9 @@ export interface Revocation {
 export interface Topics {
   conversation: ConversationEvent;
   user: UserEvent;
+  /** One topic for all nodes, `all`: each finds whom of its own it concerns. */
+  presence: PresenceEvent;
+  topic: SystemMessage;
   stream: StreamEvent;
   revocation: Revocation;
 }

@@ -24,6 +24,7 @@ let llm: LlmServer;
 let server: TestServer;
 const tokens = new Map<Column, string>();
 const clients = new Map<Column, TestClient>();
+const bystanders: TestClient[] = [];
 
 beforeAll(async () => {
   llm = await startLlmServer();
@@ -43,24 +44,32 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const client of clients.values()) client.close();
+  for (const client of [...clients.values(), ...bystanders]) client.close();
   await server.stop();
   await llm.close();
 });
 
 /** A conversation of its own for each try, so that none finds what another has left. */
-async function setScene(column: Column, { stream }: PolicyCall): Promise<Scene> {
+async function setScene(column: Column, { stream, connection }: PolicyCall): Promise<Scene> {
   const conversationId = randomUUID();
   const path = `/api/conversations/${conversationId}`;
   await http(server.url, 'POST /api/conversations', { userId: 'owner', body: { id: conversationId } });
   for (const userId of ['member', BYSTANDER]) {
     await http(server.url, `PUT ${path}/members/${userId}`, { userId: 'owner' });
   }
-  const scene = { conversationId, streamId: '', userId: BYSTANDER, token: tokens.get(column) ?? '' };
+  const token = tokens.get(column) ?? '';
+  const scene = { conversationId, streamId: '', userId: BYSTANDER, connectionId: '', token };
+  if (connection) return { ...scene, connectionId: await connectBystander() };
   if (!stream) return scene;
   const body = { clientMessageId: 'q1', content: 'Why?' };
   const sent = await http(server.url, `POST ${path}/messages`, { userId: BYSTANDER, body });
   return { ...scene, streamId: ((await sent.json()) as SendAnswer).streamId as string };
+}
+
+async function connectBystander(): Promise<string> {
+  const client = await TestClient.connect(server.url, BYSTANDER);
+  bystanders.push(client);
+  return client.socket.id as string;
 }
 
 /** `yes`, or the code of the refusal. */
@@ -79,7 +88,9 @@ async function request(name: string, { payload, query = '' }: PolicyCall, scene:
   const path = route
     .replace(/:(id|conversationId)\b/, scene.conversationId)
     .replace(':streamId', scene.streamId)
-    .replace(':userId', scene.userId);
+    .replace(':userId', scene.userId)
+    .replace(':connectionId', scene.connectionId)
+    .replace(':topic', 'news');
   const headers = {
     ...(scene.token && { authorization: `Bearer ${scene.token}` }),
     ...(payload && { 'content-type': 'application/json' }),

@@ -16,6 +16,13 @@ const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
   'message:history': true,
   'stream:pause': true,
   'stream:resume': true,
+  'typing:start': true,
+  'typing:stop': true,
+  'presence:update': true,
+  'presence:watch': true,
+  'presence:unwatch': true,
+  'topic:subscribe': true,
+  'topic:unsubscribe': true,
   'stream:cancel': true,
   ping: true,
 };
@@ -31,6 +38,8 @@ const SERVER_EVENTS: Record<keyof ServerEvents, true> = {
   'stream:started': true,
   'stream:chunk': true,
   'stream:status': true,
+  'typing:update': true,
+  'presence:update': true,
   'system:message': true,
 };
 const EVENTS = Object.keys({ ...CLIENT_EVENTS, ...SERVER_EVENTS });
@@ -89,8 +98,12 @@ describe('docs/protocol.md', async () => {
     expect(listed.map(([code]) => code?.replaceAll('`', ''))).toEqual(Object.keys(ERROR_RULES));
   });
 
-  test.each(EVENTS)('has a section for %s', (event) => {
-    expect(headings.filter((heading) => heading.replace(/^[\d.]+ /, '') === event)).toHaveLength(1);
+  test.each([
+    ...Object.keys(CLIENT_EVENTS).map((event) => [event, '4.2.'] as const),
+    ...Object.keys(SERVER_EVENTS).map((event) => [event, '4.3.'] as const),
+  ])('has one section for %s in %s', (event, section) => {
+    const sections = headings.filter((heading) => heading.startsWith(section));
+    expect(sections.filter((heading) => heading.replace(/^[\d.]+ /, '') === event)).toHaveLength(1);
   });
 
   test('has a section for no event that does not exist', () => {
@@ -119,6 +132,13 @@ describe('docs/protocol.md', async () => {
       `${LIMITS.pageMessages}, default ${LIMITS.defaultPageMessages}`,
     );
     expect(limits.get('items in one `queue:deliver`')).toBe(String(LIMITS.deliverItems));
+    expect(limits.get('conversations joined on one connection')).toBe(String(LIMITS.joinedConversations));
+    expect(limits.get('users watched on one connection')).toBe(String(LIMITS.watchedUsers));
+    expect(limits.get('topics subscribed to on one connection')).toBe(String(LIMITS.topics));
+    expect(limits.get('name of a topic')).toBe(`${LIMITS.topicChars} characters`);
+    expect(limits.get("time between announcements of one's typing")).toBe(
+      `${LIMITS.typingAnnounceMs / 1000} seconds`,
+    );
     expect(limits.get('time until a request is answered with `timeout`')).toBe(
       `${LIMITS.requestTimeoutMs / 1000} seconds`,
     );

@@ -6,19 +6,24 @@ export interface Scene {
   streamId: string;
   /** The bystander. */
   userId: string;
+  /** One of the bystander's connections. */
+  connectionId: string;
   /** The caller's own. */
   token: string;
 }
 
-/** Payload of an event or body of a route; `stream` where a running one is needed. */
+/** Payload of an event or body of a route; `stream` where a running one is needed, `connection` where an open one is. */
 export interface PolicyCall {
   stream?: true;
+  connection?: true;
   payload?: (scene: Scene) => object;
   query?: string;
 }
 
 const conversation = ({ conversationId }: Scene): object => ({ conversationId });
 const stream = { stream: true, payload: ({ streamId }: Scene) => ({ streamId }) } as const;
+const user = ({ userId }: Scene): object => ({ userIds: [userId] });
+const topics = { payload: () => ({ topics: ['news'] }) };
 const message = { clientMessageId: 'c1', content: 'Hello.', respond: false };
 const ask = ({ conversationId }: Scene): object => ({ conversationId, message: 'Why?' });
 
@@ -34,6 +39,13 @@ export const POLICY_CALLS: Readonly<Record<string, PolicyCall>> = {
   'stream:resume': stream,
   'stream:cancel': stream,
   'stream:recover': { stream: true, payload: ({ streamId }) => ({ streamId, fromSequence: 0 }) },
+  'typing:start': { payload: conversation },
+  'typing:stop': { payload: conversation },
+  'presence:update': { payload: () => ({ status: 'busy' }) },
+  'presence:watch': { payload: user },
+  'presence:unwatch': { payload: user },
+  'topic:subscribe': topics,
+  'topic:unsubscribe': topics,
   ping: {},
   'POST /api/auth/guest': {},
   'POST /api/auth/ticket': stream,
@@ -62,6 +74,14 @@ export const POLICY_CALLS: Readonly<Record<string, PolicyCall>> = {
   'GET /api/ws/queue/:userId': {},
   'DELETE /api/ws/queue/:userId': {},
   'POST /api/ws/users/:userId/messages': { payload: () => ({ content: 'Hello.' }) },
+  'GET /api/ws/presence/online': {},
+  'GET /api/ws/presence/:userId': {},
+  'GET /api/ws/typing/:conversationId': {},
+  'GET /api/ws/connections/:userId': {},
+  'GET /api/ws/connections/conversation/:conversationId': {},
+  'DELETE /api/ws/connections/:connectionId': { connection: true },
+  'POST /api/ws/topics/:topic/messages': { payload: () => ({ content: 'Hello.' }) },
+  'GET /api/ws/stats': {},
   'GET /api/ws/health': {},
   'GET /api/ws/health/live': {},
   'GET /api/ws/health/ready': {},

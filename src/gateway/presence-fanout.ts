@@ -1,0 +1,71 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Server } from 'socket.io';
+import { AcquaintancesStore, type Pair } from '../presence/acquaintances.store.js';
+import { Relay } from '../relay/relay.js';
+import type { PresenceEvent } from '../relay/topics.js';
+import type { Connection } from './connection.js';
+import { conversationRoom, userRoom } from './room.js';
+import { Rooms } from './rooms.js';
+import { Watches } from './watches.js';
+
+/**
+ * Brings changes of presence to this node's connections: to who joined a conversation of the user, to who watches it and
+ * still may, and to the user's own. One emit for each change, so nobody hears it twice (Socket.IO joins the rooms).
+ */
+@Injectable()
+export class PresenceFanOut {
+  private readonly logger = new Logger(PresenceFanOut.name);
+  private waiting: PresenceEvent[] = [];
+  private busy = false;
+  private server: Server;
+
+  constructor(
+    private readonly relay: Relay,
+    private readonly rooms: Rooms,
+    private readonly watches: Watches,
+    private readonly acquaintances: AcquaintancesStore,
+  ) {}
+
+  attach(server: Server): void {
+    this.server = server;
+    this.relay.subscribe('presence', 'all', (event) => {
+      this.waiting.push(event);
+      if (!this.busy) void this.drain();
+    });
+  }
+
+  /** In order, and within one turn while nobody has to be asked. */
+  private async drain(): Promise<void> {
+    this.busy = true;
+    while (this.waiting.length > 0) {
+      const batch = this.waiting;
+      this.waiting = [];
+      const watched = batch.some(({ presence }) => this.watches.of(presence.userId));
+      const watchers = watched ? await this.watchersOf(batch) : [];
+      batch.forEach((event, index) => this.show(event, watchers[index] ?? []));
+    }
+    this.busy = false;
+  }
+
+  /** For each event the connections that watch its user and still share a conversation with it (P10). */
+  private async watchersOf(batch: readonly PresenceEvent[]): Promise<Connection[][]> {
+    const watchers = batch.map(({ presence }) => [...(this.watches.of(presence.userId) ?? [])]);
+    const pairs = watchers.flatMap((some, index) =>
+      some.map((watcher): Pair => [watcher.userId, (batch[index] as PresenceEvent).presence.userId]),
+    );
+    try {
+      const mayKnow = await this.acquaintances.share(pairs);
+      let position = 0;
+      return watchers.map((some) => some.filter(() => mayKnow[position++]));
+    } catch (error) {
+      this.logger.warn(`watchers were not told of ${batch.length} changes: ${String(error)}`);
+      return [];
+    }
+  }
+
+  private show({ presence, conversationIds, origin }: PresenceEvent, watchers: readonly Connection[]): void {
+    const rooms = conversationIds.filter((id) => this.rooms.has(id)).map(conversationRoom);
+    const audience = this.server.to([...rooms, userRoom(presence.userId), ...watchers.map(({ id }) => id)]);
+    (origin === undefined ? audience : audience.except(origin)).emit('presence:update', presence);
+  }
+}

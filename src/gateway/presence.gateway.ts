@@ -1,0 +1,101 @@
+import { UseFilters } from '@nestjs/common';
+import {
+  ConnectedSocket,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+} from '@nestjs/websockets';
+import type { Server, Socket } from 'socket.io';
+import { ConversationDto } from '../conversations/conversations.dto.js';
+import { PresenceDto, WatchDto } from '../presence/presence.dto.js';
+import { PresenceService } from '../presence/presence.service.js';
+import type { Presence } from '../protocol/index.js';
+import { TopicsDto } from '../topics/topics.dto.js';
+import type { Connection } from './connection.js';
+import { Liveness } from './liveness.js';
+import { ReplyFilter } from './reply.filter.js';
+import { TopicRooms } from './topic-rooms.js';
+import { TypingAccess } from './typing-access.js';
+import { Watches } from './watches.js';
+
+/** The client's events about who is there: presence, typing and topics, one line each. */
+@WebSocketGateway()
+@UseFilters(ReplyFilter)
+export class PresenceGateway
+  implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
+{
+  constructor(
+    private readonly liveness: Liveness,
+    private readonly presence: PresenceService,
+    private readonly watches: Watches,
+    private readonly typing: TypingAccess,
+    private readonly topics: TopicRooms,
+  ) {}
+
+  afterInit(server: Server): void {
+    this.liveness.attach(server);
+    this.topics.attach(server);
+  }
+
+  handleConnection(socket: Socket): void {
+    this.liveness.connected(socket.data as Connection);
+  }
+
+  handleDisconnect(socket: Socket): void {
+    const connection = socket.data as Connection;
+    this.liveness.disconnected(connection);
+    this.watches.forget(connection);
+    this.topics.forget(connection);
+  }
+
+  @SubscribeMessage('presence:update')
+  update(@ConnectedSocket() socket: Socket, @MessageBody() payload: PresenceDto): Promise<void> {
+    const { userId, id } = socket.data as Connection;
+    return this.presence.choose(userId, payload, id);
+  }
+
+  @SubscribeMessage('presence:watch')
+  async watch(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { userIds }: WatchDto,
+  ): Promise<{ presence: Presence[] }> {
+    return { presence: await this.watches.watch(socket.data as Connection, userIds) };
+  }
+
+  @SubscribeMessage('presence:unwatch')
+  async unwatch(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { userIds }: WatchDto,
+  ): Promise<{ presence: Presence[] }> {
+    return { presence: await this.watches.unwatch(socket.data as Connection, userIds) };
+  }
+
+  @SubscribeMessage('typing:start')
+  startTyping(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { conversationId }: ConversationDto,
+  ): Promise<void> {
+    return this.typing.start(socket.data as Connection, conversationId);
+  }
+
+  @SubscribeMessage('typing:stop')
+  stopTyping(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() { conversationId }: ConversationDto,
+  ): Promise<void> {
+    return this.typing.stop(socket.data as Connection, conversationId);
+  }
+
+  @SubscribeMessage('topic:subscribe')
+  subscribe(@ConnectedSocket() socket: Socket, @MessageBody() { topics }: TopicsDto): { topics: string[] } {
+    return { topics: this.topics.subscribe(socket.data as Connection, topics) };
+  }
+
+  @SubscribeMessage('topic:unsubscribe')
+  unsubscribe(@ConnectedSocket() socket: Socket, @MessageBody() { topics }: TopicsDto): { topics: string[] } {
+    return { topics: this.topics.unsubscribe(socket.data as Connection, topics) };
+  }
+}

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Presence } from '../protocol/index.js';
+import { Relay } from '../relay/relay.js';
+import { AcquaintancesStore } from './acquaintances.store.js';
+
+interface Announcement {
+  presence: Presence;
+  /** Connection that caused the change. */
+  origin?: string | undefined;
+}
+
+const BATCH = 200;
+const RETRY_MS = 500;
+/** Only while the database is away does so much wait; then the oldest changes are given up. */
+const MAX_WAITING = 10_000;
+
+/**
+ * Tells the nodes of changes, in order and each once, with the conversations whose members it concerns. What a change
+ * costs is one share in a query and one event to each node, however many connections there are.
+ */
+@Injectable()
+export class PresenceAnnouncer {
+  private readonly logger = new Logger(PresenceAnnouncer.name);
+  private waiting: Announcement[] = [];
+  private running = false;
+  private closed = false;
+
+  constructor(
+    private readonly relay: Relay,
+    private readonly acquaintances: AcquaintancesStore,
+  ) {}
+
+  announce(announcement: Announcement): void {
+    this.waiting.push(announcement);
+    if (this.waiting.length > MAX_WAITING) this.waiting.shift();
+    if (!this.running) void this.run();
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.waiting.length > 0 && !this.closed) {
+      const batch = this.waiting.slice(0, BATCH);
+      try {
+        await this.publish(batch);
+        this.waiting = this.waiting.slice(batch.length);
+      } catch (error) {
+        this.logger.warn(`${this.waiting.length} changes of presence wait: ${String(error)}`);
+        await delay(RETRY_MS);
+      }
+    }
+    this.running = false;
+  }
+
+  private async publish(batch: readonly Announcement[]): Promise<void> {
+    const userIds = [...new Set(batch.map(({ presence }) => presence.userId))];
+    const conversations = await this.acquaintances.conversationsOf(userIds);
+    for (const { presence, origin } of batch) {
+      const conversationIds = conversations.get(presence.userId) ?? [];
+      this.relay.publish('presence', 'all', { presence, conversationIds, ...(origin && { origin }) });
+    }
+  }
+}

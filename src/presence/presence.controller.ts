@@ -1,0 +1,40 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain-error.js';
+import { UserIdPipe } from '../common/id.pipes.js';
+import type { Presence } from '../protocol/index.js';
+import { OnlineQueryDto } from './presence.dto.js';
+import { PresenceService } from './presence.service.js';
+
+@ApiTags('presence')
+@ApiBearerAuth()
+@Controller('ws/presence')
+export class PresenceController {
+  constructor(private readonly presence: PresenceService) {}
+
+  @Get('online')
+  @ApiOperation({ summary: 'Everybody who is not offline, by user id; admins' })
+  async online(
+    @CurrentPrincipal() principal: Principal,
+    @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
+  ): Promise<{ items: Presence[]; nextCursor?: string }> {
+    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may see who is online.');
+    const found = await this.presence.present(cursor, limit + 1);
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    return { items, ...(found.length > limit && last && { nextCursor: last.userId }) };
+  }
+
+  @Get(':userId')
+  @ApiOperation({
+    summary: 'Whether a user is there: yourself, or somebody who shares a conversation with you',
+  })
+  show(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+  ): Promise<Presence> {
+    return this.presence.seenBy(principal, userId);
+  }
+}

@@ -1,0 +1,37 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsIn } from 'class-validator';
+import { AreUserIds, IsMetadata, IsUserId, IsWhole, Optional } from '../common/validation.js';
+import { LIMITS, type PresencePayload, type PresenceStatus } from '../protocol/index.js';
+
+const STATUSES: PresenceStatus[] = ['online', 'away', 'busy', 'offline'];
+
+/** Payload of `presence:update`. */
+export class PresenceDto implements PresencePayload {
+  @IsIn(STATUSES)
+  status: PresenceStatus;
+
+  @Optional()
+  @IsMetadata()
+  metadata?: Record<string, unknown>;
+}
+
+/** Payload of `presence:watch` and `presence:unwatch`. */
+export class WatchDto {
+  @AreUserIds(LIMITS.watchedUsers)
+  userIds: string[];
+}
+
+/** Query of `GET /api/ws/presence/online`. */
+export class OnlineQueryDto {
+  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
+  @Optional()
+  @Type(() => Number)
+  @IsWhole(1, LIMITS.pageMessages)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @Optional()
+  @IsUserId()
+  cursor?: string;
+}

@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { Clock, SystemClock } from '../common/clock.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { AcquaintancesStore } from './acquaintances.store.js';
+import { LastSeen } from './last-seen.js';
+import { LastSeenStore } from './last-seen.store.js';
+import { MemoryPresenceLeases } from './memory-presence-leases.js';
+import { PresenceAnnouncer } from './presence-announcer.js';
+import { PresenceKeeper } from './presence-keeper.js';
+import { PresenceLeases } from './presence-leases.js';
+import { PresenceController } from './presence.controller.js';
+import { PresenceService } from './presence.service.js';
+
+function memoryLeases(config: Config, clock: Clock): PresenceLeases {
+  const rules = {
+    awayAfterMs: config.PRESENCE_AWAY_AFTER_MS,
+    leaveGraceMs: config.PRESENCE_LEAVE_GRACE_MS,
+    leaseMs: config.PRESENCE_LEASE_MS,
+  };
+  return new MemoryPresenceLeases(rules, clock);
+}
+
+/** Who is there. */
+@Module({
+  controllers: [PresenceController],
+  providers: [
+    { provide: Clock, useClass: SystemClock },
+    { provide: PresenceLeases, useFactory: memoryLeases, inject: [CONFIG, Clock] },
+    AcquaintancesStore,
+    LastSeenStore,
+    LastSeen,
+    PresenceAnnouncer,
+    PresenceService,
+    PresenceKeeper,
+  ],
+  exports: [PresenceService, PresenceLeases, AcquaintancesStore],
+})
+export class PresenceModule {}

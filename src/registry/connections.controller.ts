@@ -1,0 +1,101 @@
+import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { notFound } from '../common/domain-error.js';
+import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import { ConversationsService } from '../conversations/conversations.service.js';
+import { PresenceService } from '../presence/presence.service.js';
+import type { ConnectionInfo } from '../protocol/index.js';
+import { Relay } from '../relay/relay.js';
+import { ConnectionRegistry, type RegisteredConnection } from './connection-registry.js';
+import { ConnectionsQueryDto } from './registry.dto.js';
+
+interface ConnectionPage {
+  items: ConnectionInfo[];
+  nextCursor?: string;
+}
+
+@ApiTags('connections')
+@ApiBearerAuth()
+@Controller('ws/connections')
+export class ConnectionsController {
+  constructor(
+    private readonly registry: ConnectionRegistry,
+    private readonly conversations: ConversationsService,
+    private readonly presence: PresenceService,
+    private readonly relay: Relay,
+  ) {}
+
+  @Get(':userId')
+  @ApiOperation({ summary: "A user's connections; oneself or an admin" })
+  async ofUser(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<ConnectionPage> {
+    if (principal.userId !== userId && !principal.isAdmin) throw notFound();
+    const found = await this.registry.ofUser(userId, { after: cursor, limit: limit + 1 });
+    return toPage(found, limit, (connection) => toInfo(connection, true));
+  }
+
+  @Get('conversation/:conversationId')
+  @ApiOperation({
+    summary: 'Connections that have joined a conversation; members',
+    description:
+      'Without address and user agent of others, and without others who are invisible; not for admins.',
+  })
+  async ofConversation(
+    @CurrentPrincipal() principal: Principal,
+    @Param('conversationId', ConversationIdPipe) conversationId: string,
+    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<ConnectionPage> {
+    if (!principal.isAdmin) await this.conversations.require(conversationId, principal.userId);
+    const found = await this.registry.ofConversation(conversationId, { after: cursor, limit: limit + 1 });
+    const seesAll = ({ userId }: RegisteredConnection) => principal.isAdmin || userId === principal.userId;
+    const hidden = await this.invisible(found.filter((connection) => !seesAll(connection)));
+    const page = toPage(found, limit, (connection) => toInfo(connection, seesAll(connection)));
+    return { ...page, items: page.items.filter(({ userId }) => !hidden.has(userId)) };
+  }
+
+  @Delete(':connectionId')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Close a connection; its user or an admin' })
+  async close(
+    @CurrentPrincipal() principal: Principal,
+    @Param('connectionId') connectionId: string,
+  ): Promise<void> {
+    const found = await this.registry.find(connectionId);
+    if (!found || (found.userId !== principal.userId && !principal.isAdmin)) throw notFound();
+    this.relay.publish('user', found.userId, { type: 'close', connectionId });
+  }
+
+  /** Those among the users of these connections who do not want to be seen. */
+  private async invisible(connections: readonly RegisteredConnection[]): Promise<Set<string>> {
+    const userIds = [...new Set(connections.map(({ userId }) => userId))];
+    const states = await this.presence.of(userIds);
+    return new Set(states.filter(({ status }) => status === 'offline').map(({ userId }) => userId));
+  }
+}
+
+function toPage(
+  found: readonly RegisteredConnection[],
+  limit: number,
+  show: (connection: RegisteredConnection) => ConnectionInfo,
+): ConnectionPage {
+  const items = found.slice(0, limit).map(show);
+  const last = items.at(-1);
+  return { items, ...(found.length > limit && last && { nextCursor: last.connectionId }) };
+}
+
+function toInfo(connection: RegisteredConnection, whole: boolean): ConnectionInfo {
+  const { connectionId, userId, deviceId, transport, connectedAt, lastActivityAt } = connection;
+  const { address, userAgent } = connection;
+  return {
+    ...{ connectionId, userId, deviceId, transport },
+    connectedAt: new Date(connectedAt).toISOString(),
+    lastActivityAt: new Date(lastActivityAt).toISOString(),
+    ...(whole && address !== undefined && { address }),
+    ...(whole && userAgent !== undefined && { userAgent }),
+  };
+}

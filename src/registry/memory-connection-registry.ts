@@ -1,0 +1,141 @@
+import type { Clock } from '../common/clock.js';
+import { DueTimes } from '../common/due-times.js';
+import {
+  ConnectionRegistry,
+  type Page,
+  type RegisteredConnection,
+  type RegistryFigures,
+} from './connection-registry.js';
+
+interface Entry {
+  connection: RegisteredConnection;
+  conversations: Set<string>;
+}
+
+const SLOT_MS = 1000;
+
+/** The registry of a single node. Each call changes everything at once, before its promise is made. */
+export class MemoryConnectionRegistry extends ConnectionRegistry {
+  private readonly entries = new Map<string, Entry>();
+  private readonly byUser = new Map<string, Set<string>>();
+  private readonly byConversation = new Map<string, Set<string>>();
+  private readonly leases: DueTimes<string>;
+
+  constructor(
+    private readonly leaseMs: number,
+    private readonly clock: Clock,
+  ) {
+    super();
+    this.leases = new DueTimes(Math.min(SLOT_MS, leaseMs / 4));
+  }
+
+  /** How much is kept: all 0 when nobody is connected. */
+  get size(): { connections: number; users: number; conversations: number; leases: number } {
+    const { entries, byUser, byConversation, leases } = this;
+    return {
+      connections: entries.size,
+      users: byUser.size,
+      conversations: byConversation.size,
+      leases: leases.size,
+    };
+  }
+
+  override add(connection: RegisteredConnection): Promise<void> {
+    const { connectionId, userId } = connection;
+    this.entries.set(connectionId, { connection: { ...connection }, conversations: new Set() });
+    addTo(this.byUser, userId, connectionId);
+    this.leases.set(connectionId, this.clock.now() + this.leaseMs);
+    return Promise.resolve();
+  }
+
+  override update(connectionId: string, changes: Partial<RegisteredConnection>): Promise<void> {
+    const entry = this.entries.get(connectionId);
+    if (entry) Object.assign(entry.connection, changes);
+    return Promise.resolve();
+  }
+
+  override join(connectionId: string, conversationId: string): Promise<void> {
+    const entry = this.entries.get(connectionId);
+    if (entry) {
+      entry.conversations.add(conversationId);
+      addTo(this.byConversation, conversationId, connectionId);
+    }
+    return Promise.resolve();
+  }
+
+  override leave(connectionId: string, conversationId: string): Promise<void> {
+    if (this.entries.get(connectionId)?.conversations.delete(conversationId)) {
+      deleteFrom(this.byConversation, conversationId, connectionId);
+    }
+    return Promise.resolve();
+  }
+
+  override remove(connectionId: string): Promise<void> {
+    const entry = this.entries.get(connectionId);
+    if (!entry) return Promise.resolve();
+    this.entries.delete(connectionId);
+    this.leases.delete(connectionId);
+    deleteFrom(this.byUser, entry.connection.userId, connectionId);
+    for (const conversationId of entry.conversations)
+      deleteFrom(this.byConversation, conversationId, connectionId);
+    return Promise.resolve();
+  }
+
+  override renew(connectionIds: readonly string[]): Promise<string[]> {
+    this.dropExpired();
+    const missing = connectionIds.filter((connectionId) => !this.entries.has(connectionId));
+    const until = this.clock.now() + this.leaseMs;
+    for (const connectionId of connectionIds) {
+      if (this.entries.has(connectionId)) this.leases.set(connectionId, until);
+    }
+    return Promise.resolve(missing);
+  }
+
+  override find(connectionId: string): Promise<RegisteredConnection | null> {
+    this.dropExpired();
+    return Promise.resolve(this.entries.get(connectionId)?.connection ?? null);
+  }
+
+  override ofUser(userId: string, page: Page): Promise<RegisteredConnection[]> {
+    this.dropExpired();
+    return Promise.resolve(this.page(this.byUser.get(userId), page));
+  }
+
+  override ofConversation(conversationId: string, page: Page): Promise<RegisteredConnection[]> {
+    this.dropExpired();
+    return Promise.resolve(this.page(this.byConversation.get(conversationId), page));
+  }
+
+  override figures(nodeId?: string): Promise<RegistryFigures> {
+    this.dropExpired();
+    const all = [...this.entries.values()];
+    const counted = nodeId === undefined ? all : all.filter(({ connection }) => connection.nodeId === nodeId);
+    return Promise.resolve({
+      totalConnections: counted.length,
+      authenticatedConnections: counted.filter(({ connection }) => connection.authenticated).length,
+      uniqueUsers: new Set(counted.map(({ connection }) => connection.userId)).size,
+      activeConversations: new Set(counted.flatMap(({ conversations }) => [...conversations])).size,
+    });
+  }
+
+  private page(ids: Iterable<string> = [], { after, limit }: Page): RegisteredConnection[] {
+    const sorted = [...ids].filter((id) => id > after).toSorted();
+    return sorted.slice(0, limit).map((id) => (this.entries.get(id) as Entry).connection);
+  }
+
+  private dropExpired(): void {
+    for (const connectionId of this.leases.take(this.clock.now())) void this.remove(connectionId);
+  }
+}
+
+function addTo(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+function deleteFrom(sets: Map<string, Set<string>>, key: string, value: string): void {
+  const set = sets.get(key);
+  set?.delete(value);
+  if (set?.size === 0) sets.delete(key);
+}

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { NodeIdentity } from '../common/node-identity.js';
+import { PresenceService } from '../presence/presence.service.js';
+import { ConnectionRegistry, type RegistryFigures } from '../registry/connection-registry.js';
+import { TypingService } from '../typing/typing.service.js';
+import { QueueFiguresStore, type QueueFigures } from './queue-figures.store.js';
+
+/** The answer of `GET /api/ws/stats`: figures of all nodes, and those of the one that answers. */
+export interface Stats extends RegistryFigures {
+  typingUsers: number;
+  /** Users who are not offline, as others see them. */
+  onlineUsers: number;
+  queue: QueueFigures;
+  node: RegistryFigures & { id: string };
+}
+
+/** How many are there, and what they do. */
+@Injectable()
+export class StatsService {
+  constructor(
+    private readonly registry: ConnectionRegistry,
+    private readonly presence: PresenceService,
+    private readonly typing: TypingService,
+    private readonly queue: QueueFiguresStore,
+    private readonly node: NodeIdentity,
+  ) {}
+
+  async read(): Promise<Stats> {
+    const [all, here, typingUsers, onlineUsers, queue] = await Promise.all([
+      this.registry.figures(),
+      this.registry.figures(this.node.id),
+      this.typing.countUsers(),
+      this.presence.count(),
+      this.queue.read(),
+    ]);
+    return { ...all, typingUsers, onlineUsers, queue, node: { id: this.node.id, ...here } };
+  }
+}

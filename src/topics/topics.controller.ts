@@ -1,0 +1,29 @@
+import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain-error.js';
+import { TopicPipe } from '../common/id.pipes.js';
+import { SystemMessageDto } from '../queue/queue.dto.js';
+import { Relay } from '../relay/relay.js';
+
+@ApiTags('topics')
+@ApiBearerAuth()
+@Controller('ws/topics')
+export class TopicsController {
+  constructor(private readonly relay: Relay) {}
+
+  @Post(':topic/messages')
+  @HttpCode(200)
+  @ApiOperation({ summary: "A system message to a topic's subscribers, who are connected now; admins" })
+  publish(
+    @CurrentPrincipal() principal: Principal,
+    @Param('topic', TopicPipe) topic: string,
+    @Body() { content, metadata }: SystemMessageDto,
+  ): { published: true } {
+    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may send system messages.');
+    const createdAt = new Date().toISOString();
+    this.relay.publish('topic', topic, { topic, content, ...(metadata && { metadata }), createdAt });
+    return { published: true };
+  }
+}

@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { Clock, SystemClock } from '../common/clock.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { MemoryTypingIndicators } from './memory-typing-indicators.js';
+import { TypingIndicators } from './typing-indicators.js';
+import { TypingService } from './typing.service.js';
+
+/** Who is typing. */
+@Module({
+  providers: [
+    { provide: Clock, useClass: SystemClock },
+    {
+      provide: TypingIndicators,
+      useFactory: (config: Config, clock: Clock) =>
+        new MemoryTypingIndicators(config.TYPING_TIMEOUT_MS, clock),
+      inject: [CONFIG, Clock],
+    },
+    TypingService,
+  ],
+  exports: [TypingService, TypingIndicators],
+})
+export class TypingModule {}
