@@ -10,7 +10,11 @@ export interface PauseState {
 export class PauseGate {
   private readonly changes = new EventEmitter();
 
-  constructor(private state: PauseState) {}
+  /** @param changed is called at each pause and resume that is heard of, whoever heard it. */
+  constructor(
+    private state: PauseState,
+    private readonly changed: (paused: boolean) => void = () => {},
+  ) {}
 
   get paused(): boolean {
     return this.state.paused;
@@ -20,13 +24,12 @@ export class PauseGate {
     return this.state.version;
   }
 
-  /** Takes what was heard; false where that is nothing new, because it came late or twice. */
-  hear(state: PauseState): boolean {
-    if (state.version <= this.state.version) return false;
-    const changed = state.paused !== this.state.paused;
-    this.state = state;
+  /** Takes what was heard, unless that is old. */
+  hear(state: PauseState): void {
+    if (state.version <= this.state.version) return;
+    this.state = { paused: state.paused, version: state.version };
+    this.changed(state.paused);
     if (!state.paused) this.changes.emit('open');
-    return changed;
   }
 
   /** Resolves while the stream is not paused. Rejects when `signal` is aborted. */

@@ -65,9 +65,8 @@ export class StreamClaims {
   /** Cancels streams that stayed paused for too long after their owner had died. */
   async endOverduePauses(): Promise<void> {
     const overdue = await this.nodes.overduePauses(this.config.STREAM_MAX_PAUSE_MS);
-    for (const { id: streamId, version: pauseVersion, options } of overdue) {
-      const ending = { streamId, type: 'cancelled', reason: 'pause_timeout', pauseVersion } as const;
-      await this.ender.end({ ...ending, visible: options.visible });
+    for (const { id: streamId, version, options } of overdue) {
+      await this.ender.endPause({ streamId, version, visible: options.visible });
     }
   }
 

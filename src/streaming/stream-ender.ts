@@ -42,6 +42,18 @@ export class StreamEnder {
     }
   }
 
+  /**
+   * Cancels a stream whose pause, of this version, lasts too long; not one that was resumed in the last moment.
+   * @throws {DomainError} as {@link end}.
+   */
+  async endPause(
+    { streamId, version, visible }: { streamId: string; version: number; visible: boolean },
+    patienceMs = 0,
+  ): Promise<void> {
+    const ending = { streamId, visible, type: 'cancelled', reason: 'pause_timeout' } as const;
+    await this.end({ ...ending, pauseVersion: version }, patienceMs);
+  }
+
   private tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): void {
     const { conversationId, opening, chunk, status, lastSequence } = ended;
     this.metrics.end(status);

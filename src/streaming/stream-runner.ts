@@ -9,11 +9,12 @@ import { assertContinuable } from './continuation.js';
 import { PauseGate, type PauseState } from './pause-gate.js';
 import { promptBytes } from './prompt.js';
 import type { RunnerTools } from './runner-tools.js';
-import { Stopwatch } from './stopwatch.js';
 import type { StreamEnder } from './stream-ender.js';
 import type { StreamMeter } from './stream-metrics.js';
+import { openingOf, tellBeginning } from './stream-opening.js';
 import { tellStatus } from './stream-status.js';
-import { toState, type OwnedStream } from './stream.rows.js';
+import { StreamTime } from './stream-time.js';
+import type { OwnedStream } from './stream.rows.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
 
 /** The part of the configuration that a runner obeys. */
@@ -41,10 +42,9 @@ export class StreamRunner {
   private readonly chunker: Chunker;
   private readonly writer: StreamWriter;
   private readonly gate: PauseGate;
-  private readonly life: Stopwatch;
+  private readonly time: StreamTime;
   private readonly meter: StreamMeter;
   private due: NodeJS.Timeout | undefined;
-  private pauseEnd: NodeJS.Timeout | undefined;
   private cancelledFor: CancelReason | undefined;
   private stopped = false;
   private leaving = false;
@@ -57,8 +57,14 @@ export class StreamRunner {
   ) {
     const { chunkBytes, chunkDelayMs, visible } = row.options;
     this.chunker = new Chunker({ maxBytes: chunkBytes, maxDelayMs: chunkDelayMs });
-    this.gate = new PauseGate({ paused: row.status === 'paused', version: row.control_version });
-    this.life = new Stopwatch(limits.STREAM_TIMEOUT_MS - row.lived_ms, () => this.abort('timeout'));
+    const pause = { paused: row.status === 'paused', version: row.control_version };
+    this.gate = new PauseGate(pause, (paused) => this.time.follow(paused));
+    this.time = new StreamTime({
+      leftMs: limits.STREAM_TIMEOUT_MS - row.lived_ms,
+      maxPauseMs: limits.STREAM_MAX_PAUSE_MS,
+      onTimeout: () => this.abort('timeout'),
+      onPauseEnd: () => this.endPause(),
+    });
     this.meter = tools.metrics.begin(row.transport, row.epoch === 1);
     this.writer = new StreamWriter({
       streamId: row.id,
@@ -91,15 +97,14 @@ export class StreamRunner {
   /** Runs until the stream has ended, here or elsewhere, or was given up. Never rejects. */
   async run(): Promise<void> {
     const stopListening = this.tools.relay.subscribe('stream', this.row.id, (event) => this.hear(event));
-    this.keepTime();
+    this.time.follow(this.gate.paused);
     try {
       await this.produce();
     } catch (error) {
       await this.conclude(error).catch((fault: unknown) => this.giveUp(fault));
     } finally {
       clearTimeout(this.due);
-      clearTimeout(this.pauseEnd);
-      this.life.stop();
+      this.time.stop();
       this.meter.stop();
       stopListening();
       this.writer.stop();
@@ -108,7 +113,7 @@ export class StreamRunner {
 
   /** Takes what the database says of the stream's pause. */
   obey(state: PauseState): void {
-    if (this.gate.hear(state)) this.keepTime();
+    this.gate.hear(state);
   }
 
   /** The stream is not this node's any more, or has ended: stops at once and writes nothing more. */
@@ -137,37 +142,18 @@ export class StreamRunner {
     this.aborting.abort(error);
   }
 
-  /** Paused time does not count towards the stream's life. */
-  private keepTime(): void {
-    clearTimeout(this.pauseEnd);
-    if (this.gate.paused) {
-      this.life.stop();
-      this.pauseEnd = setTimeout(() => this.endPause(), this.limits.STREAM_MAX_PAUSE_MS);
-    } else {
-      this.life.start();
-    }
-  }
-
-  /** Cancels the stream, unless it was resumed in the very last moment. */
   private endPause(): void {
     const { id: streamId, options } = this.row;
-    const ending = {
-      streamId,
-      type: 'cancelled',
-      reason: 'pause_timeout',
-      pauseVersion: this.gate.version,
-    } as const;
-    this.tools.ender
-      .end({ ...ending, visible: options.visible }, DATABASE_PATIENCE_MS)
-      .catch((error: unknown) => {
-        this.logger.warn(`the pause of stream ${streamId} was not ended, a sweep will: ${String(error)}`);
-      });
+    const pause = { streamId, version: this.gate.version, visible: options.visible };
+    this.tools.ender.endPause(pause, DATABASE_PATIENCE_MS).catch((error: unknown) => {
+      this.logger.error(`the pause of stream ${streamId} was not ended: ${String(error)}`);
+    });
   }
 
   private async produce(): Promise<void> {
     const { row, tools, provider } = this;
-    this.announce();
-    if (row.last_sequence < 0) this.add([this.opening()]);
+    tellBeginning(tools.relay, row);
+    if (row.last_sequence < 0) this.add([openingOf(row)]);
     const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
     assertContinuable({ row, provider, limits: this.limits, metrics: tools.metrics, continueFrom });
     const { conversation_id: conversationId, reply_to: question, options } = row;
@@ -188,24 +174,6 @@ export class StreamRunner {
     await this.tools.states.setPromptBytes(id, bytes).catch((error: unknown) => {
       this.logger.warn(`the prompt of stream ${id} was not noted: ${String(error)}`);
     });
-  }
-
-  private announce(): void {
-    const { row, tools } = this;
-    if (row.last_sequence >= 0) {
-      const { status, last_sequence: lastSequence } = row;
-      tellStatus(tools.relay, row, { status, lastSequence, reason: 'continued' });
-    } else if (row.options.visible) {
-      const stream = toState(row);
-      tools.relay.publish('conversation', row.conversation_id, { type: 'stream:started', stream });
-    }
-  }
-
-  private opening(): Draft {
-    const { id: streamId, conversation_id: conversationId, message_id: messageId } = this.row;
-    const { reply_to: replyTo, provider, model } = this.row;
-    const metadata = { streamId, conversationId, messageId, replyTo, provider, model };
-    return { type: 'metadata', content: '', metadata };
   }
 
   /** Reads the provider to its end, no faster than the log takes it; gives the usage it reported. */

@@ -24,7 +24,7 @@ const QUICK = { STREAM_LEASE_MS: '1000', STREAM_MAX_PER_USER: '1000', RATE_LIMIT
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 async function begin(env: Record<string, string>, databaseUrl?: string): Promise<TestServer> {
