@@ -13,7 +13,9 @@ export async function exclusively(
 ): Promise<boolean> {
   const session = dataSource.createQueryRunner();
   try {
-    const rows = (await session.query('select pg_try_advisory_lock($1) as mine', [lock])) as { mine: boolean }[];
+    const rows = (await session.query('select pg_try_advisory_lock($1) as mine', [lock])) as {
+      mine: boolean;
+    }[];
     if (!rows[0]?.mine) return false;
     try {
       await work();

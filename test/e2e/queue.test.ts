@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message, QueueItem, ServerEvents } from '../../src/protocol/index.js';
+import type { QueueItem, ServerEvents } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { http } from '../support/http.js';

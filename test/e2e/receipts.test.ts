@@ -40,10 +40,6 @@ async function connectAway(userId: string, deliver: Deliver, deviceId = 'phone')
   return TestClient.connect(server.url, userId, { acks: true, deviceId, on: { 'queue:deliver': deliver } });
 }
 
-function contents(items: QueueItem[]): string[] {
-  return items.map(({ message }) => message.content);
-}
-
 async function queueRows(userId: string): Promise<number> {
   return withClient(server.databaseUrl, async (client) => {
     const { rows } = await client.query<{ n: number }>(

@@ -3,7 +3,12 @@ import type { DataSource } from 'typeorm';
 import { newId } from '../../src/common/ids.js';
 import { NodeIdentity } from '../../src/common/node-identity.js';
 import { readConfig, type Config } from '../../src/config/config.js';
-import { AppendStore, type AppendItem, type AppendResult } from '../../src/conversations/append.store.js';
+import {
+  AppendStore,
+  type AnswerRequest,
+  type AppendItem,
+  type AppendResult,
+} from '../../src/conversations/append.store.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
 import { createDataSource } from '../../src/database/data-source.js';
@@ -55,10 +60,10 @@ function item(senderId: string, clientMessageId: string, fields: Partial<AppendI
 }
 
 function asking(senderId: string, clientMessageId: string): AppendItem {
-  const answer = {
+  const answer: AnswerRequest = {
     ...{ streamId: newId(), messageId: newId(), provider: 'guide', model: 'guide' },
     ...{ transport: 'websocket', options: {} },
-  } as const;
+  };
   return item(senderId, clientMessageId, { answer });
 }
 
