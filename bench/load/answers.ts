@@ -53,6 +53,8 @@ const DRAIN_MS = 10_000;
 
 const readers: Reader[] = [];
 let questions = 0;
+/** Where the lateness of tokens goes while it is measured. */
+let counting: Samples | undefined;
 
 async function gather({ url, name, clients }: AnswerCrowd): Promise<void> {
   const userIds = Array.from({ length: clients }, (_, index) => `${name}-${index}`);
@@ -101,7 +103,7 @@ async function ask(reader: Reader, model: string): Promise<Asked> {
 async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
   const cpu = process.cpuUsage();
   const end = nowMs() + seconds * 1000;
-  const counts = { inTime: 0, tokens: 0, events: 0, answers: 0, refused: 0, underWay: 0 };
+  const counts = { charsInTime: 0, chars: 0, events: 0, answers: 0, refused: 0, underWay: 0 };
   const begin = (reader: Reader): void => {
     counts.underWay += 1;
     ask(reader, model).catch(() => {
@@ -112,8 +114,8 @@ async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
   for (const reader of readers) {
     reader.onText = (text) => {
       counts.events += 1;
-      counts.tokens += text.length / TOKEN_CHARS;
-      if (nowMs() <= end) counts.inTime += text.length / TOKEN_CHARS;
+      counts.chars += text.length;
+      if (nowMs() <= end) counts.charsInTime += text.length;
     };
     reader.onEnd = (type) => {
       counts.underWay -= 1;
@@ -126,15 +128,18 @@ async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
   await delay(end - nowMs());
   await until(() => counts.underWay === 0);
   const { user, system } = process.cpuUsage(cpu);
-  const { tokens, events, answers } = counts;
+  const { events, answers } = counts;
+  const tokens = counts.chars / TOKEN_CHARS;
+  const perSecond = counts.charsInTime / TOKEN_CHARS / seconds;
   const refused = counts.refused + counts.underWay;
-  return { perSecond: counts.inTime / seconds, tokens, events, answers, refused, cpuUs: user + system };
+  return { perSecond, tokens, events, answers, refused, cpuUs: user + system };
 }
 
 /** Everybody asks for an answer that goes on without end; spread over `overMs`. */
 async function startAll({ model, overMs }: { model: string; overMs: number }): Promise<void> {
   const end = nowMs() + overMs;
   for (const [index, reader] of readers.entries()) {
+    reader.onText = tokenClock();
     // A server that cannot keep up acks late: what it does not deliver shows in the tokens.
     ask(reader, model).catch((error: unknown) => console.error(String(error)));
     const due = end - overMs * (1 - (index + 1) / readers.length);
@@ -142,20 +147,27 @@ async function startAll({ model, overMs }: { model: string; overMs: number }): P
   }
 }
 
+/** Counts how late tokens are. A chunk may end within a token: the rest comes with the next one. */
+function tokenClock(): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const now = nowUs();
+    const joined = rest + text;
+    const whole = joined.length - (joined.length % TOKEN_CHARS);
+    for (let at = 0; at < whole; at += TOKEN_CHARS) {
+      counting?.add((now - Number.parseInt(joined.slice(at, at + TOKEN_CHARS), 36)) / 1000);
+    }
+    rest = joined.slice(whole);
+  };
+}
+
 /** How late each token arrives that comes within the time. */
 async function lateness({ seconds }: { seconds: number }): Promise<LatenessResult> {
   const cpu = process.cpuUsage();
   const samples = new Samples();
-  for (const reader of readers) {
-    reader.onText = (text) => {
-      const now = nowUs();
-      for (let at = 0; at < text.length; at += TOKEN_CHARS) {
-        samples.add((now - Number.parseInt(text.slice(at, at + TOKEN_CHARS), 36)) / 1000);
-      }
-    };
-  }
+  counting = samples;
   await delay(seconds * 1000);
-  for (const reader of readers) reader.onText = undefined;
+  counting = undefined;
   const { user, system } = process.cpuUsage(cpu);
   const tokens = samples.size;
   return { perSecond: tokens / seconds, tokens, latenessMs: samples.take(), cpuUs: user + system };

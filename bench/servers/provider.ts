@@ -17,6 +17,8 @@ interface Paced {
 }
 
 const TICK_MS = 2;
+/** Longer than any scenario: a connection that is closed while it is taken again would be a fault of its own. */
+const KEEP_ALIVE_MS = 600_000;
 /** A reader that is so far behind misses tokens, which shows in what is offered. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 const FRAME = { before: frameBefore(), after: '"},"finish_reason":null}]}\n\n' };
@@ -47,7 +49,7 @@ function floodOf(tokens: number): string {
   return flood;
 }
 
-const http = createServer((request, response) => {
+const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
   void readBody(request).then(({ model, messages }) => {
     const question = messages.at(-1)?.content;
     const asked = typeof question === 'string' ? question : (question?.[0]?.text ?? '');
