@@ -238,6 +238,9 @@ describe('A writer that shows first', () => {
     release();
     await writer.flushed();
     expect(shown.map(({ timestamp }) => timestamp)).toEqual(log.stored.map(({ at }) => at?.toISOString()));
+    log.loseTail(2);
+    await writer.restore();
+    expect(shown.map(({ timestamp }) => timestamp)).toEqual(log.stored.map(({ at }) => at?.toISOString()));
   });
 
   test('shows nothing of a paused stream, and afterwards all of it once and in order', async () => {
