@@ -11,18 +11,16 @@ import {
 import type { Server, Socket } from 'socket.io';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../conversations/conversations.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
-import type { ControlAnswer, JoinAnswer, MessagePage, RecoverAnswer, SendAnswer } from '../protocol/index.js';
+import type { JoinAnswer, MessagePage, SendAnswer } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
-import { SendDto, StreamDto } from '../streaming/streaming.dto.js';
-import { RecoverDto } from '../streaming/stream.dto.js';
+import { SendDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
-import { RecoveryService } from '../streaming/viewers/recovery.service.js';
 import type { Connection } from './connection.js';
 import { JoinService } from './join.service.js';
 import { ReplyFilter } from './reply.filter.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
 
-/** The client's events of protocol section 4, one line each: who, what, where it is done. So it knows all who do. */
+/** The client's events of protocol section 4, one line each: who, what, where it is done. */
 @WebSocketGateway()
 @UseFilters(ReplyFilter)
 export class ChatGateway
@@ -34,7 +32,6 @@ export class ChatGateway
     private readonly messages: MessagesService,
     private readonly streaming: StreamingService,
     private readonly acknowledger: Acknowledger,
-    private readonly recovery: RecoveryService,
   ) {}
 
   afterInit(server: Server): void {
@@ -80,26 +77,6 @@ export class ChatGateway
   @SubscribeMessage('message:history')
   history(@ConnectedSocket() socket: Socket, @MessageBody() payload: HistoryDto): Promise<MessagePage> {
     return this.messages.history((socket.data as Connection).principal, payload);
-  }
-
-  @SubscribeMessage('stream:pause')
-  pause(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.pause((socket.data as Connection).principal, streamId);
-  }
-
-  @SubscribeMessage('stream:resume')
-  resume(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.resume((socket.data as Connection).principal, streamId);
-  }
-
-  @SubscribeMessage('stream:cancel')
-  cancel(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.cancel((socket.data as Connection).principal, streamId);
-  }
-
-  @SubscribeMessage('stream:recover')
-  recover(@ConnectedSocket() socket: Socket, @MessageBody() payload: RecoverDto): Promise<RecoverAnswer> {
-    return this.recovery.recover((socket.data as Connection).principal, payload);
   }
 
   @SubscribeMessage('ping')

@@ -27,6 +27,7 @@ import { SocketLifecycle } from './socket-lifecycle.js';
 import { SocketViewers } from './socket-viewers.js';
 import { TopicRooms } from './topic-rooms.js';
 import { TypingAccess } from './typing-access.js';
+import { StreamGateway } from './stream.gateway.js';
 import { UserTopics } from './user-topics.js';
 import { Watches } from './watches.js';
 
@@ -46,6 +47,7 @@ import { Watches } from './watches.js';
   providers: [
     ChatGateway,
     AuthGateway,
+    StreamGateway,
     Expiry,
     PresenceGateway,
     Liveness,

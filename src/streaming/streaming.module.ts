@@ -41,6 +41,6 @@ import { StreamsStore } from './streams.store.js';
     StreamRunners,
     StreamingService,
   ],
-  exports: [StreamingService, StreamsStore, StreamRunners, ChunkLogStore, StreamMetrics],
+  exports: [StreamingService, StreamsStore, StreamRunners, StreamAccess, ChunkLogStore, StreamMetrics],
 })
 export class StreamingModule {}

@@ -24,6 +24,7 @@ const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
   'topic:subscribe': true,
   'topic:unsubscribe': true,
   'stream:cancel': true,
+  'stream:recover': true,
   ping: true,
 };
 const SERVER_EVENTS: Record<keyof ServerEvents, true> = {

@@ -139,6 +139,12 @@ export function answerOf(chunks: readonly Chunk[]): string {
   return text.join('');
 }
 
+interface JsonResponse<T> {
+  status: number;
+  body: T;
+  headers: Headers;
+}
+
 /** A user of the HTTP routes. */
 export class HttpUser {
   private constructor(
@@ -155,14 +161,15 @@ export class HttpUser {
     method: string,
     path: string,
     body?: object,
-  ): Promise<{ status: number; body: T; headers: Headers }> {
+  ): Promise<JsonResponse<T>> {
     const response = await fetch(this.url + path, {
       method,
       headers: { authorization: `Bearer ${this.token}`, ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, body: (text ? JSON.parse(text) : {}) as T, headers: response.headers };
+    const parsed = (text ? JSON.parse(text) : {}) as T;
+    return { status: response.status, body: parsed, headers: response.headers };
   }
 
   /** Creates a conversation of one's own. */

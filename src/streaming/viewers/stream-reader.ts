@@ -4,9 +4,9 @@ import { toDatabaseError } from '../../database/errors.js';
 import type { Chunk } from '../../protocol/index.js';
 import { Relay } from '../../relay/relay.js';
 import { ChunkLogStore } from '../chunk-log.store.js';
+import { StreamAccess } from '../stream-access.js';
 import { StreamMetrics } from '../stream-metrics.js';
 import type { StreamRow } from '../stream.rows.js';
-import { StreamingService } from '../streaming.service.js';
 import { follow, type ChunkSource } from './follow.js';
 
 /** What a viewer may hold of the log at once. */
@@ -25,7 +25,7 @@ export class StreamReader {
   constructor(
     private readonly log: ChunkLogStore,
     private readonly relay: Relay,
-    private readonly streaming: StreamingService,
+    private readonly access: StreamAccess,
     private readonly metrics: StreamMetrics,
   ) {}
 
@@ -67,7 +67,7 @@ export class StreamReader {
         this.relay.subscribe('conversation', conversationId, (event) => {
           if (event.type === 'stream:chunk' && event.chunk.streamId === streamId) onChunk(event.chunk);
         }),
-      check: async () => void (await this.streaming.readable(principal, streamId)),
+      check: async () => void (await this.access.readable(principal, streamId)),
       failed: (error) => this.bear(error, streamId),
     };
   }

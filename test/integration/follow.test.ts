@@ -1,0 +1,153 @@
+import type { Client } from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Principal } from '../../src/auth/principal.js';
+import { newId } from '../../src/common/ids.js';
+import { NodeIdentity } from '../../src/common/node-identity.js';
+import { readConfig } from '../../src/config/config.js';
+import { createDataSource } from '../../src/database/data-source.js';
+import { Lanes } from '../../src/database/lanes.js';
+import type { Chunk } from '../../src/protocol/index.js';
+import { MemoryRelay } from '../../src/relay/memory-relay.js';
+import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { StreamAccess } from '../../src/streaming/stream-access.js';
+import { StreamMetrics } from '../../src/streaming/stream-metrics.js';
+import { toChunk, type StreamRow } from '../../src/streaming/stream.rows.js';
+import { StreamsStore } from '../../src/streaming/streams.store.js';
+import { StreamReader } from '../../src/streaming/viewers/stream-reader.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { connectedClient } from '../support/locks.js';
+import { readLog } from '../support/stream-log.js';
+
+const QUIET = { info: () => {}, warn: () => {}, error: console.error };
+const ALICE: Principal = { userId: 'alice', roles: [], isAdmin: false, guest: false, expiresAt: Infinity };
+
+let database: TestDatabase;
+let dataSource: ReturnType<typeof createDataSource>;
+let lanes: Lanes;
+let client: Client;
+let log: ChunkLogStore;
+let streams: StreamsStore;
+let access: StreamAccess;
+const relay = new MemoryRelay();
+const metrics = new StreamMetrics();
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = createDataSource({ url: database.url, poolSize: 4, entities: [], migrations: [] });
+  await dataSource.initialize();
+  lanes = new Lanes({ url: database.url, log: QUIET });
+  client = await connectedClient(database.url);
+  log = new ChunkLogStore(lanes, dataSource, readConfig({}));
+  streams = new StreamsStore(lanes, dataSource, new NodeIdentity());
+  access = new StreamAccess(streams);
+});
+
+afterAll(async () => {
+  await client.end();
+  await lanes.close();
+  await dataSource.destroy();
+  await database.drop();
+});
+
+/** A running stream of alice's, without chunks. */
+async function begun(): Promise<StreamRow> {
+  const id = newId();
+  await client.query('insert into conversations (id) values ($1)', [id]);
+  await client.query(`insert into members (conversation_id, user_id, role) values ($1, 'alice', 'owner')`, [
+    id,
+  ]);
+  await client.query(
+    `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options, started_at)
+     values ($1::uuid, $1::text, $2, '{"seq":1}', 'alice', 'guide', 'guide', 'sse', '{"visible":true}', now())`,
+    [id, newId()],
+  );
+  return access.readable(ALICE, id);
+}
+
+/** Writes chunks to the log, and publishes them on `to` as their owner does. */
+async function write(
+  row: StreamRow,
+  texts: readonly string[],
+  first: number,
+  to?: MemoryRelay,
+): Promise<void> {
+  const chunks = texts.map((content, index) => ({
+    sequence: first + index,
+    type: 'content' as const,
+    content,
+    ...(first + index === 0 && { metadata: { 'ä "quoted"': '\u2028', n: 1.5 } }),
+  }));
+  const time = await log.append({ streamId: row.id, epoch: 1, chunks });
+  expect(time).not.toBeNull();
+  for (const { metadata = null, ...draft } of chunks) {
+    const chunk = toChunk({ ...draft, metadata, stream_id: row.id, created_at: time as Date });
+    to?.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
+  }
+}
+
+async function end(row: StreamRow, to?: MemoryRelay): Promise<void> {
+  const result = await streams.end({ streamId: row.id, type: 'cancelled', reason: 'user' });
+  if (result.outcome !== 'ended') throw new Error(`the stream is ${result.outcome}`);
+  to?.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk: result.chunk });
+}
+
+async function all(reader: StreamReader, row: StreamRow, fromSequence = 0): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  const { signal } = new AbortController();
+  for await (const batch of reader.follow(ALICE, row, { fromSequence, signal })) chunks.push(...batch);
+  return chunks;
+}
+
+const texts = (count: number, length = 1): string[] =>
+  Array.from({ length: count }, (_, index) => `${index} `.padEnd(length, '·'));
+
+test('a hundred readers that begin at any moment have what the log has, byte for byte, live and from the log (P4)', async () => {
+  const reader = new StreamReader(log, relay, access, metrics);
+  const row = await begun();
+  const readers: Promise<Chunk[]>[] = [];
+  for (let first = 0; first < 400; first += 4) {
+    readers.push(all(reader, row));
+    await write(row, texts(4), first, relay);
+  }
+  await end(row, relay);
+  const logged = (await readLog(database.url, row.id)).map((chunk) => JSON.stringify(chunk));
+  expect(logged).toHaveLength(401);
+  for (const chunks of await Promise.all(readers)) {
+    expect(chunks.map((chunk) => JSON.stringify(chunk))).toEqual(logged);
+  }
+});
+
+test('a reader that hears nothing of what another process writes finds it in the log', async () => {
+  const elsewhere = new MemoryRelay();
+  const reader = new StreamReader(log, relay, access, metrics);
+  const row = await begun();
+  await write(row, texts(3), 0, elsewhere);
+  const reading = all(reader, row, 1);
+  await write(row, texts(3), 3, elsewhere);
+  await end(row, elsewhere);
+  expect((await reading).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+test('a page of a reader is at most 64 KiB, or one larger chunk, so that who reads slowly holds little (P7)', async () => {
+  const reader = new StreamReader(log, relay, access, metrics);
+  const row = await begun();
+  await write(row, [...texts(20, 10_000), 'x'.repeat(65_536), 'y'.repeat(200_000), 'z'], 0);
+  await end(row);
+  const sizes: number[] = [];
+  const { signal } = new AbortController();
+  for await (const batch of reader.follow(ALICE, row, { fromSequence: 0, signal })) {
+    const bytes = batch.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    expect(batch.length === 1 || bytes <= 65_536).toBe(true);
+    sizes.push(batch.length);
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(24);
+});
+
+test('who is no member any more is told so although nobody said it on the relay (P10)', async () => {
+  const reader = new StreamReader(log, relay, access, metrics);
+  const row = await begun();
+  await write(row, texts(2), 0, relay);
+  const reading = all(reader, row);
+  await client.query('delete from members where conversation_id = $1', [row.conversation_id]);
+  await expect(reading).rejects.toMatchObject({ code: 'not_found' });
+});
