@@ -1,14 +1,19 @@
 import { EventSource } from 'eventsource';
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { Chunk } from '../../src/protocol/index.js';
 import { isTerminal } from '../../src/protocol/index.js';
+import { readPage } from '../support/pages.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { answerOf, HttpUser, type StreamResponse } from '../support/stream-readers.js';
 
 const QUESTION = 'How do I use my own PostgreSQL?';
 const ENV = { STREAM_LEASE_MS: '1000', GUIDE_WORDS_PER_SECOND: '25', STREAM_HEARTBEAT_MS: '500' };
+const EXAMPLE_URL = 'http://127.0.0.1:3000';
 const DEADLINE_MS = 60_000;
 
 /** Reads a stream by an EventSource until its end, through whatever happens to the server. */
@@ -36,22 +41,23 @@ function byEventSource(url: string, streamId: string, token: string): Promise<Ch
   });
 }
 
-/** Reads a stream by `curl -N`, run again from where it was for as long as the end has not come. */
+/** Reads a stream by the loop with curl that the documentation has, as it stands there. */
 async function byCurl(url: string, streamId: string, token: string): Promise<Chunk[]> {
-  const chunks: Chunk[] = [];
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!chunks.some(isTerminal)) {
-    if (Date.now() > deadline) throw new Error(`curl had ${chunks.length} chunks in time`);
-    const address = `${url}/api/ws/stream/${streamId}/http?fromSequence=${chunks.length}`;
-    const retry = ['--retry', '30', '--retry-delay', '1', '--retry-connrefused'];
-    const args = ['-sN', ...retry, '-H', `Authorization: Bearer ${token}`, address];
-    const curl = spawn('curl', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    const lines = (await text(curl.stdout)).split('\n');
-    // A line that the cut left unfinished comes again.
-    for (const line of lines.slice(0, -1))
-      if (line.includes('"sequence"')) chunks.push(JSON.parse(line) as Chunk);
+  const page = await readPage('docs/clients.md');
+  const loop = /```sh\n(: > answer\.ndjson\n[^]*?)```/.exec(page)?.[1];
+  if (!loop?.includes(EXAMPLE_URL))
+    throw new Error(`docs/clients.md has no loop with curl that asks ${EXAMPLE_URL}.`);
+  const folder = await mkdtemp(join(tmpdir(), 'streamgate-curl-'));
+  try {
+    await promisify(execFile)('sh', ['-c', loop.replace(EXAMPLE_URL, url)], {
+      ...{ cwd: folder, timeout: DEADLINE_MS },
+      env: { PATH: process.env['PATH'], STREAM_ID: streamId, TOKEN: token },
+    });
+    const lines = (await readFile(join(folder, 'answer.ndjson'), 'utf8')).split('\n');
+    return lines.filter((line) => line.includes('"sequence"')).map((line) => JSON.parse(line) as Chunk);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  return chunks;
 }
 
 async function undisturbed(user: HttpUser): Promise<string> {
