@@ -4,6 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
 import type { AddressInfo } from 'node:net';
+import { isatty } from 'node:tty';
 import { AppModule } from './app.module.js';
 import { notFound } from './common/domain-error.js';
 import { jsonOnly } from './common/json-only.js';
@@ -149,7 +150,7 @@ function createLogger(config: Config): ConsoleLogger {
     prefix: 'Streamgate',
     logLevels,
     json,
-    colors: !json && process.stdout.isTTY,
+    colors: !json && isatty(1),
   });
   Logger.overrideLogger(logger);
   return logger;

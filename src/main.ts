@@ -1,22 +1,32 @@
 import 'reflect-metadata';
-import { startStreamgate } from './bootstrap.js';
+import { startStreamgate, type Running } from './bootstrap.js';
 import { loadEnvironment } from './config/environment.js';
 
-try {
+async function start(): Promise<Running> {
   const running = await startStreamgate(loadEnvironment());
   process.stdout.write(`${running.banner.join('\n')}\n`);
-  const leave = (): void => {
-    // A second signal ends the process at once.
-    process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
-    running.close().then(
+  return running;
+}
+
+/** A signal that comes during the start is obeyed when there is something to close: PostgreSQL is not left behind. */
+function leave(): void {
+  // A second signal ends the process at once.
+  process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
+  started
+    .then((running) => running.close())
+    .then(
       () => process.exit(0),
       (error: unknown) => {
         process.stderr.write(`Streamgate did not end cleanly: ${String(error)}\n`);
         process.exit(1);
       },
     );
-  };
-  process.once('SIGTERM', leave).once('SIGINT', leave);
+}
+
+const started = start();
+process.once('SIGTERM', leave).once('SIGINT', leave);
+try {
+  await started;
 } catch (error) {
   process.stderr.write(
     `Streamgate cannot start. ${error instanceof Error ? error.message : String(error)}\n`,
