@@ -37,6 +37,7 @@ export class TicketService {
     const issuedAt = this.clock.now();
     // It ends on a whole second: what is told is what is signed.
     const expiresAt = Math.ceil((issuedAt + this.config.TICKET_TTL_MS) / 1000) * 1000;
+    // Times as principals have them, in milliseconds.
     const claims = { stream: streamId, name, roles, tokenId, tokenIssuedAt };
     const jti = randomText(16);
     const content = { sub, issuedAt, expiresAt, jti, type: TICKET_TYPE, claims };
@@ -52,8 +53,10 @@ export class TicketService {
     if (typeof ticket !== 'string') throw unauthenticated('The ticket must be a string.');
     const { stream, tokenId, tokenIssuedAt, ...own } = await this.verifier.verifyOwn(ticket, TICKET_TYPE);
     if (stream !== streamId) throw unauthenticated('The ticket is for another stream.');
-    const claims = { ...own, jti: tokenId, iat: tokenIssuedAt } as typeof own;
+    // For the revocations it is what its token was: another token, without iat perhaps.
+    const { iat: _, ...claims } = { ...own, jti: tokenId } as typeof own;
     const principal = own.sub?.startsWith(GUEST_PREFIX) ? guestPrincipal(claims) : appPrincipal(claims);
-    return this.verifier.unrevoked(principal);
+    const issuedAt = typeof tokenIssuedAt === 'number' ? { issuedAt: tokenIssuedAt } : {};
+    return this.verifier.unrevoked({ ...principal, ...issuedAt });
   }
 }

@@ -33,7 +33,7 @@ export interface TestServer {
 export const TEST_SECRET = 'a secret for tests of more than thirty-two characters';
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
-const READY_MS = 20_000;
+const READY_MS = 45_000;
 
 /** Starts `dist/src/main.js` on a free port with a database of its own. Rejects with its output if it does not get ready. */
 export async function startServer({ env = {}, databaseUrl }: ServerOptions = {}): Promise<TestServer> {
