@@ -3,7 +3,7 @@ import type { MemberRole } from '../protocol/index.js';
 import type { Principal } from './principal.js';
 
 /** How a principal can stand to what it asks for. */
-type Who = 'self' | 'member' | 'asker' | 'owner' | 'admin';
+type Who = 'self' | 'acquaintance' | 'member' | 'asker' | 'owner' | 'admin';
 
 interface Rule {
   /** Any of these may. */
@@ -26,9 +26,16 @@ const POLICY = {
   'member:remove': { who: ['self', 'owner'], hidden: true },
   'stream:read': { who: ['member', 'admin'], hidden: true },
   'stream:control': { who: ['asker', 'owner', 'admin'], hidden: true },
+  'conversation:observe': { who: ['member', 'admin'], hidden: true },
+  'presence:see': { who: ['self', 'acquaintance', 'admin'], hidden: true },
+  'presence:watch': { who: ['self', 'acquaintance'], hidden: true },
+  'presence:list': { who: ['admin'], hidden: false },
+  'connections:see': { who: ['self', 'admin'], hidden: true },
+  'connection:close': { who: ['self', 'admin'], hidden: true },
   'queue:see': { who: ['self', 'admin'], hidden: true },
   'queue:clear': { who: ['self', 'admin'], hidden: true },
   'streams:observe': { who: ['admin'], hidden: false },
+  'figures:see': { who: ['admin'], hidden: false },
   'system:send': { who: ['admin'], hidden: false },
   'token:revoke': { who: ['admin'], hidden: false },
 } as const satisfies Record<string, Rule>;
@@ -42,6 +49,8 @@ export interface Standing {
   readonly role?: MemberRole | null | undefined;
   /** The user whom it is about, or whose it is. */
   readonly userId?: string;
+  /** Whether that user shares a conversation with the principal. */
+  readonly isAcquainted?: boolean | undefined;
   /** The user whose question it answers. */
   readonly askerId?: string;
 }
@@ -50,6 +59,7 @@ type Test = (principal: Principal, standing: Standing) => boolean;
 
 const TESTS: Readonly<Record<Who, Test>> = {
   self: ({ userId }, standing) => standing.userId === userId,
+  acquaintance: (_, { isAcquainted }) => isAcquainted === true,
   member: (_, { role }) => Boolean(role),
   asker: ({ userId }, { role, askerId }) => Boolean(role) && askerId === userId,
   owner: (_, { role }) => role === 'owner',
@@ -58,6 +68,7 @@ const TESTS: Readonly<Record<Who, Test>> = {
 
 const NAMES: Readonly<Record<Who, string>> = {
   self: 'the user whom it is about',
+  acquaintance: 'who shares a conversation with the user',
   member: 'members',
   asker: 'who asked',
   owner: 'the owner of the conversation',

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DomainError, notFound } from '../common/domain-error.js';
+import { refusal } from '../auth/policy.js';
+import { DomainError } from '../common/domain-error.js';
 import { AcquaintancesStore } from '../presence/acquaintances.store.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { LIMITS, type Presence } from '../protocol/index.js';
@@ -31,7 +32,7 @@ export class Watches {
       throw new DomainError('conflict', `A connection may watch ${LIMITS.watchedUsers} users at once.`);
     }
     const mayKnow = await this.acquaintances.share(userIds.map((other) => [connection.userId, other]));
-    if (mayKnow.includes(false)) throw notFound();
+    if (mayKnow.includes(false)) throw refusal('presence:watch');
     // The socket may have ended while the database was asked: nobody would take these out again.
     if (connection.socket.connected) for (const userId of userIds) this.add(connection, userId);
     return this.states(connection);

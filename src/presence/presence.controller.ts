@@ -1,8 +1,8 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain-error.js';
 import { UserIdPipe } from '../common/id.pipes.js';
 import type { Presence } from '../protocol/index.js';
 import { OnlineQueryDto } from './presence.dto.js';
@@ -20,7 +20,7 @@ export class PresenceController {
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
   ): Promise<{ items: Presence[]; nextCursor?: string }> {
-    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may see who is online.');
+    demand(principal, 'presence:list');
     const found = await this.presence.present(cursor, limit + 1);
     const items = found.slice(0, limit);
     const last = items.at(-1);

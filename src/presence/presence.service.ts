@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { demand, may } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { notFound } from '../common/domain-error.js';
 import type { Presence, PresencePayload } from '../protocol/index.js';
 import { AcquaintancesStore } from './acquaintances.store.js';
 import { LastSeen } from './last-seen.js';
@@ -57,10 +57,10 @@ export class PresenceService {
 
   /** One user, as `principal` may see it. @throws {DomainError} `not_found` for who shares no conversation with it. */
   async seenBy(principal: Principal, userId: string): Promise<Presence> {
-    const [mayKnow] = principal.isAdmin
-      ? [true]
-      : await this.acquaintances.share([[principal.userId, userId]]);
-    if (!mayKnow) throw notFound();
+    if (!may(principal, 'presence:see', { userId })) {
+      const [isAcquainted] = await this.acquaintances.share([[principal.userId, userId]]);
+      demand(principal, 'presence:see', { isAcquainted });
+    }
     return (await this.of([userId]))[0] as Presence;
   }
 

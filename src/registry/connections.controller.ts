@@ -1,6 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { demand, may } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { notFound } from '../common/domain-error.js';
 import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
@@ -34,7 +35,7 @@ export class ConnectionsController {
     @Param('userId', UserIdPipe) userId: string,
     @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
   ): Promise<ConnectionPage> {
-    if (principal.userId !== userId && !principal.isAdmin) throw notFound();
+    demand(principal, 'connections:see', { userId });
     const found = await this.registry.ofUser(userId, { after: cursor, limit: limit + 1 });
     return toPage(found, limit, (connection) => toInfo(connection, true));
   }
@@ -50,9 +51,11 @@ export class ConnectionsController {
     @Param('conversationId', ConversationIdPipe) conversationId: string,
     @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
   ): Promise<ConnectionPage> {
-    if (!principal.isAdmin) await this.conversations.require(conversationId, principal.userId);
+    if (!may(principal, 'conversation:observe')) {
+      await this.conversations.require(conversationId, principal.userId);
+    }
     const found = await this.registry.ofConversation(conversationId, { after: cursor, limit: limit + 1 });
-    const seesAll = ({ userId }: RegisteredConnection) => principal.isAdmin || userId === principal.userId;
+    const seesAll = ({ userId }: RegisteredConnection) => may(principal, 'connections:see', { userId });
     const hidden = await this.invisible(found.filter((connection) => !seesAll(connection)));
     const page = toPage(found, limit, (connection) => toInfo(connection, seesAll(connection)));
     return { ...page, items: page.items.filter(({ userId }) => !hidden.has(userId)) };
@@ -66,7 +69,8 @@ export class ConnectionsController {
     @Param('connectionId') connectionId: string,
   ): Promise<void> {
     const found = await this.registry.find(connectionId);
-    if (!found || (found.userId !== principal.userId && !principal.isAdmin)) throw notFound();
+    if (!found) throw notFound();
+    demand(principal, 'connection:close', { userId: found.userId });
     this.relay.publish('user', found.userId, { type: 'close', connectionId });
   }
 

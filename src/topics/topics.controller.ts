@@ -1,8 +1,8 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain-error.js';
 import { TopicPipe } from '../common/id.pipes.js';
 import { SystemMessageDto } from '../queue/queue.dto.js';
 import { Relay } from '../relay/relay.js';
@@ -21,7 +21,7 @@ export class TopicsController {
     @Param('topic', TopicPipe) topic: string,
     @Body() { content, metadata }: SystemMessageDto,
   ): { published: true } {
-    if (!principal.isAdmin) throw new DomainError('forbidden', 'Only admins may send system messages.');
+    demand(principal, 'system:send');
     const createdAt = new Date().toISOString();
     this.relay.publish('topic', topic, { topic, content, ...(metadata && { metadata }), createdAt });
     return { published: true };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appToken, rawToken } from '../support/auth.js';
 import { RefusedError, TestClient } from '../support/client.js';
 import { http } from '../support/http.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { HttpUser } from '../support/stream-readers.js';
 import { TEST_KEY } from '../support/tokens.js';
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(async () => {
   victim.close();
   mallory.close();
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
 });
 
 const hour = (): number => Math.floor(Date.now() / 1000) + 3600;

@@ -80,12 +80,10 @@ test.each(['development', 'production'])(
     expect(log).toContain('ready');
     const { password } = new URL(database.url);
     const secrets = [TEST_SECRET, API_KEY, CONTENT, user.token, taken.token, ticket, bearer, ...bad];
-    for (const secret of [...secrets, ...(password ? [password] : [])]) {
-      for (const part of secret.split('.').filter((text) => text.length > 8)) {
-        // The header is the same for all, and no secret.
-        if (!part.startsWith('eyJhbGci')) expect(log).not.toContain(part);
-      }
-    }
+    const parts = [...secrets, ...(password ? [password] : [])].flatMap((secret) => secret.split('.'));
+    // The header of tokens is the same for all, and no secret.
+    const telling = parts.filter((part) => part.length > 8 && !part.startsWith('eyJhbGci'));
+    expect(telling.filter((part) => log.includes(part))).toEqual([]);
     await database.drop();
     await llm.close();
   },

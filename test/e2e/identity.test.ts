@@ -2,7 +2,7 @@ import { WebSocket } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SOCKET_PATH, type RefreshAnswer } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { token, type TokenOptions } from '../support/tokens.js';
 
 const GRACE_MS = 2000;
@@ -17,7 +17,7 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
 });
 
 async function connect(userId: string, options: TokenOptions = {}): Promise<TestClient> {

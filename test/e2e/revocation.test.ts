@@ -4,7 +4,7 @@ import { RefusedError, TestClient } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { token } from '../support/tokens.js';
 
 let llm: LlmServer;
@@ -29,7 +29,8 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
 afterAll(async () => {
-  expect([await here.stop(), await there.stop()]).toEqual([0, 0]);
+  await stopCleanly(here);
+  await stopCleanly(there);
   await database.drop();
   await llm.close();
 });

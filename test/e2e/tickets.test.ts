@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RefusedError, TestClient } from '../support/client.js';
 import { rawToken, appToken } from '../support/auth.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { HttpUser } from '../support/stream-readers.js';
 import { TEST_KEY, token } from '../support/tokens.js';
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  expect(await server.stop()).toBe(0);
+  await stopCleanly(server);
   await llm.close();
 });
 

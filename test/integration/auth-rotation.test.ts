@@ -78,12 +78,9 @@ it('A ticket is signed with the secret kept in DATA_DIR where tokens are signed 
   const { tickets, verifier } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem, GUEST_ACCESS: 'false' });
   const alice = { userId: 'alice', roles: ['x'], isAdmin: false, guest: false, expiresAt: Date.now() + 1000 };
   const { ticket } = await tickets.issue({ ...alice, jti: 'j', issuedAt: 5000 }, 's1');
-  expect(await tickets.verify(ticket, 's1')).toMatchObject({
-    ...alice,
-    expiresAt: expect.any(Number),
-    jti: 'j',
-    issuedAt: 5000,
-  });
+  const { expiresAt: _, ...expected } = alice;
+  const reader = await tickets.verify(ticket, 's1');
+  expect(reader).toMatchObject({ ...expected, jti: 'j', issuedAt: 5000 });
   expect((await refusal(verifier.verify(ticket), ticket)).code).toBe('unauthenticated');
   expect((await refusal(tickets.verify(ticket, 's2'), ticket)).code).toBe('unauthenticated');
 });
