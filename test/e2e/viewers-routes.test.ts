@@ -437,6 +437,15 @@ describe('operating', () => {
     const { body: metrics } = await admin.json('GET', '/api/ws/stream/metrics');
     expect(metrics).toMatchObject({ viewers: { sse: 1, http: 0 } });
     expect(metrics['replayedChunks']).toBeGreaterThan(0);
+    for (const time of ['duration', 'timeToFirstChunk', 'timeBetweenChunks', 'chunkDelivery']) {
+      expect(metrics[time]).toMatchObject({
+        count: expect.any(Number) as number,
+        p50Ms: expect.any(Number) as number,
+      });
+    }
+    const { streams } = metrics as unknown as { streams: Record<string, number> };
+    for (const end of ['completed', 'cancelled', 'failed']) expect(streams[end]).toBeGreaterThan(0);
+    expect(streams['started']).toMatchObject({ websocket: 0, sse: expect.any(Number) as number });
     viewer.cut();
     await alice.json('POST', `/api/ws/stream/${viewer.streamId}/cancel`);
   });

@@ -17,7 +17,7 @@ const RETRY_MS = 2000;
 const texts = new WeakMap<Chunk, string>();
 
 /** A chunk's JSON, made once however many viewers there are; the same text as on a socket (P4). */
-export function chunkJson(chunk: Chunk): string {
+function chunkJson(chunk: Chunk): string {
   let text = texts.get(chunk);
   if (text === undefined) {
     text = JSON.stringify(chunk);
