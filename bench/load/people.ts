@@ -2,7 +2,7 @@ import { SignJWT } from 'jose';
 import { WireClient, type WireOptions } from './wire.js';
 
 /** Secret of the tokens; servers that know no tokens do not look. */
-export const SECRET = 'a secret for benchmarks, of more than thirty-two characters';
+export const SECRET = 'a secret for benchmarks of more than thirty-two characters';
 
 const KEY = new TextEncoder().encode(SECRET);
 const AT_ONCE = 50;
