@@ -3,7 +3,7 @@ import type { Relay } from '../relay/relay.js';
 import type { StreamRow } from './stream.rows.js';
 
 /** Why a stream's status changed (protocol section 4.3.6). */
-export type StatusReason = 'user' | 'pause_timeout' | 'timeout' | 'owner_lost' | 'handover' | 'continued';
+type StatusReason = 'user' | 'pause_timeout' | 'timeout' | 'owner_lost' | 'handover' | 'continued';
 
 interface StatusChange {
   status: StreamStatus;
