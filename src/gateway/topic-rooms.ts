@@ -30,6 +30,8 @@ export class TopicRooms {
 
   /** Subscribes to all of them, or none. @returns all topics of this connection. @throws {DomainError} `conflict` beyond the limit. */
   subscribe(connection: Connection, topics: readonly string[]): string[] {
+    // An event may be handled after its socket has ended: nobody would take the subscriptions out again.
+    if (!connection.socket.connected) return [];
     const mine = this.byConnection.get(connection) ?? new Set();
     if (new Set([...mine, ...topics]).size > LIMITS.topics) {
       throw new DomainError(

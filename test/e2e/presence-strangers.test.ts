@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Problem, WireError } from '../../src/protocol/index.js';
+import { TestClient } from '../support/client.js';
+import { http } from '../support/http.js';
+import { startServer, type TestServer } from '../support/server.js';
+import { share } from '../support/share.js';
+
+/** What a stranger names: things of others, or things that do not exist. */
+interface Named {
+  conversationId: string;
+  userId: string;
+  connectionId: string;
+}
+
+const MISSING: Named = { conversationId: 'nowhere', userId: 'nobody', connectionId: 'no-such-connection' };
+
+let server: TestServer;
+let ann: TestClient;
+let eve: TestClient;
+let foreign: Named;
+
+beforeAll(async () => {
+  server = await startServer();
+  await share(server.url, 'private', ['ann', 'bob']);
+  await share(server.url, 'elsewhere', ['eve']);
+  ann = await TestClient.connect(server.url, 'ann');
+  eve = await TestClient.connect(server.url, 'eve');
+  await ann.ask('conversation:join', { conversationId: 'private' });
+  await ann.ask('typing:start', { conversationId: 'private' });
+  await eve.ask('conversation:join', { conversationId: 'elsewhere' });
+  foreign = { conversationId: 'private', userId: 'ann', connectionId: ann.socket.id as string };
+});
+
+afterAll(async () => {
+  for (const client of [ann, eve]) client.close();
+  await server.stop();
+});
+
+const EVENTS: [string, (named: Named) => object][] = [
+  ['conversation:leave', ({ conversationId }) => ({ conversationId })],
+  ['typing:start', ({ conversationId }) => ({ conversationId })],
+  ['typing:stop', ({ conversationId }) => ({ conversationId })],
+  ['presence:watch', ({ userId }) => ({ userIds: [userId] })],
+  ['presence:watch', ({ userId }) => ({ userIds: ['eve', userId] })],
+];
+
+test.each(EVENTS)(
+  '%s tells a stranger the same of what is foreign and of what is missing (P10)',
+  async (event, payload) => {
+    const answers = await Promise.all(
+      [foreign, MISSING].map(async (named) => eve.raw(event, payload(named))),
+    );
+    const errors = answers.map((answer) => (answer.ok ? null : comparable(answer.error)));
+    expect(errors[0]).toMatchObject({ code: 'not_found' });
+    expect(errors[1]).toEqual(errors[0]);
+  },
+);
+
+const ROUTES: [`GET ${string}` | `DELETE ${string}`][] = [
+  ['GET /api/ws/presence/:userId'],
+  ['GET /api/ws/typing/:conversationId'],
+  ['GET /api/ws/connections/:userId'],
+  ['GET /api/ws/connections/conversation/:conversationId'],
+  ['DELETE /api/ws/connections/:connectionId'],
+];
+
+test.each(ROUTES)(
+  '%s tells a stranger the same of what is foreign and of what is missing (P10)',
+  async (route) => {
+    const answers = await Promise.all(
+      [foreign, MISSING].map(async ({ conversationId, userId, connectionId }) => {
+        const path = route
+          .replace(':conversationId', conversationId)
+          .replace(':userId', userId)
+          .replace(':connectionId', connectionId) as typeof route;
+        const response = await http(server.url, path, { userId: 'eve' });
+        return { status: response.status, body: comparable((await response.json()) as Problem) };
+      }),
+    );
+    expect(answers[0]).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(answers[1]).toEqual(answers[0]);
+  },
+);
+
+test.each(['GET /api/ws/presence/online', 'GET /api/ws/stats'] as const)(
+  '%s is for admins',
+  async (route) => {
+    expect((await http(server.url, route, { userId: 'ann' })).status).toBe(403);
+  },
+);
+
+test('unwatching strangers changes nothing and tells nothing', async () => {
+  for (const { userId } of [foreign, MISSING]) {
+    expect(await eve.ask('presence:unwatch', { userIds: [userId] })).toMatchObject({ presence: [] });
+  }
+});
+
+test('and a stranger hears of nothing that was done meanwhile', async () => {
+  await ann.ask('presence:update', { status: 'busy' });
+  await ann.ask('typing:stop', { conversationId: 'private' });
+  await ann.ask('message:send', {
+    conversationId: 'private',
+    clientMessageId: '1',
+    content: 'Hi.',
+    respond: false,
+  });
+  const bob = await TestClient.connect(server.url, 'bob');
+  await ann.waitFor('presence:update', ({ userId }) => userId === 'bob');
+  bob.close();
+  expect(await eve.ask('ping', 1)).toMatchObject({ echo: 1 });
+  expect([...new Set(eve.heard.map(({ event }) => event))]).toEqual(['connection:status']);
+});
+
+/** All of an error but what is different for each. */
+function comparable<T extends WireError | Problem>({ correlationId, ...rest }: T): Omit<T, 'correlationId'> {
+  expect(correlationId).not.toBe('');
+  return rest;
+}

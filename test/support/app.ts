@@ -1,0 +1,35 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from '../../src/app.module.js';
+import { PayloadPipe } from '../../src/common/payload.pipe.js';
+import { readConfig } from '../../src/config/config.js';
+import { SocketAdapter } from '../../src/gateway/socket.adapter.js';
+import { createTestDatabase } from './database.js';
+import { TEST_SECRET } from './server.js';
+
+/** The service within the test's own process, so that a test can look inside. */
+export interface TestApp {
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly app: NestExpressApplication;
+  stop(): Promise<void>;
+}
+
+/** Starts the service on a free port, with a database of its own. */
+export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const database = await createTestDatabase();
+  const config = readConfig({ NODE_ENV: 'test', AUTH_JWT_SECRET: TEST_SECRET, ...env });
+  const log = { info: () => {}, warn: console.warn, error: console.error };
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.of({ config, databaseUrl: database.url, log }),
+    { logger: ['error', 'warn'], forceCloseConnections: true },
+  );
+  app.useWebSocketAdapter(new SocketAdapter(app, config));
+  app.useGlobalPipes(new PayloadPipe());
+  await app.listen(0, '127.0.0.1');
+  const stop = async (): Promise<void> => {
+    await app.close();
+    await database.drop();
+  };
+  return { url: await app.getUrl(), databaseUrl: database.url, app, stop };
+}
