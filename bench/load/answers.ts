@@ -18,9 +18,8 @@ export interface RelayLoad {
 }
 
 export interface RelayResult {
-  /** Tokens that arrived within the time, per second. */
+  /** Tokens per second from the first question to the end of the last answer. */
   perSecond: number;
-  /** All that arrived, those after the time included. */
   tokens: number;
   events: number;
   answers: number;
@@ -102,8 +101,10 @@ async function ask(reader: Reader, model: string): Promise<Asked> {
 /** Everybody asks again as soon as an answer has ended. */
 async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
   const cpu = process.cpuUsage();
-  const end = nowMs() + seconds * 1000;
-  const counts = { charsInTime: 0, chars: 0, events: 0, answers: 0, refused: 0, underWay: 0 };
+  const start = nowMs();
+  const end = start + seconds * 1000;
+  const counts = { chars: 0, events: 0, answers: 0, refused: 0, underWay: 0 };
+  let lastEnd = end;
   const begin = (reader: Reader): void => {
     counts.underWay += 1;
     ask(reader, model).catch(() => {
@@ -115,9 +116,9 @@ async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
     reader.onText = (text) => {
       counts.events += 1;
       counts.chars += text.length;
-      if (nowMs() <= end) counts.charsInTime += text.length;
     };
     reader.onEnd = (type) => {
+      lastEnd = nowMs();
       counts.underWay -= 1;
       if (type === 'complete') counts.answers += 1;
       else counts.refused += 1;
@@ -130,7 +131,7 @@ async function saturate({ seconds, model }: RelayLoad): Promise<RelayResult> {
   const { user, system } = process.cpuUsage(cpu);
   const { events, answers } = counts;
   const tokens = counts.chars / TOKEN_CHARS;
-  const perSecond = counts.charsInTime / TOKEN_CHARS / seconds;
+  const perSecond = (tokens * 1000) / (lastEnd - start);
   const refused = counts.refused + counts.underWay;
   return { perSecond, tokens, events, answers, refused, cpuUs: user + system };
 }
