@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import type { Message } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
+import { http } from '../support/http.js';
 import { randomOf, seedOfRun } from '../support/random.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -75,7 +76,44 @@ test('Two processes append to one hot conversation: every socket sees seq ascend
   for (const { client } of [...listeners, ...senders]) client.close();
 }, 60_000);
 
-async function send(client: TestClient, clientMessageId: string): Promise<number> {
-  const payload = { conversationId: CONVERSATION, clientMessageId, content: clientMessageId, respond: false };
+test('A removal by one process is noticed by the other before it shows the next message (P10)', async () => {
+  const conversationId = 'shrinking';
+  const ann = await TestClient.connect(nodes[0].url, 'ann');
+  const bob = await TestClient.connect(nodes[0].url, 'bob', { acks: true });
+  for (const client of [ann, bob]) await client.ask('conversation:join', { conversationId, access: 'link' });
+  await send(ann, 'before', conversationId);
+  await bob.waitFor('message:new', ({ content }) => content === 'before');
+  const route = `DELETE /api/conversations/${conversationId}/members/bob` as const;
+  expect((await http(nodes[1].url, route, { userId: 'ann' })).status).toBe(204);
+  await send(ann, 'after', conversationId);
+  // Another connection hears what comes next: by then the room has shown both.
+  const other = await TestClient.connect(nodes[0].url, 'ann');
+  await other.ask('conversation:join', { conversationId });
+  await send(ann, 'later', conversationId);
+  await other.waitFor('message:new', ({ content }) => content === 'later');
+  await bob.ask('ping', null);
+  expect(bob.all('message:new').map(({ content }) => content)).toEqual(['before']);
+  for (const client of [ann, bob, other]) client.close();
+});
+
+test('A message of whose commit nobody was told is shown when its sender sends it again (P2, P3)', async () => {
+  const conversationId = 'quiet';
+  const bob = await TestClient.connect(nodes[0].url, 'bob', { acks: true });
+  const here = await TestClient.connect(nodes[0].url, 'ann');
+  const there = await TestClient.connect(nodes[1].url, 'ann');
+  await bob.ask('conversation:join', { conversationId, access: 'link' });
+  await here.ask('conversation:join', { conversationId });
+  expect(await send(there, 'again', conversationId)).toBe(1);
+  expect(await send(here, 'again', conversationId)).toBe(1);
+  expect(await bob.waitFor('message:new')).toMatchObject({ seq: 1, content: 'again' });
+  for (const client of [bob, here, there]) client.close();
+});
+
+async function send(
+  client: TestClient,
+  clientMessageId: string,
+  conversationId = CONVERSATION,
+): Promise<number> {
+  const payload = { conversationId, clientMessageId, content: clientMessageId, respond: false };
   return (await client.ask('message:send', payload)).message.seq;
 }

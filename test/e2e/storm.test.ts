@@ -67,7 +67,7 @@ test('5,000 sends of 50 users through lost connections, resends and three kills:
   } finally {
     for (const client of clients) client.stop();
   }
-}, 120_000);
+}, 240_000);
 
 /** Every user with conversations of its own choice: most join them, some live on the queue; some have a second device. */
 async function startClients(random: Random): Promise<LogClient[]> {

@@ -84,6 +84,44 @@ test('any interleaving of sends, acks, drains, expiry, trims and changes of memb
   await fc.assert(property, { seed: seedOfRun(), numRuns: 40, endOnFailure: true });
 }, 90_000);
 
+test('An ack that races the counting of an offer leaves nothing of what it covers in the queue (P8)', async () => {
+  const [here, there] = nodes;
+  const { user, conversation } = names();
+  const [id, ann, bob] = [conversation(0), user(0), user(1)];
+  await here.conversations.create(id, { userId: ann }, null, 'members');
+  await here.conversations.addMember(id, ann, bob);
+  for (let round = 1; round <= 60; round += 1) {
+    const sends = Array.from({ length: 5 }, (_, n) => here.append.append(item(id, ann, `${round}-${n}`)));
+    await Promise.all(sends);
+    const { items } = await here.deliveries.next({ userId: bob, afterId: '0', live: new Map() });
+    const queueIds = items.map(({ queueId }) => queueId);
+    await Promise.all([
+      here.deliveries.attempted(bob, queueIds),
+      there.acks.ack({ userId: bob, conversationId: id, deliveredSeq: round * 5, readSeq: 0 }),
+    ]);
+    const left = await here.deliveries.next({ userId: bob, afterId: '0', live: new Map() });
+    expect(left.items).toEqual([]);
+  }
+});
+
+test('A page of the log is empty for who is no member at the very moment of reading (P10)', async () => {
+  const { append, conversations, messages } = nodes[0];
+  const { user, conversation } = names();
+  const [conversationId, ann, bob] = [conversation(0), user(0), user(1)];
+  await conversations.create(conversationId, { userId: ann }, null, 'members');
+  await conversations.addMember(conversationId, ann, bob);
+  await append.append(item(conversationId, ann, 'first'));
+  for (const way of [{ afterSeq: 0 }, { beforeSeq: 9 }, {}]) {
+    const page = await messages.page({ conversationId, ...way, limit: 9, readerId: bob });
+    expect(page.messages).toHaveLength(1);
+  }
+  await conversations.removeMember(conversationId, ann, bob);
+  for (const way of [{ afterSeq: 0 }, { beforeSeq: 9 }, {}]) {
+    const page = await messages.page({ conversationId, ...way, limit: 9, readerId: bob });
+    expect(page).toEqual({ messages: [], hasMore: false });
+  }
+});
+
 async function prepare({ user, conversation }: Names): Promise<void> {
   const { conversations } = nodes[0];
   for (let c = 0; c < CONVERSATIONS; c += 1) {
