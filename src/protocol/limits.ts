@@ -12,6 +12,8 @@ export const LIMITS = {
   defaultPageMessages: 50,
   /** Bytes of content in one page of messages, deliveries or chunks. */
   pageBytes: 256 * 1024,
+  /** UTF-16 code units that a provider may send for one answer: a stream that never ends must not grow without bound (P7). */
+  answerChars: 8 * 1024 * 1024,
   /** Chunks of one `stream:recover` answer. */
   pageChunks: 500,
   /** Items of one `queue:deliver`. */

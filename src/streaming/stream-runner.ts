@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { toDomainError } from '../common/domain-error.js';
+import { DomainError, toDomainError } from '../common/domain-error.js';
 import type { Config } from '../config/config.js';
-import type { CancelReason, Usage } from '../protocol/index.js';
+import { LIMITS, type CancelReason, type Usage } from '../protocol/index.js';
 import type { Provider } from '../providers/provider.js';
 import type { StreamEvent } from '../relay/topics.js';
 import { Chunker, type Draft } from './chunker.js';
@@ -75,6 +75,8 @@ export class StreamRunner {
       showFirst: limits.STREAM_DURABILITY === 'memory',
       patienceMs: DATABASE_PATIENCE_MS,
       keepBytes: limits.STREAM_BUFFER_BYTES,
+      // Who may not write does not read either.
+      onFailed: () => this.abort(),
       onShown: (chunk) => {
         if (visible)
           tools.relay.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
@@ -180,12 +182,15 @@ export class StreamRunner {
   private async pump(deltas: ReturnType<Provider['stream']>): Promise<Usage | null> {
     const { signal } = this.aborting;
     let usage: Usage | null = null;
+    let length = 0;
     for await (const delta of deltas) {
       signal.throwIfAborted();
       if (delta.type === 'finish') {
         usage = delta.usage && { ...delta.usage, source: 'provider' };
         break;
       }
+      length += delta.text.length;
+      if (length > LIMITS.answerChars) throw tooLong();
       this.add(this.chunker.push(delta.type, delta.text, performance.now()));
       this.armTimer();
       while (this.writer.buffered > this.limits.STREAM_BUFFER_BYTES) await this.writer.progress(signal);
@@ -213,8 +218,9 @@ export class StreamRunner {
   }
 
   /** Ends or gives up the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
-  private async conclude(error: unknown): Promise<void> {
+  private async conclude(thrown: unknown): Promise<void> {
     if (this.stopped) return;
+    const error = this.writer.fault ?? thrown;
     if (error instanceof FencedError) return this.meter.fence();
     this.add(this.chunker.flush());
     if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
@@ -263,4 +269,9 @@ export class StreamRunner {
       this.logger.error(`stream ${this.row.id} could not be ended: ${String(error)}`);
     }
   }
+}
+
+function tooLong(): DomainError {
+  const message = 'The provider does not come to an end: the answer is longer than any message may be.';
+  return new DomainError('provider_error', message, { retryable: false });
 }

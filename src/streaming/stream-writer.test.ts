@@ -66,7 +66,7 @@ function begin(options: { showFirst?: boolean; keepBytes?: number; patienceMs?: 
   const shown: Chunk[] = [];
   const writer = new StreamWriter({
     ...{ streamId: 's', epoch: 1, log, nextSequence: 0, gate, showFirst: false, patienceMs: 10_000 },
-    ...{ keepBytes: 100_000, onShown: (chunk: Chunk) => shown.push(chunk), ...options },
+    ...{ keepBytes: 100_000, onFailed: () => {}, onShown: (chunk: Chunk) => shown.push(chunk), ...options },
   });
   const add = (...texts: string[]): void => {
     for (const content of texts) writer.add({ type: 'content', content });

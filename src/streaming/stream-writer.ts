@@ -17,6 +17,8 @@ interface WriterOptions {
   onShown: (chunk: Chunk) => void;
   /** Shows chunks before they are in the log (`STREAM_DURABILITY=memory`), but not while the stream is paused. */
   showFirst: boolean;
+  /** Called once when nothing more will be written: see {@link StreamWriter.fault}. */
+  onFailed: () => void;
   /** How long to go on trying while the database is away, in milliseconds. */
   patienceMs: number;
   /** Bytes, about, of written chunks that are kept to be written again after PostgreSQL lost them. */
@@ -59,6 +61,11 @@ export class StreamWriter {
   /** Bytes, about, that are not in the log yet. */
   get buffered(): number {
     return this.pendingBytes;
+  }
+
+  /** What ended this writer; undefined while it can write. */
+  get fault(): unknown {
+    return this.failure;
   }
 
   /** Sequence of the last chunk that was added. */
@@ -110,6 +117,7 @@ export class StreamWriter {
     } catch (error) {
       this.failure = error;
       this.pending.length = 0;
+      this.options.onFailed();
     }
     this.working = undefined;
     this.steps.emit('step');

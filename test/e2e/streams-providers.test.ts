@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ErrorCode, SendPayload, TerminalMetadata } from '../../src/protocol/index.js';
+import { LIMITS, type ErrorCode, type SendPayload, type TerminalMetadata } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
@@ -8,7 +8,7 @@ import { expectWholeStream, type SeenStream } from '../support/streams.js';
 import { withClient } from '../support/with-client.js';
 
 const MODELS =
-  'echo words:3 words:40:5 stall:none stall:2 status:500 status:429:7 status:401 cut:3 reset nofinish:3 error:3 badjson:3 html reasoning:Hm surrogates nousage:3';
+  'echo words:3 words:40:5 stall:none stall:2 status:500 status:429:7 status:401 cut:3 reset nofinish:3 error:3 badjson:3 html endless:65536 reasoning:Hm surrogates nousage:3';
 const KEY = 'sk-a-key-that-nobody-may-see';
 
 let server: TestServer;
@@ -166,6 +166,15 @@ describe('A fault of the provider ends the stream with one error chunk, and the 
     expect(alice.all('stream:status').at(-1)).toMatchObject({ status: 'failed' });
     await llm.waitForClose(llm.requests.length - 1);
   });
+});
+
+test('A provider that never ends is stopped at the longest answer that may be, and not asked again (P7)', async () => {
+  const alice = await member('alice', 'fault-endless');
+  const seen = await ask(alice, 'fault-endless', { model: 'endless:65536' });
+  expect(seen.terminal.metadata.error).toMatchObject({ code: 'provider_error', retryable: false });
+  expect(seen.text.length).toBeLessThanOrEqual(LIMITS.answerChars);
+  expect(seen.text.length).toBeGreaterThan(LIMITS.answerChars / 2);
+  await llm.waitForClose(llm.requests.length - 1);
 });
 
 test('A failure to note the prompt’s size harms neither the answer nor the process (P5, P11)', async () => {
