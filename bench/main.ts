@@ -10,12 +10,12 @@ import { tables } from './harness/report.js';
 import type { Row, Scenario } from './harness/scenario.js';
 import { cancel } from './scenarios/cancel.js';
 import { idle } from './scenarios/idle.js';
-import { relay } from './scenarios/relay.js';
+import { durability, relay } from './scenarios/relay.js';
 import { send } from './scenarios/send.js';
 import { streams } from './scenarios/streams.js';
 import { ttft } from './scenarios/ttft.js';
 
-const SCENARIOS: Record<string, Scenario> = { send, relay, streams, ttft, cancel, idle };
+const SCENARIOS: Record<string, Scenario> = { send, relay, durability, streams, ttft, cancel, idle };
 
 interface Outcome {
   scenario: string;

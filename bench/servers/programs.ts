@@ -11,6 +11,8 @@ interface Place {
   database: BenchDatabase;
   /** For `LLM_BASE_URL`; without it nothing asks for answers. */
   providerUrl?: string | undefined;
+  /** How the table calls it; default `streamgate`. */
+  name?: string;
   /** Further variables of Streamgate. */
   env?: Record<string, string>;
 }
@@ -21,13 +23,14 @@ export async function startStreamgate({
   database,
   providerUrl,
   env = {},
+  name = 'streamgate',
 }: Place): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-bench-data-'));
   cleanup.add(() => rm(dataDir, { recursive: true, force: true }));
   const provider = providerUrl === undefined ? {} : { LLM_BASE_URL: providerUrl, LLM_MODEL: 'flood' };
   return startServer(
     {
-      name: 'streamgate',
+      name,
       program: join(ROOT, 'dist/src/main.js'),
       env: {
         ...{ NODE_ENV: 'production', LOG_LEVEL: 'warn', PORT: '0', DATA_DIR: dataDir },

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn } from 'class-validator';
 import { IsConversationId, IsText, IsWhole, Optional } from '../common/validation.js';
+import { PageLimit } from '../common/page-limit.js';
 import {
   LIMITS,
   type AckPayload,
@@ -77,19 +78,13 @@ export class HistoryQueryDto {
   @IsWhole(1)
   beforeSeq?: number;
 
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, LIMITS.pageMessages)
+  @PageLimit()
   limit?: number;
 }
 
 /** Query of `GET /api/conversations`. */
 export class ListQueryDto {
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, LIMITS.pageMessages)
+  @PageLimit()
   limit?: number;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })

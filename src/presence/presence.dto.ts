@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import { IsIn } from 'class-validator';
-import { AreUserIds, IsMetadata, IsUserId, IsWhole, Optional } from '../common/validation.js';
+import { AreUserIds, IsMetadata, IsUserId, Optional } from '../common/validation.js';
+import { PageLimit } from '../common/page-limit.js';
 import { LIMITS, type PresencePayload, type PresenceStatus } from '../protocol/index.js';
 
 const STATUSES: PresenceStatus[] = ['online', 'away', 'busy', 'offline'];
@@ -24,10 +24,7 @@ export class WatchDto {
 
 /** Query of `GET /api/ws/presence/online`. */
 export class OnlineQueryDto {
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, LIMITS.pageMessages)
+  @PageLimit()
   limit?: number;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })

@@ -1,15 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import { Matches } from 'class-validator';
-import { IsContent, IsMetadata, IsWhole, Optional } from '../common/validation.js';
-import { LIMITS } from '../protocol/index.js';
+import { IsContent, IsMetadata, Optional } from '../common/validation.js';
+import { PageLimit } from '../common/page-limit.js';
 
 /** Query of `GET /api/ws/queue/:userId`. */
 export class QueuePageDto {
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, LIMITS.pageMessages)
+  @PageLimit()
   limit?: number;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })

@@ -1,14 +1,10 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsText, IsWhole, Optional } from '../common/validation.js';
-import { LIMITS } from '../protocol/index.js';
+import { IsText, Optional } from '../common/validation.js';
+import { PageLimit } from '../common/page-limit.js';
 
 /** Query of the lists of connections. */
 export class ConnectionsQueryDto {
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, LIMITS.pageMessages)
+  @PageLimit()
   limit?: number;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })

@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { QueueItem, ServerEvents } from '../../src/protocol/index.js';
+import type { QueueItem } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { http } from '../support/http.js';
+import {
+  conversationOf,
+  send,
+  connectAway,
+  queueRows,
+  type Deliver,
+  type Delivery,
+} from '../support/queue.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { withClient } from '../support/with-client.js';
 
 let server: TestServer;
 
@@ -18,88 +25,60 @@ afterAll(async () => {
   await server.stop();
 });
 
-type Delivery = ServerEvents['queue:deliver'];
-type Deliver = (delivery: Delivery, ack: () => void) => void;
-
-/** A conversation of `owner`, with members that are not connected. */
-async function conversationOf(owner: TestClient, id: string, members: string[]): Promise<void> {
-  await owner.ask('conversation:join', { conversationId: id });
-  for (const member of members) await call(`PUT /api/conversations/${id}/members/${member}`, owner.userId);
-}
-
 function call(route: Parameters<typeof http>[1], userId: string, body?: object, roles?: string[]) {
   return http(server.url, route, { userId, ...(body && { body }), ...(roles && { roles }) });
-}
-
-function send(client: TestClient, conversationId: string, text: string) {
-  return client.ask('message:send', { conversationId, clientMessageId: text, content: text, respond: false });
-}
-
-/** Connects with a handler for deliveries that is there before the first can come. */
-async function connectAway(userId: string, deliver: Deliver, deviceId = 'phone'): Promise<TestClient> {
-  return TestClient.connect(server.url, userId, { acks: true, deviceId, on: { 'queue:deliver': deliver } });
 }
 
 function contents(items: QueueItem[]): string[] {
   return items.map(({ message }) => message.content);
 }
 
-async function queueRows(userId: string): Promise<number> {
-  return withClient(server.databaseUrl, async (client) => {
-    const { rows } = await client.query<{ n: number }>(
-      'select count(*)::int as n from deliveries where user_id = $1',
-      [userId],
-    );
-    return rows[0]?.n ?? -1;
-  });
-}
-
 describe('What an absent member missed (P8)', () => {
   test('waits in order, comes in batches of at most 100 with what remains, and leaves on the ack only', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-order', ['bob-order']);
+    await conversationOf(server, ann, 'q-order', ['bob-order']);
     for (let n = 1; n <= 120; n += 1) await send(ann, 'q-order', `m${n}`);
     const batches: Delivery[] = [];
     const acks: (() => void)[] = [];
-    const bob = await connectAway('bob-order', (delivery, ack) => {
+    const bob = await connectAway(server, 'bob-order', (delivery, ack) => {
       batches.push(delivery);
       acks.push(ack);
     });
     await eventually(() => batches.length === 1, 'the first batch');
     expect(batches[0]).toMatchObject({ remaining: 20, dropped: 0 });
     expect(contents(batches[0]?.items ?? [])).toEqual(Array.from({ length: 100 }, (_, n) => `m${n + 1}`));
-    expect(await queueRows('bob-order')).toBe(120);
+    expect(await queueRows(server, 'bob-order')).toBe(120);
     acks[0]?.();
     await eventually(() => batches.length === 2, 'the second batch');
     expect(contents(batches[1]?.items ?? [])).toEqual(Array.from({ length: 20 }, (_, n) => `m${n + 101}`));
     acks[1]?.();
-    await eventually(async () => (await queueRows('bob-order')) === 0, 'an empty queue');
+    await eventually(async () => (await queueRows(server, 'bob-order')) === 0, 'an empty queue');
     bob.close();
     ann.close();
   });
 
   test('comes at once to a device that is connected and has not joined', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-live', ['bob-live']);
+    await conversationOf(server, ann, 'q-live', ['bob-live']);
     const got: string[] = [];
-    const bob = await connectAway('bob-live', ({ items }, ack) => {
+    const bob = await connectAway(server, 'bob-live', ({ items }, ack) => {
       got.push(...contents(items));
       ack();
     });
     await send(ann, 'q-live', 'hello');
     await eventually(() => got.length === 1, 'the message');
-    await eventually(async () => (await queueRows('bob-live')) === 0, 'an empty queue');
+    await eventually(async () => (await queueRows(server, 'bob-live')) === 0, 'an empty queue');
     bob.close();
     ann.close();
   });
 
   test('is offered again while no ack comes, and has failed after QUEUE_MAX_ATTEMPTS: still in history', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-fail', ['bob-fail']);
+    await conversationOf(server, ann, 'q-fail', ['bob-fail']);
     await send(ann, 'q-fail', 'ignored');
     let offers = 0;
-    const bob = await connectAway('bob-fail', () => (offers += 1));
-    await eventually(async () => (await queueRows('bob-fail')) === 0, 'a failed delivery');
+    const bob = await connectAway(server, 'bob-fail', () => (offers += 1));
+    await eventually(async () => (await queueRows(server, 'bob-fail')) === 0, 'a failed delivery');
     expect(offers).toBe(3);
     const page = (await (await call('GET /api/ws/queue/bob-fail', 'bob-fail')).json()) as { items: object[] };
     expect(page.items).toMatchObject([{ state: 'failed', attempts: 3, conversationId: 'q-fail', seq: 1 }]);
@@ -111,7 +90,7 @@ describe('What an absent member missed (P8)', () => {
 
   test('goes to both devices that connect at once; the first ack wins', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-two', ['bob-two']);
+    await conversationOf(server, ann, 'q-two', ['bob-two']);
     await send(ann, 'q-two', 'both');
     const heard: string[] = [];
     const deliver =
@@ -121,10 +100,13 @@ describe('What an absent member missed (P8)', () => {
         ack();
       };
     const [phone, laptop] = await Promise.all([
-      connectAway('bob-two', deliver('phone'), 'phone'),
-      connectAway('bob-two', deliver('laptop'), 'laptop'),
+      connectAway(server, 'bob-two', deliver('phone'), 'phone'),
+      connectAway(server, 'bob-two', deliver('laptop'), 'laptop'),
     ]);
-    await eventually(async () => heard.length >= 1 && (await queueRows('bob-two')) === 0, 'a delivery');
+    await eventually(
+      async () => heard.length >= 1 && (await queueRows(server, 'bob-two')) === 0,
+      'a delivery',
+    );
     expect(new Set(heard).size).toBe(heard.length);
     phone.close();
     laptop.close();
@@ -133,14 +115,14 @@ describe('What an absent member missed (P8)', () => {
 
   test('beyond QUEUE_MAX_SIZE the oldest are dropped, counted and told', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-max', ['bob-max']);
+    await conversationOf(server, ann, 'q-max', ['bob-max']);
     await Promise.all(Array.from({ length: 160 }, (_, n) => send(ann, 'q-max', `x${n}`)));
     const batches: Delivery[] = [];
-    const bob = await connectAway('bob-max', (delivery, ack) => {
+    const bob = await connectAway(server, 'bob-max', (delivery, ack) => {
       batches.push(delivery);
       ack();
     });
-    await eventually(async () => (await queueRows('bob-max')) === 0, 'an empty queue');
+    await eventually(async () => (await queueRows(server, 'bob-max')) === 0, 'an empty queue');
     expect(batches.flatMap(({ items }) => items)).toHaveLength(150);
     expect(batches[0]?.dropped).toBe(10);
     expect(batches.slice(1).map(({ dropped }) => dropped)).toEqual([0]);
@@ -150,14 +132,14 @@ describe('What an absent member missed (P8)', () => {
 
   test('is not kept for a client without acks while it is connected, which counts as having it', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-plain', ['bob-plain']);
+    await conversationOf(server, ann, 'q-plain', ['bob-plain']);
     const bob = await TestClient.connect(server.url, 'bob-plain');
     await bob.ask('conversation:join', { conversationId: 'q-plain' });
     await send(ann, 'q-plain', 'taken');
     await bob.waitFor('message:new');
     const receipt = await ann.waitFor('message:receipt', ({ userId }) => userId === 'bob-plain');
     expect(receipt).toEqual({ conversationId: 'q-plain', userId: 'bob-plain', deliveredSeq: 1, readSeq: 0 });
-    expect(await queueRows('bob-plain')).toBe(0);
+    expect(await queueRows(server, 'bob-plain')).toBe(0);
     bob.close();
     ann.close();
   });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message, QueueItem, ServerEvents } from '../../src/protocol/index.js';
+import type { Message, QueueItem } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { http } from '../support/http.js';
+import { conversationOf, send, connectAway, queueRows } from '../support/queue.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { withClient } from '../support/with-client.js';
 
 let server: TestServer;
 
@@ -18,49 +18,21 @@ afterAll(async () => {
   await server.stop();
 });
 
-type Delivery = ServerEvents['queue:deliver'];
-type Deliver = (delivery: Delivery, ack: () => void) => void;
-
-/** A conversation of `owner`, with members that are not connected. */
-async function conversationOf(owner: TestClient, id: string, members: string[]): Promise<void> {
-  await owner.ask('conversation:join', { conversationId: id });
-  for (const member of members) await call(`PUT /api/conversations/${id}/members/${member}`, owner.userId);
-}
-
 function call(route: Parameters<typeof http>[1], userId: string, body?: object, roles?: string[]) {
   return http(server.url, route, { userId, ...(body && { body }), ...(roles && { roles }) });
-}
-
-function send(client: TestClient, conversationId: string, text: string) {
-  return client.ask('message:send', { conversationId, clientMessageId: text, content: text, respond: false });
-}
-
-/** Connects with a handler for deliveries that is there before the first can come. */
-async function connectAway(userId: string, deliver: Deliver, deviceId = 'phone'): Promise<TestClient> {
-  return TestClient.connect(server.url, userId, { acks: true, deviceId, on: { 'queue:deliver': deliver } });
-}
-
-async function queueRows(userId: string): Promise<number> {
-  return withClient(server.databaseUrl, async (client) => {
-    const { rows } = await client.query<{ n: number }>(
-      'select count(*)::int as n from deliveries where user_id = $1',
-      [userId],
-    );
-    return rows[0]?.n ?? -1;
-  });
 }
 
 describe('Acknowledgements', () => {
   test('message:ack is cumulative, moves both positions, is told to the others and survives a restart', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-ack', ['bob-ack']);
+    await conversationOf(server, ann, 'q-ack', ['bob-ack']);
     const bob = await TestClient.connect(server.url, 'bob-ack', { acks: true });
     await bob.ask('conversation:join', { conversationId: 'q-ack' });
     for (const text of ['a', 'b', 'c']) await send(ann, 'q-ack', text);
     await bob.waitFor('message:new', ({ seq }) => seq === 3);
-    expect(await queueRows('bob-ack')).toBe(3);
+    expect(await queueRows(server, 'bob-ack')).toBe(3);
     await bob.ask('message:ack', { conversationId: 'q-ack', seq: 2, read: true });
-    expect(await queueRows('bob-ack')).toBe(1);
+    expect(await queueRows(server, 'bob-ack')).toBe(1);
     await bob.ask('message:ack', { conversationId: 'q-ack', seq: 1_000_000 });
     const receipt = await ann.waitFor('message:receipt', ({ deliveredSeq }) => deliveredSeq === 3);
     expect(receipt).toMatchObject({ userId: 'bob-ack', readSeq: 2 });
@@ -69,11 +41,17 @@ describe('Acknowledgements', () => {
     expect(members.find(({ userId }) => userId === 'bob-ack')).toMatchObject({ deliveredSeq: 3, readSeq: 2 });
     bob.close();
     ann.close();
+    await server.kill();
+    server = await server.restart();
+    const again = await TestClient.connect(server.url, 'ann');
+    const after = await again.ask('conversation:join', { conversationId: 'q-ack' });
+    expect(after.members).toEqual(members);
+    again.close();
   });
 
   test('of a foreign or missing conversation are not_found alike (P10)', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
-    await conversationOf(ann, 'q-foreign', []);
+    await conversationOf(server, ann, 'q-foreign', []);
     const eve = await TestClient.connect(server.url, 'eve');
     for (const conversationId of ['q-foreign', 'q-missing']) {
       const answer = await eve.raw('message:ack', { conversationId, seq: 1 });
@@ -88,7 +66,7 @@ describe('Acknowledgements', () => {
 
 test('Live, queued and history give the same bytes (P3)', async () => {
   const ann = await TestClient.connect(server.url, 'ann');
-  await conversationOf(ann, 'q-bytes', ['bob-bytes', 'carl-bytes']);
+  await conversationOf(server, ann, 'q-bytes', ['bob-bytes', 'carl-bytes']);
   const carl = await TestClient.connect(server.url, 'carl-bytes', { acks: true });
   await carl.ask('conversation:join', { conversationId: 'q-bytes' });
   const metadata = { z: 1, a: [1.5, -0, 'ü', { deep: null }], 10: 'ten', 9: 'nine' };
@@ -102,7 +80,7 @@ test('Live, queued and history give the same bytes (P3)', async () => {
   });
   const live = await carl.waitFor('message:new');
   const queued: Message[] = [];
-  const bob = await connectAway('bob-bytes', ({ items }, ack) => {
+  const bob = await connectAway(server, 'bob-bytes', ({ items }, ack) => {
     for (const item of items) if (item.kind === 'message') queued.push(item.message);
     ack();
   });
@@ -121,24 +99,24 @@ test('A system message to one user waits for it, by admins only', async () => {
   expect((await call('POST /api/ws/users/dora/messages', 'eve', body)).status).toBe(403);
   expect((await call('POST /api/ws/users/dora/messages', 'root', body, ['admin'])).status).toBe(200);
   const got: QueueItem[] = [];
-  const dora = await connectAway('dora', ({ items }, ack) => {
+  const dora = await connectAway(server, 'dora', ({ items }, ack) => {
     got.push(...items);
     ack();
   });
   await eventually(() => got.length === 1, 'the system message');
   expect(got[0]).toMatchObject({ kind: 'system', message: { topic: null, ...body } });
-  await eventually(async () => (await queueRows('dora')) === 0, 'an empty queue');
+  await eventually(async () => (await queueRows(server, 'dora')) === 0, 'an empty queue');
   dora.close();
 });
 
 test('A removed member loses the queue of that conversation; clearing counts as dropped', async () => {
   const ann = await TestClient.connect(server.url, 'ann');
-  await conversationOf(ann, 'q-gone', ['bob-gone']);
-  await conversationOf(ann, 'q-stay', ['bob-gone']);
+  await conversationOf(server, ann, 'q-gone', ['bob-gone']);
+  await conversationOf(server, ann, 'q-stay', ['bob-gone']);
   await send(ann, 'q-gone', 'gone');
   await send(ann, 'q-stay', 'stay');
   expect((await call('DELETE /api/conversations/q-gone/members/bob-gone', 'ann')).status).toBe(204);
-  expect(await queueRows('bob-gone')).toBe(1);
+  expect(await queueRows(server, 'bob-gone')).toBe(1);
   expect((await call('DELETE /api/ws/queue/bob-gone', 'bob-gone')).status).toBe(204);
   const page = (await (await call('GET /api/ws/queue/bob-gone', 'bob-gone')).json()) as { items: object[] };
   expect(page.items).toMatchObject([{ state: 'dropped', conversationId: 'q-stay' }]);
@@ -148,7 +126,7 @@ test('A removed member loses the queue of that conversation; clearing counts as 
 test('My conversations come by their latest activity, with unread counts, page by page', async () => {
   const ann = await TestClient.connect(server.url, 'ann-list');
   for (const id of ['l1', 'l2', 'l3']) {
-    await conversationOf(ann, id, ['bob-list']);
+    await conversationOf(server, ann, id, ['bob-list']);
     await send(ann, id, `last of ${id}`);
   }
   await send(ann, 'l1', 'newest');
