@@ -39,6 +39,15 @@ describe('defaults', () => {
     expect(readConfig(empty)).toEqual(readConfig({}));
   });
 
+  it('refuses half a TLS pair, credentials in LLM_BASE_URL, and origins that are none', () => {
+    expect(faultsOf({ TLS_CERT_FILE: 'cert.pem' })).toEqual([
+      'TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.',
+    ]);
+    const faults = faultsOf({ LLM_BASE_URL: 'https://me:secret@example.org/v1', LLM_MODEL: 'm' });
+    expect(faults).toEqual(['LLM_BASE_URL must not contain a user or password: use LLM_API_KEY.']);
+    expect(faultsOf({ CORS_ORIGINS: 'https://a.example/path' }).join()).toContain('CORS_ORIGINS must be');
+  });
+
   it('keeps no variable that it does not know', () => {
     expect(readConfig({ HOME: '/somewhere' })).not.toHaveProperty('HOME');
   });
@@ -58,6 +67,14 @@ describe('values', () => {
     ['LLM_MODELS', ' a, b ,,c ', ['a', 'b', 'c']],
     ['LOG_LEVEL', 'debug', 'debug'],
     ['DATABASE_URL', 'postgres://u:p@db:5432/x', 'postgres://u:p@db:5432/x'],
+    ['RATE_LIMIT_EVENTS', '5/60', { points: 5, seconds: 60 }],
+    [
+      'RATE_LIMIT_HTTP',
+      '1/2, 3/4',
+      { perUser: { points: 1, seconds: 2 }, perAddress: { points: 3, seconds: 4 } },
+    ],
+    ['TRUST_PROXY', '2', 2],
+    ['TRUST_PROXY', 'loopback, 10.0.0.0/8,::1', ['loopback', '10.0.0.0/8', '::1']],
   ] as const)('reads %s=%s', (name, text, value) => {
     expect(readConfig({ [name]: text })[name]).toEqual(value);
   });
@@ -80,6 +97,17 @@ describe('values', () => {
     ['NODE_ENV', 'staging'],
     ['PROVIDER', 'magic'],
     ['REDIS_URL', 'redis://127.0.0.1:6379'],
+    ['RATE_LIMIT_EVENTS', '400'],
+    ['RATE_LIMIT_EVENTS', '0/10'],
+    ['RATE_LIMIT_EVENTS', '400/0'],
+    ['RATE_LIMIT_EVENTS', '1.5/10'],
+    ['RATE_LIMIT_EVENTS', '1/2,3/4'],
+    ['RATE_LIMIT_HTTP', '300/10'],
+    ['RATE_LIMIT_HTTP', '1/2,3/4,5/6'],
+    ['TRUST_PROXY', 'true'],
+    ['TRUST_PROXY', 'toString'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', '-1'],
   ])('refuses %s=%s with a sentence that begins with its name', (name, text) => {
     expect(faultsOf({ [name]: text })).toEqual([expect.stringMatching(new RegExp(`^${name} .+\\.$`))]);
   });

@@ -62,8 +62,17 @@ function faultsAcross(values: Partial<Read>): string[] {
   if (keys.length === 0 && values.NODE_ENV === 'production') {
     faults.push('AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_JWT_PUBLIC_KEY must be set in production.');
   }
+  if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) {
+    faults.push('TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.');
+  }
   if (values.PROVIDER === 'openai-compatible' && !values.LLM_BASE_URL) {
     faults.push('LLM_BASE_URL must be set for PROVIDER=openai-compatible.');
+  }
+  if (values.METRICS_PORT && values.METRICS_PORT === values.PORT) {
+    faults.push('METRICS_PORT must be another port than PORT: leave it unset for /metrics on PORT.');
+  }
+  if (values.PROVIDER_FALLBACK === 'openai-compatible' && !values.LLM_BASE_URL) {
+    faults.push('LLM_BASE_URL must be set for PROVIDER_FALLBACK=openai-compatible.');
   }
   if (values.LLM_BASE_URL && !values.LLM_MODEL) faults.push('LLM_MODEL must be set with LLM_BASE_URL.');
   return faults;

@@ -21,6 +21,11 @@ export function integer(defaultValue: number, doc: string, { min = 0, max = 2_14
   return { defaultText: String(defaultValue), doc, parse } satisfies Field<number>;
 }
 
+/** A whole number within bounds, or unset. */
+export function optionalInteger(doc: string, bounds: Bounds = {}): Field<number | undefined> {
+  return { ...integer(0, doc, bounds), defaultText: undefined };
+}
+
 /** `true` or `false`. */
 export function flag(defaultValue: boolean, doc: string) {
   return { ...optionalFlag(doc), defaultText: String(defaultValue) } as Field<boolean>;
@@ -71,13 +76,18 @@ export function optionalText(doc: string, check?: (value: string) => void): Fiel
   return { defaultText: undefined, doc, parse };
 }
 
-/** A URL with one of `protocols` (such as `https:`), or unset. */
-export function optionalUrl(protocols: readonly string[], doc: string): Field<string | undefined> {
+/** A URL with one of `protocols` (such as `https:`), held to `also`, or unset. */
+export function optionalUrl(
+  protocols: readonly string[],
+  doc: string,
+  also?: (url: URL) => void,
+): Field<string | undefined> {
   return optionalText(doc, (value) => {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !protocols.includes(url.protocol)) {
       throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
     }
+    also?.(url);
   });
 }
 

@@ -1,0 +1,74 @@
+import { isIP } from 'node:net';
+import type { Field } from './fields.js';
+
+/** So many points in so many seconds. */
+export interface Rate {
+  readonly points: number;
+  readonly seconds: number;
+}
+
+/** The same thing limited twice. */
+export interface Rates {
+  readonly perUser: Rate;
+  readonly perAddress: Rate;
+}
+
+/** Proxies that are believed: so many hops, or these addresses, networks (CIDR) and names of {@link PROXY_NAMES}. */
+export type TrustedProxies = number | readonly string[];
+
+/** Networks by name, as Express' `trust proxy` has them. */
+export const PROXY_NAMES: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.1/8', '::1/128'],
+  linklocal: ['169.254.0.0/16', 'fe80::/10'],
+  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+};
+
+const MAX_POINTS = 1_000_000;
+const MAX_SECONDS = 86_400;
+
+/** `points/seconds`, such as `400/10`. */
+export function rate(defaultText: string, doc: string) {
+  const parse = (text: string): Rate => parseRate(text, 'must be points/seconds, such as 400/10');
+  return { defaultText, doc, parse } satisfies Field<Rate>;
+}
+
+/** `points/seconds,points/seconds`: per user, and per address. */
+export function rates(defaultText: string, doc: string) {
+  const how = 'must be points/seconds twice, per user and per address, such as 30/10,1000/10';
+  const parse = (text: string): Rates => {
+    const [user = '', address = '', ...more] = text.split(',').map((part) => part.trim());
+    if (more.length > 0) throw new Error(how);
+    return { perUser: parseRate(user, how), perAddress: parseRate(address, how) };
+  };
+  return { defaultText, doc, parse } satisfies Field<Rates>;
+}
+
+/** Which proxies are believed; unset: none. */
+export function trustedProxies(doc: string): Field<TrustedProxies | undefined> {
+  const parse = (text: string): TrustedProxies => {
+    if (/^\d{1,2}$/.test(text)) return Number(text);
+    const words = text.split(',').map((word) => word.trim());
+    if (words.every((word) => Object.hasOwn(PROXY_NAMES, word) || isNetwork(word))) return words;
+    const names = Object.keys(PROXY_NAMES).join(', ');
+    throw new Error(
+      `must be a number of hops (0 to 99), or addresses, networks (10.0.0.0/8) and names (${names}), separated by commas`,
+    );
+  };
+  return { defaultText: undefined, doc, parse };
+}
+
+function parseRate(text: string, how: string): Rate {
+  const [, points = '', seconds = ''] = /^(\d{1,7})\/(\d{1,5})$/.exec(text) ?? [];
+  const rate = { points: Number(points), seconds: Number(seconds) };
+  const fits =
+    rate.points >= 1 && rate.points <= MAX_POINTS && rate.seconds >= 1 && rate.seconds <= MAX_SECONDS;
+  if (!fits) throw new Error(`${how}; 1 to ${MAX_POINTS} points, 1 to ${MAX_SECONDS} seconds`);
+  return rate;
+}
+
+function isNetwork(word: string): boolean {
+  const [address = '', prefix, ...more] = word.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+}

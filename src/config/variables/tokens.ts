@@ -1,0 +1,33 @@
+import { flag, integer, list, optionalFlag, optionalText, optionalUrl } from '../fields.js';
+import { DAY } from './durations.js';
+
+/** Who may come in. */
+export const TOKENS = {
+  AUTH_REQUIRED: flag(
+    true,
+    '`false`: who connects without a token is a new guest of that connection. A bad token is refused in any case.',
+  ),
+  AUTH_JWT_SECRET: list(
+    'Shared secret of your tokens (HS256), at least 32 characters; or several, separated by commas: the first signs, tokens of each are good. Without any key, outside production, one is made and kept in `DATA_DIR`.',
+    (secret) => {
+      if (secret.length < 32) throw new Error('must have at least 32 characters (a comma separates secrets)');
+    },
+  ),
+  AUTH_JWKS_URL: optionalUrl(['https:', 'http:'], 'Where your identity provider publishes its keys (JWKS).'),
+  AUTH_JWT_PUBLIC_KEY: optionalText(
+    'Public key of your tokens, PEM (`-----BEGIN PUBLIC KEY-----`), or several one behind the other; line ends may be written as `\\n`.',
+  ),
+  AUTH_ISSUER: optionalText('Tokens must have this `iss`.'),
+  AUTH_AUDIENCE: optionalText('Tokens must have this `aud`.'),
+  GUEST_ACCESS: optionalFlag(
+    'Whether anybody may take a guest token. Unset means `true` outside production and `false` in it.',
+  ),
+  GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is good: 30 days.', {
+    min: 1000,
+    max: 3650 * DAY,
+  }),
+  TICKET_TTL_MS: integer(600_000, 'How long a stream ticket is good: 10 minutes.', { min: 1000, max: DAY }),
+  TOKEN_EXPIRY_GRACE_MS: integer(25_000, 'How long a connection may stay after its token has expired.', {
+    max: DAY,
+  }),
+};
