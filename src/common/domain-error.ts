@@ -46,13 +46,6 @@ export function notFound(): DomainError {
   return new DomainError('not_found', 'There is nothing here, or it is not yours to see.');
 }
 
-/** What is known of why `error` happened, for the log: a stack where there is one. */
-export function causeOf(error: DomainError): string {
-  const { cause } = error;
-  if (cause instanceof Error) return cause.stack ?? cause.message;
-  return cause === undefined ? error.message : JSON.stringify(cause);
-}
-
 /** `error` if it is a {@link DomainError}; otherwise `internal`, with the original as its cause and nothing of it on the wire (P11). */
 export function toDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DomainError } from './domain-error.js';
 import { GroupCommit, laneOfKey, type GroupCommitOptions } from './group-commit.js';
 
+const UNOBSERVED = { countWaiting: () => {}, committed: () => {}, failed: () => {} };
+
 interface Held<T> {
   batch: readonly T[];
   lane: number;
@@ -15,6 +17,7 @@ class ItemFault extends Error {}
 function held(options: Partial<GroupCommitOptions<number, number>> = {}) {
   const commits: Held<number>[] = [];
   const group = new GroupCommit<number, number>({
+    observer: UNOBSERVED,
     commit: (batch, lane) =>
       new Promise((resolve, reject) => {
         commits.push({ batch, lane, commit: () => resolve(batch.map((n) => n * 10)), fail: reject });
@@ -67,6 +70,7 @@ test('Nothing is stranded when it is submitted just as a drain ends', async () =
   let open = 0;
   let most = 0;
   const group = new GroupCommit<number, number>({
+    observer: UNOBSERVED,
     commit: async (batch) => {
       open += 1;
       most = Math.max(most, open);
@@ -96,6 +100,7 @@ describe('A batch that fails', () => {
     const seen: (readonly number[])[] = [];
     const bad = new Set([3, 10]);
     const group = new GroupCommit<number, number>({
+      observer: UNOBSERVED,
       commit: async (batch) => {
         seen.push(batch);
         if (batch.some((n) => bad.has(n))) throw new ItemFault();

@@ -1,5 +1,13 @@
 import { DomainError } from './domain-error.js';
 
+/** Hears of a group commit's batches. */
+export interface GroupCommitObserver {
+  /** Is given, once, who tells how many items wait for their answer. */
+  countWaiting: (count: () => number) => void;
+  committed: (items: number, durationMs: number) => void;
+  failed: (durationMs: number) => void;
+}
+
 export interface GroupCommitOptions<Item, Result> {
   /** Writes a batch as one commit and answers in the batch's order. Runs once at a time per lane. */
   commit: (batch: readonly Item[], lane: number) => Promise<readonly Result[]>;
@@ -12,6 +20,7 @@ export interface GroupCommitOptions<Item, Result> {
   isItemFault: (error: unknown) => boolean;
   /** How long an item may wait for its answer, in milliseconds. */
   deadlineMs: number;
+  observer: GroupCommitObserver;
 }
 
 interface Waiting<Item, Result> {
@@ -40,6 +49,7 @@ export class GroupCommit<Item, Result> {
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
     this.queues = Array.from({ length: options.lanes }, () => []);
     this.running = Array.from({ length: options.lanes }, () => undefined);
+    options.observer.countWaiting(() => this.waitingItems);
   }
 
   /**
@@ -112,13 +122,16 @@ export class GroupCommit<Item, Result> {
   }
 
   private async commit(batch: readonly Waiting<Item, Result>[], lane: number): Promise<void> {
+    const startedAt = performance.now();
     try {
       const results = await this.options.commit(
         batch.map(({ item }) => item),
         lane,
       );
+      this.options.observer.committed(batch.length, performance.now() - startedAt);
       batch.forEach((waiting, index) => waiting.resolve(results[index] as Result));
     } catch (error) {
+      this.options.observer.failed(performance.now() - startedAt);
       if (batch.length === 1 || !this.options.isItemFault(error)) {
         for (const waiting of batch) waiting.reject(error);
         return;

@@ -1,6 +1,6 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { validate } from 'uuid';
-import { isConversationId, isTopic, isUserId } from '../protocol/index.js';
+import { ASSISTANT_ID, isConversationId, isTopic, isUserId } from '../protocol/index.js';
 import { invalid } from './payload.js';
 
 /** A conversation's id in a path. @throws {DomainError} `invalid_payload`. */
@@ -27,6 +27,15 @@ export class UserIdPipe implements PipeTransform<string, string> {
   transform(value: string): string {
     if (isUserId(value)) return value;
     throw invalid(['the user id must be 1 to 256 characters without control characters']);
+  }
+}
+
+/** The id of a user who is to be a member: not the assistant's. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class NewMemberIdPipe extends UserIdPipe {
+  override transform(value: string): string {
+    if (value !== ASSISTANT_ID) return super.transform(value);
+    throw invalid([`the user id ${ASSISTANT_ID} is reserved`]);
   }
 }
 

@@ -1,15 +1,14 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import { LIMITS } from '../protocol/index.js';
-import { IsWhole, Optional } from './validation.js';
+import { FromDigits, IsWhole, Optional } from './validation.js';
 
 /** `limit` in the query of a list: 1 to 200, 50 where it is left out (protocol section 5). */
 export function PageLimit(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages }),
     Optional(),
-    Type(() => Number),
+    FromDigits(),
     IsWhole(1, LIMITS.pageMessages),
   );
 }

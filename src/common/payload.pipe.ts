@@ -18,9 +18,10 @@ export class PayloadPipe implements PipeTransform {
   transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
     if ((type !== 'body' && type !== 'query') || NO_DTO.has(metatype)) return value;
     const dto = metatype as new () => object;
-    // A query is all text: the DTO's own `Type` decorators make numbers of it. Without a body it is an empty one.
-    const given = type === 'query' ? plainToInstance(dto, value) : value === undefined ? {} : value;
-    return this.checkOf(dto)(given);
+    // Without a body it is an empty one.
+    return this.checkOf(dto)(
+      type === 'query' ? fromText(dto, value as object) : value === undefined ? {} : value,
+    );
   }
 
   private checkOf(dto: new () => object): Check {
@@ -30,4 +31,9 @@ export class PayloadPipe implements PipeTransform {
     this.checks.set(dto, check);
     return check;
   }
+}
+
+/** A query is all text: the DTO's own `FromDigits` make numbers of it. Keys that class-transformer drops stay, to be refused. */
+function fromText(dto: new () => object, query: object): object {
+  return { ...query, ...plainToInstance(dto, query) };
 }

@@ -1,8 +1,9 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
-import { ERROR_RULES, type ErrorCode, type Problem } from '../protocol/index.js';
+import type { ErrorCode } from '../protocol/index.js';
 import { DomainError } from './domain-error.js';
-import { randomText } from './ids.js';
+import { workOf } from './http-work.js';
+import { toProblem } from './problem.js';
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [401, 'unauthenticated'],
@@ -26,11 +27,8 @@ export class ProblemFilter implements ExceptionFilter {
   /** For what no route of Nest's answers. */
   answer(error: unknown, response: Response): void {
     const fault = fromHttp(error) ?? this.translate(error);
-    const correlationId = randomText(12);
-    if (fault.code === 'internal') {
-      const cause = fault.cause instanceof Error ? fault.cause.stack : String(fault.cause);
-      this.logger.error(`a request failed (${correlationId}): ${cause}`);
-    }
+    const { id: correlationId } = workOf(response);
+    if (fault.code === 'internal') this.logger.error('a request failed', { correlationId }, fault);
     if (response.headersSent) {
       response.destroy();
       return;
@@ -40,12 +38,6 @@ export class ProblemFilter implements ExceptionFilter {
       response.setHeader('Retry-After', Math.ceil(fault.retryAfterMs / 1000));
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
-}
-
-function toProblem(fault: DomainError, correlationId: string): Problem {
-  const { code, message, ...rest } = fault.toWire(correlationId);
-  const title = code.replaceAll('_', ' ');
-  return { type: 'about:blank', title, status: ERROR_RULES[code].httpStatus, detail: message, code, ...rest };
 }
 
 /** Errors of Nest and of its body parser carry a status; what is not in the table and below 500 is the client's fault. */
