@@ -87,6 +87,7 @@ export class Tables1764000000000 implements MigrationInterface {
         status text collate "C" not null default 'starting',
         provider text collate "C" not null,
         model text collate "C" not null,
+        used_fallback boolean not null default false,
         transport text collate "C" not null,
         options json not null,
         owner_node text collate "C",

@@ -82,6 +82,9 @@ begin
     v_opening := json_build_object('streamId', p_stream, 'conversationId', v_conversation,
       'messageId', v_stream.message_id, 'replyTo', v_stream.reply_to, 'provider', v_stream.provider,
       'model', v_stream.model)::text;
+    if v_stream.used_fallback then
+      v_opening := left(v_opening, -1) || ', "usedFallback" : true}';
+    end if;
     insert into stream_chunks (stream_id, sequence, type, content, metadata, created_at)
     values (p_stream, 0, 'metadata', '', v_opening::json, v_now);
   end if;

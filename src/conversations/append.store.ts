@@ -6,6 +6,7 @@ import { isDataFault, toDatabaseError } from '../database/errors.js';
 import { Lanes } from '../database/lanes.js';
 import type { Lane } from '../database/lane.js';
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
+import { MessageMetrics } from './message-metrics.js';
 import { StreamSlots } from './stream-slots.js';
 
 /** The answer that a message asks for: becomes the row of a stream in the message's own commit (P2). */
@@ -70,6 +71,7 @@ export class AppendStore {
     private readonly node: NodeIdentity,
     private readonly slots: StreamSlots,
     @Inject(CONFIG) private readonly config: Config,
+    private readonly metrics: MessageMetrics,
   ) {
     this.lanes = Array.from({ length: LANES }, (_, index) => lanes.open(`append-${index}`));
     this.commits = new GroupCommit({
@@ -79,6 +81,7 @@ export class AppendStore {
       sizeOf: (item) => item.content.length * 3 + 1024,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
+      observer: metrics.commits,
     });
   }
 
@@ -126,6 +129,7 @@ export class AppendStore {
     // Rows come back in no useful order.
     const results: AppendResult[] = [];
     for (const row of rows) results[row.n - 1] = toResult(row);
+    this.metrics.appended(results);
     return results;
   }
 }

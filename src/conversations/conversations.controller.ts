@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../common/id.pipes.js';
 import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import {
@@ -79,7 +79,7 @@ export class ConversationsController {
   addMember(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
-    @Param('userId', UserIdPipe) userId: string,
+    @Param('userId', NewMemberIdPipe) userId: string,
   ): Promise<void> {
     return this.conversations.addMember(principal, id, userId);
   }

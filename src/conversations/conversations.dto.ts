@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import { IsBoolean, IsIn } from 'class-validator';
-import { IsConversationId, IsText, IsWhole, Optional } from '../common/validation.js';
+import { FromDigits, IsConversationId, IsText, IsWhole, Optional } from '../common/validation.js';
 import { PageLimit } from '../common/page-limit.js';
 import {
   LIMITS,
@@ -68,13 +67,13 @@ export class AckDto implements AckPayload {
 export class HistoryQueryDto {
   @ApiPropertyOptional({ description: 'Messages behind this `seq`; 0: from the first.' })
   @Optional()
-  @Type(() => Number)
+  @FromDigits()
   @IsWhole(0)
   afterSeq?: number;
 
   @ApiPropertyOptional({ description: 'Messages before this `seq`.' })
   @Optional()
-  @Type(() => Number)
+  @FromDigits()
   @IsWhole(1)
   beforeSeq?: number;
 

@@ -7,6 +7,7 @@ import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
 import { ConversationsStore } from './conversations.store.js';
 import { MemberCache } from './member-cache.js';
+import { MessageMetrics } from './message-metrics.js';
 import { MessagesService } from './messages.service.js';
 import { MessagesStore } from './messages.store.js';
 import { StreamSlots } from './stream-slots.js';
@@ -18,6 +19,7 @@ import { StreamSlots } from './stream-slots.js';
   providers: [
     NodeIdentity,
     StreamSlots,
+    MessageMetrics,
     ConversationsStore,
     MessagesStore,
     AppendStore,

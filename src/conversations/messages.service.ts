@@ -3,6 +3,8 @@ import { refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
+import { inSpan } from '../common/tracing.js';
+import type { Work } from '../common/work.js';
 import { CONFIG, type Config } from '../config/config.js';
 import {
   codePoints,
@@ -13,7 +15,7 @@ import {
   type SendAnswer,
 } from '../protocol/index.js';
 import { Announcer } from './announcer.js';
-import { AppendStore, type AnswerRequest } from './append.store.js';
+import { AppendStore, type AnswerRequest, type AppendItem, type AppendResult } from './append.store.js';
 import { ConversationsService } from './conversations.service.js';
 import { MessagesStore } from './messages.store.js';
 
@@ -26,6 +28,7 @@ export interface Outgoing {
   answer?: AnswerRequest | undefined;
   /** Connection whose acknowledgement will carry the message. */
   origin?: string | undefined;
+  work: Work;
 }
 
 /** Sends and reads messages. */
@@ -46,7 +49,7 @@ export class MessagesService {
   async send(sender: Principal, outgoing: Outgoing): Promise<SendAnswer> {
     this.checkLength(outgoing.content);
     const { conversationId, clientMessageId, content, metadata = {}, answer, origin } = outgoing;
-    const result = await this.append.append({
+    const result = await this.appended(outgoing.work, {
       conversationId,
       senderId: sender.userId,
       clientMessageId,
@@ -82,12 +85,21 @@ export class MessagesService {
 
   /** A page of a conversation's log. @throws {DomainError} `not_found` or `invalid_payload`. */
   async history(reader: Principal, request: HistoryPayload): Promise<MessagePage> {
-    const { conversationId, afterSeq, beforeSeq, limit = LIMITS.defaultPageMessages } = request;
-    if (afterSeq !== undefined && beforeSeq !== undefined) {
+    if (request.afterSeq !== undefined && request.beforeSeq !== undefined) {
       throw new DomainError('invalid_payload', 'Give afterSeq or beforeSeq, not both.');
     }
-    await this.conversations.require(conversationId, reader.userId);
-    return this.store.page({ conversationId, afterSeq, beforeSeq, limit, readerId: reader.userId });
+    await this.conversations.require(request.conversationId, reader.userId);
+    return this.page(reader, request);
+  }
+
+  /** As {@link history}, where somebody else asks whether the reader is a member: who is none reads nothing. */
+  page({ userId: readerId }: Principal, request: HistoryPayload): Promise<MessagePage> {
+    return this.store.page({ ...request, limit: request.limit ?? LIMITS.defaultPageMessages, readerId });
+  }
+
+  /** The wait for a batch, and its commit. */
+  private appended(work: Work, item: AppendItem): Promise<AppendResult> {
+    return inSpan('append message', { kind: 'internal', work }, () => this.append.append(item));
   }
 
   private async stored(conversationId: string, seq: number): Promise<Message> {

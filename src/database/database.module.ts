@@ -1,9 +1,11 @@
 import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { CommitMetrics } from './commit-metrics.js';
 import { createDataSource, type DataSourceOptions } from './data-source.js';
 import { Lanes } from './lanes.js';
 import type { DatabaseLog } from './log.js';
 import { migrate } from './migrate.js';
+import { PoolMetrics } from './pool-metrics.js';
 
 /**
  * Gives the connected and migrated {@link DataSource} and the {@link Lanes} to everybody, and closes both when the
@@ -23,8 +25,10 @@ export class DatabaseModule implements OnApplicationShutdown {
       providers: [
         { provide: DataSource, useFactory },
         { provide: Lanes, useValue: new Lanes({ url: options.url, log }) },
+        CommitMetrics,
+        PoolMetrics,
       ],
-      exports: [DataSource, Lanes],
+      exports: [DataSource, Lanes, CommitMetrics],
     };
   }
 

@@ -57,7 +57,7 @@ export class Lane {
     if (this.closing) {
       return Promise.reject(new DomainError('server_draining', 'The server is shutting down.'));
     }
-    const deadline = Date.now() + (this.options.deadlineMs ?? DEADLINE_MS);
+    const deadline = performance.now() + (this.options.deadlineMs ?? DEADLINE_MS);
     const result = this.turn.then(() => this.run<T>(statement, values, deadline));
     this.turn = result.catch(() => {}); // Its caller hears of it; the next in line does not.
     return result;
@@ -71,7 +71,7 @@ export class Lane {
 
   private async run<T>(statement: Statement, values: readonly unknown[], deadline: number): Promise<T[]> {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), Math.max(0, deadline - Date.now()));
+    const timer = setTimeout(() => abort.abort(), Math.max(0, deadline - performance.now()));
     try {
       const work = this.ask<T>(statement, values, abort.signal);
       return await Promise.race([work, rejectOn(abort.signal)]);

@@ -8,8 +8,8 @@ export class Lanes {
   constructor(private readonly options: { url: string; log: DatabaseLog }) {}
 
   /** A new lane under `name`, connected when it is first used. */
-  open(name: string, settings: NonNullable<LaneOptions['settings']> = {}): Lane {
-    const lane = new Lane({ ...this.options, name, settings });
+  open(name: string, options: Pick<LaneOptions, 'settings' | 'deadlineMs'> = {}): Lane {
+    const lane = new Lane({ ...this.options, ...options, name });
     this.opened.push(lane);
     return lane;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { CommitMetrics } from '../database/commit-metrics.js';
 import { isDataFault, toDatabaseError } from '../database/errors.js';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
@@ -32,7 +33,7 @@ export class AckStore {
   private readonly lane: Lane;
   private readonly commits: GroupCommit<Positions, AckResult>;
 
-  constructor(lanes: Lanes) {
+  constructor(lanes: Lanes, commits: CommitMetrics) {
     this.lane = lanes.open('acks');
     this.commits = new GroupCommit({
       commit: (batch) => this.commit(batch),
@@ -41,6 +42,7 @@ export class AckStore {
       sizeOf: () => 256,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
+      observer: commits.of('acks'),
     });
   }
 

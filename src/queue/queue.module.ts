@@ -4,13 +4,24 @@ import { Acknowledger } from './acknowledger.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { QueueAdminStore } from './queue-admin.store.js';
 import { QueueJanitor } from './queue-janitor.js';
+import { QueueMetrics } from './queue-metrics.js';
+import { QueueSampleStore } from './queue-sample.store.js';
 import { QueueController } from './queue.controller.js';
 import { QueueService } from './queue.service.js';
 
 /** Deliveries that wait for their recipients, and what takes them off the queue. */
 @Module({
   controllers: [QueueController],
-  providers: [AckStore, DeliveriesStore, QueueAdminStore, Acknowledger, QueueService, QueueJanitor],
+  providers: [
+    AckStore,
+    DeliveriesStore,
+    QueueAdminStore,
+    Acknowledger,
+    QueueService,
+    QueueJanitor,
+    QueueSampleStore,
+    QueueMetrics,
+  ],
   exports: [Acknowledger, QueueService],
 })
 export class QueueModule {}

@@ -15,9 +15,14 @@ export class QueueService {
     private readonly relay: Relay,
   ) {}
 
-  /** Holds the user's queue to its bounds, to be done before it is drained (P8). */
-  async trim(userId: string): Promise<void> {
-    while ((await this.admin.trim(userId)) > 0);
+  /** The first deliveries to offer, of a queue that is held to its bounds before (P8). */
+  async first(request: Omit<DrainRequest, 'afterId'>): Promise<Drained> {
+    const all = { ...request, afterId: '0' };
+    const found = await this.deliveries.next(all);
+    // Nothing waits for most who connect: it is not worth a second look.
+    if (found.items.length === 0 || (await this.admin.trim(request.userId)) === 0) return found;
+    while ((await this.admin.trim(request.userId)) > 0);
+    return this.deliveries.next(all);
   }
 
   /** The next deliveries to offer. */

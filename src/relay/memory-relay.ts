@@ -4,9 +4,11 @@ import type { Topics } from './topics.js';
 
 /** The relay of a single node: listeners run at once, within `publish`. */
 export class MemoryRelay extends Relay {
+  override readonly published = { conversation: 0, user: 0, presence: 0, topic: 0, stream: 0, revocation: 0 };
   private readonly emitter = new EventEmitter().setMaxListeners(0);
 
   override publish<K extends keyof Topics>(kind: K, id: string, event: Topics[K]): void {
+    this.published[kind] += 1;
     this.emitter.emit(`${kind}:${id}`, event);
   }
 

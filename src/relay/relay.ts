@@ -7,6 +7,9 @@ export type Listener<T> = (event: T) => void;
  * nobody listens is lost: nothing here may be the only copy of a fact.
  */
 export abstract class Relay {
+  /** How much this process has published since its start, by kind. */
+  abstract readonly published: Readonly<Record<keyof Topics, number>>;
+
   /** Gives `event` to every listener of the topic, on every node. Never throws and never waits. */
   abstract publish<K extends keyof Topics>(kind: K, id: string, event: Topics[K]): void;
 

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { MetricsRegistry } from '../metrics/registry.js';
+
+/** Every limit by its name in the metrics. */
+export type LimitName =
+  | 'connection_events'
+  | 'user_events'
+  | 'events_waiting'
+  | 'streams'
+  | 'user_connects'
+  | 'address_connects'
+  | 'user_http'
+  | 'address_http'
+  | 'address_probes'
+  | 'address_polling'
+  | 'auth_failures'
+  | 'connections'
+  | 'user_connections';
+
+/** Counts what limits and caps refuse, by limit and by nothing else. */
+@Injectable()
+export class LimitsMetrics {
+  private readonly refusals;
+
+  constructor(registry: MetricsRegistry) {
+    this.refusals = registry.counter(
+      'streamgate_rate_limit_refusals_total',
+      'What was refused by a rate limit or a cap of connections',
+      ['limit'],
+    );
+  }
+
+  /** Counts one refusal each time that it is called. */
+  refusalsOf(limit: LimitName): () => void {
+    const counter = this.refusals.labels({ limit });
+    return () => counter.inc();
+  }
+}

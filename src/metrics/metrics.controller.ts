@@ -1,0 +1,53 @@
+import { Controller, Get, Header, Headers, Inject, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { challenge } from '../auth/auth.guard.js';
+import { Authenticator } from '../auth/authenticator.js';
+import { bearerToken } from '../auth/bearer.js';
+import { demand } from '../auth/policy.js';
+import { Public } from '../auth/public.decorator.js';
+import { notFound } from '../common/domain-error.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { MetricsPage } from './metrics-page.js';
+import { carriesToken } from './metrics-token.js';
+
+/** Path of the page: Prometheus looks for it outside of `/api`. */
+export const METRICS_PATH = 'metrics';
+
+/** The page of metrics on the main port; with `METRICS_PORT` it is not here. */
+@ApiTags('operations')
+@ApiBearerAuth()
+// Not for everybody: METRICS_TOKEN is no token of a user, so this asks for itself.
+@Public()
+@Controller(METRICS_PATH)
+export class MetricsController {
+  constructor(
+    private readonly page: MetricsPage,
+    private readonly authenticator: Authenticator,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
+  async read(
+    @Headers('authorization') authorization: string | undefined,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    const { METRICS_PORT, METRICS_TOKEN } = this.config;
+    if (METRICS_PORT !== undefined) throw notFound();
+    const isScraper = METRICS_TOKEN !== undefined && carriesToken(authorization, METRICS_TOKEN);
+    if (!isScraper) await this.admit(bearerToken(authorization), response);
+    response.type(this.page.contentType);
+    return this.page.text();
+  }
+
+  private async admit(token: string | undefined, response: Response): Promise<void> {
+    try {
+      demand(await this.authenticator.authenticate(token), 'figures:see');
+    } catch (error) {
+      challenge(response, error, token !== undefined);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import { Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { MetricsRegistry } from '../metrics/registry.js';
+import { Relay } from './relay.js';
+
+/** What was published on the relay. The relay itself only adds: several are published for each message. */
+@Injectable()
+export class RelayMetrics {
+  readonly published: Counter<'kind'>;
+
+  constructor(registry: MetricsRegistry, relay: Relay) {
+    this.published = new Counter({
+      name: 'streamgate_relay_published_total',
+      help: 'Events published on the relay by this process.',
+      labelNames: ['kind'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [kind, count] of Object.entries(relay.published)) this.inc({ kind }, count);
+      },
+    });
+  }
+}
