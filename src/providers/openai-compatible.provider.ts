@@ -1,14 +1,13 @@
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import type { LanguageModelV3, LanguageModelV3StreamPart, LanguageModelV3Usage } from '@ai-sdk/provider';
 import { Agent } from 'undici';
 import type { Clock } from '../common/clock.js';
-import { DomainError } from '../common/domain-error.js';
-import { boundedFetch } from './openai-compatible/bounded-fetch.js';
+import { parserFor, type Batch } from './openai-compatible/answer-parser.js';
+import { ChatEndpoint, type OpenResponse } from './openai-compatible/chat-endpoint.js';
 import { Patience, type PatienceLimits } from './openai-compatible/patience.js';
-import { toModelPrompt } from './openai-compatible/prompt.js';
-import { toProviderError } from './openai-compatible/provider-errors.js';
-import { WholeCodePoints } from './openai-compatible/whole-code-points.js';
+import { broken } from './openai-compatible/provider-errors.js';
 import type { Delta, Provider, ProviderRequest } from './provider.js';
+
+/** How long a connection may take to end behind a whole answer, to be used again. */
+const DRAIN_MS = 1000;
 
 /** Where the model is and how long it may take. */
 export interface OpenAiCompatibleOptions extends PatienceLimits {
@@ -21,33 +20,19 @@ export interface OpenAiCompatibleOptions extends PatienceLimits {
   clock: Clock;
 }
 
-/**
- * Any server that speaks the streaming chat completions API (OpenAI, vLLM, Ollama, llama.cpp, LM Studio …).
- * Reads the model's own `doStream()`: `streamText` would read the provider to its end whether or not we do.
- */
+/** Any server that speaks the streaming chat completions API (OpenAI, vLLM, Ollama, llama.cpp, LM Studio …). */
 export class OpenAiCompatibleProvider implements Provider {
   readonly name = 'openai-compatible';
   readonly models: readonly [string, ...string[]];
   readonly canContinue: boolean;
   // Silence is ours to judge: undici would end a connection after 300 s of it, whatever LLM_IDLE_TIMEOUT_MS says.
   private readonly agent = new Agent({ bodyTimeout: 0, headersTimeout: 0 });
-  private readonly chatModel: (model: string) => LanguageModelV3;
+  private readonly endpoint: ChatEndpoint;
 
   constructor(private readonly options: OpenAiCompatibleOptions) {
     this.models = options.models;
     this.canContinue = options.canContinue;
-    const url = new URL(options.baseUrl);
-    const queryParams = Object.fromEntries(url.searchParams);
-    url.search = '';
-    const client = createOpenAICompatible({
-      name: this.name,
-      baseURL: url.href,
-      includeUsage: true,
-      fetch: boundedFetch(this.agent),
-      queryParams,
-      ...(options.apiKey !== undefined && { apiKey: options.apiKey }),
-    });
-    this.chatModel = (model) => client.chatModel(model);
+    this.endpoint = new ChatEndpoint({ agent: this.agent, ...options });
   }
 
   stream(request: ProviderRequest): AsyncIterable<Delta> {
@@ -60,7 +45,8 @@ export class OpenAiCompatibleProvider implements Provider {
   }
 
   private begin(request: ProviderRequest): AsyncIterator<Delta, undefined> {
-    const patience = new Patience(request.signal, this.options);
+    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.options.timeoutMs);
+    const patience = new Patience(request.signal, { ...this.options, timeoutMs });
     const deltas = this.read(request, patience);
     return {
       next: () => deltas.next(),
@@ -72,61 +58,56 @@ export class OpenAiCompatibleProvider implements Provider {
     };
   }
 
+  /** One generator from the socket to the reader: each further one would cost as much for every delta as parsing it. */
   private async *read(request: ProviderRequest, patience: Patience): AsyncGenerator<Delta, undefined> {
     try {
-      const prompt = toModelPrompt(request);
-      const model = this.chatModel(request.model);
-      const { stream } = await patience.wait(() =>
-        Promise.resolve(model.doStream({ prompt, abortSignal: patience.signal })),
-      );
-      yield* toDeltas(readParts(stream, patience));
+      const { contentType, body } = await this.endpoint.ask(request, patience);
+      const parser = parserFor(contentType, this.options.apiKey);
+      const parts = partsOf(body);
+      for (let batch: Batch | undefined; !batch?.isWhole;) {
+        const part = await patience.wait(() => this.next(parts));
+        batch = part.done ? parser.end() : parser.push(part.value);
+        if (batch.isHeard) patience.heard();
+        if (batch.isWhole) patience.release();
+        if (batch.isWhole) void drain(body, parts);
+        for (const delta of batch.deltas) {
+          yield delta;
+          // What was read ahead is not given to who has left (P6).
+          patience.signal.throwIfAborted();
+        }
+        if (batch.fault !== undefined) throw batch.fault;
+      }
       return undefined;
     } catch (error) {
       patience.signal.throwIfAborted();
-      throw toProviderError(error, { apiKey: this.options.apiKey, now: this.options.clock.now() });
+      throw error;
     } finally {
       patience.stop();
     }
   }
-}
 
-async function* readParts(
-  stream: ReadableStream<LanguageModelV3StreamPart>,
-  patience: Patience,
-): AsyncGenerator<LanguageModelV3StreamPart> {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await patience.wait(() => reader.read());
-    if (done) return;
-    // The first part is the library's own and says nothing about the provider.
-    if (value.type !== 'stream-start') patience.heard();
-    yield value;
-  }
-}
-
-async function* toDeltas(parts: AsyncIterable<LanguageModelV3StreamPart>): AsyncGenerator<Delta> {
-  const texts = { content: new WholeCodePoints(), reasoning: new WholeCodePoints() };
-  for await (const part of parts) {
-    if (part.type === 'error') throw part.error;
-    if (part.type === 'finish') {
-      yield* some('reasoning', texts.reasoning.end());
-      yield* some('content', texts.content.end());
-      yield { type: 'finish', usage: toUsage(part.usage) };
-      return;
+  private async next(parts: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
+    try {
+      return await parts.next();
+    } catch (error) {
+      throw broken(error, this.options.apiKey);
     }
-    if (part.type === 'reasoning-delta') yield* some('reasoning', texts.reasoning.push(part.delta));
-    if (part.type === 'text-delta') yield* some('content', texts.content.push(part.delta));
   }
-  throw new DomainError('provider_error', "The provider's answer ended before it was complete.");
 }
 
-function* some(type: 'content' | 'reasoning', text: string): Generator<Delta> {
-  if (text !== '') yield { type, text };
+/** Pulled: what is not asked for stays in the kernel's buffers, and at the server. */
+function partsOf(body: OpenResponse['body']): AsyncIterator<Buffer> {
+  return (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
 }
 
-function toUsage({ inputTokens, outputTokens }: LanguageModelV3Usage) {
-  const input = inputTokens.total;
-  const output = outputTokens.total;
-  if (input === undefined || output === undefined) return null;
-  return { inputTokens: input, outputTokens: output, totalTokens: input + output };
+/** Waits for the end of a response, so that its connection can be used again, and ends it where none comes. */
+async function drain(body: OpenResponse['body'], parts: AsyncIterator<Buffer>): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), DRAIN_MS);
+  try {
+    while (!(await parts.next()).done);
+  } catch {
+    // The answer is whole; only its connection is lost.
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { MetricsRegistry } from '../metrics/registry.js';
 import { readConfig } from '../config/config.js';
 import { ProviderRegistry } from './provider-registry.js';
+import { ProviderMetrics } from './resilience/provider-metrics.js';
 
 const LLM = {
-  LLM_BASE_URL: 'http://user:password@127.0.0.1:11434/v1?key=hidden',
+  LLM_BASE_URL: 'http://127.0.0.1:11434/v1?key=hidden',
   LLM_MODEL: 'small',
   LLM_MODELS: 'large, small',
   LLM_API_KEY: 'sk-hidden',
 };
 
 function registry(env: Record<string, string> = {}): ProviderRegistry {
-  return new ProviderRegistry(readConfig(env));
+  return new ProviderRegistry(readConfig(env), new ProviderMetrics(new MetricsRegistry()));
 }
 
 describe('ProviderRegistry', () => {

@@ -5,33 +5,60 @@ import { CONFIG, type Config } from '../config/config.js';
 import { GuideProvider } from './guide.provider.js';
 import { OpenAiCompatibleProvider } from './openai-compatible.provider.js';
 import type { Provider } from './provider.js';
+import { AnswerSource, type Choice } from './resilience/answer-source.js';
+import type { BreakerState } from './resilience/breaker.js';
+import { GuardedProvider, type GuardLimits } from './resilience/guarded-provider.js';
+import { ProviderMetrics } from './resilience/provider-metrics.js';
 
-/** The providers that the configuration gives; `guide` is always among them. */
+/** How long to wait at least before a second try. */
+const BACKOFF_MS = 250;
+
+/** The providers that the configuration gives, each behind its guards; `guide` is always among them. */
 @Injectable()
 export class ProviderRegistry implements OnApplicationShutdown {
-  private readonly guide: GuideProvider;
   private readonly openAiCompatible: OpenAiCompatibleProvider | undefined;
+  private readonly configured: readonly GuardedProvider[];
 
-  constructor(@Inject(CONFIG) private readonly config: Config) {
-    this.guide = new GuideProvider({ wordsPerSecond: config.GUIDE_WORDS_PER_SECOND });
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly metrics: ProviderMetrics,
+  ) {
+    const guide = new GuideProvider({ wordsPerSecond: config.GUIDE_WORDS_PER_SECOND });
     this.openAiCompatible = openAiCompatible(config);
+    const limits: GuardLimits = {
+      retries: config.PROVIDER_RETRIES,
+      backoffMs: BACKOFF_MS,
+      failures: config.PROVIDER_BREAKER_FAILURES,
+      openMs: config.PROVIDER_BREAKER_OPEN_MS,
+      maxConcurrent: config.PROVIDER_MAX_CONCURRENT,
+      timeoutMs: config.LLM_TIMEOUT_MS,
+    };
+    const providers: Provider[] = [guide, ...(this.openAiCompatible ? [this.openAiCompatible] : [])];
+    this.configured = providers.map((provider) => new GuardedProvider(provider, limits, metrics));
   }
 
   /**
    * Who answers a request that names `provider` and `model`; by default `PROVIDER` and its first model.
    * @throws {DomainError} `invalid_payload` for a provider that is not configured or a model that it does not offer.
    */
-  resolve(provider: string = this.config.PROVIDER, model?: string): { provider: Provider; model: string } {
-    const configured: Provider[] = [this.guide, ...(this.openAiCompatible ? [this.openAiCompatible] : [])];
-    const found = configured.find(({ name }) => name === provider);
-    if (!found)
-      throw notOffered(
-        'provider',
-        provider,
-        configured.map(({ name }) => name),
-      );
+  resolve(provider: string = this.config.PROVIDER, model?: string): Choice {
+    const names = this.configured.map(({ name }) => name);
+    const found = this.configured.find(({ name }) => name === provider);
+    if (!found) throw notOffered('provider', provider, names);
     if (model !== undefined && !found.models.includes(model)) throw notOffered('model', model, found.models);
     return { provider: found, model: model ?? found.models[0] };
+  }
+
+  /** Where an answer of this provider and model comes from, with `PROVIDER_FALLBACK` behind it. @throws as {@link resolve}. */
+  source(provider: string, model: string): AnswerSource {
+    const { PROVIDER_FALLBACK: fallback } = this.config;
+    const other = fallback !== undefined && fallback !== provider ? this.resolve(fallback) : undefined;
+    return new AnswerSource(this.resolve(provider, model), other, this.metrics);
+  }
+
+  /** How the default provider's breaker stands. */
+  get breakerState(): BreakerState {
+    return this.resolve().provider.breakerState;
   }
 
   /** The default provider in one line for the operator; no keys, no passwords. */

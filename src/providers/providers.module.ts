@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ProviderRegistry } from './provider-registry.js';
+import { ProviderMetrics } from './resilience/provider-metrics.js';
 
 /** Who produces answers: gives the {@link ProviderRegistry}. Needs the configuration. */
-@Module({ providers: [ProviderRegistry], exports: [ProviderRegistry] })
+@Module({ providers: [ProviderRegistry, ProviderMetrics], exports: [ProviderRegistry] })
 export class ProvidersModule {}

@@ -16,6 +16,7 @@ export class Patience {
   private readonly controller = new AbortController();
   private waitedMs = 0;
   private silentMs = 0;
+  private isReleased = false;
 
   constructor(
     private readonly asked: AbortSignal,
@@ -57,8 +58,15 @@ export class Patience {
     this.silentMs = 0;
   }
 
+  /** The answer is whole: nothing ends its connection any more. */
+  release(): void {
+    this.isReleased = true;
+    this.asked.removeEventListener('abort', this.stop);
+  }
+
   /** Ends the connection, if it is still there, with an `AbortError`; safe to call again. */
   readonly stop = (): void => {
+    if (this.isReleased) return;
     this.asked.removeEventListener('abort', this.stop);
     this.controller.abort(new DOMException('The answer is no longer wanted.', 'AbortError'));
   };

@@ -1,82 +1,120 @@
-import {
-  APICallError,
-  InvalidResponseDataError,
-  JSONParseError,
-  TypeValidationError,
-} from '@ai-sdk/provider';
 import { DomainError } from '../../common/domain-error.js';
 import { cleanText } from '../../protocol/index.js';
+import { isObject } from './json.js';
 
 const MAX_QUOTE_CHARS = 200;
 const SECRETS = /\bBearer\s+\S+|\b(?:sk|pk|key|token)-[\w*.-]{4,}/gi;
 
-/** What {@link toProviderError} must know besides the error. */
-export interface ErrorContext {
-  /** The provider's key, so that no error repeats it. */
-  apiKey: string | undefined;
-  /** Milliseconds since 1970, to read a `Retry-After` date. */
-  now: number;
+/** A response that is no answer. */
+export interface Refusal {
+  status: number;
+  /** The `Retry-After` that came with it, in milliseconds, if any. */
+  retryAfterMs?: number | undefined;
+  /** Its body, or the beginning of it. */
+  body: string;
 }
 
-/**
- * `error` of the client library as the port's error. Its message is safe to show: of what the provider said it
- * quotes at most one short line, without keys. Its cause, for the log, holds neither prompt nor response (P11).
- */
-export function toProviderError(error: unknown, context: ErrorContext): DomainError {
-  const ours = findDomainError(error);
-  if (ours) return ours;
-  const cause = { cause: new Error(quote(describe(error), context.apiKey)) };
-  if (APICallError.isInstance(error)) return callError(error, context, cause);
-  if (InvalidResponseDataError.isInstance(error)) {
-    return new DomainError('provider_error', "The provider's answer ended before it was complete.", cause);
-  }
-  if (JSONParseError.isInstance(error) || TypeValidationError.isInstance(error)) {
-    return new DomainError(
-      'provider_error',
-      'The provider sent something that is no chat completion.',
-      cause,
-    );
-  }
-  const said = messageOf(error);
-  if (said === undefined) return new DomainError('provider_error', 'The provider failed.', cause);
-  return new DomainError('provider_error', `The provider failed: ${quote(said, context.apiKey)}`, cause);
+// Every message is safe to show: of what a provider said it quotes at most one short line, without keys. Every
+// cause, for the log, holds nothing that a provider said: it may be the prompt or the answer (P11).
+
+/** No response came: no connection, or one that broke before the headers. */
+export function unreachable(error: unknown, apiKey: string | undefined): DomainError {
+  return new DomainError('provider_unavailable', 'The provider cannot be reached.', causeOf(error, apiKey));
 }
 
-function callError(error: APICallError, context: ErrorContext, cause: { cause: Error }): DomainError {
-  const { statusCode } = error;
-  if (statusCode === undefined) {
-    return new DomainError('provider_unavailable', 'The provider cannot be reached.', cause);
+/** The connection broke within the answer. */
+export function broken(error: unknown, apiKey: string | undefined): DomainError {
+  const message = 'The connection to the provider broke in mid-answer.';
+  return new DomainError('provider_error', message, causeOf(error, apiKey));
+}
+
+/** The response ended, in order, before the answer did. */
+export function incomplete(): DomainError {
+  return new DomainError('provider_error', "The provider's answer ended before it was complete.");
+}
+
+/** The response is something else than an answer: a page, broken JSON, another API. */
+export function noCompletion(): DomainError {
+  return new DomainError('provider_error', 'The provider sent something that is no chat completion.');
+}
+
+/** More came than may be kept in memory for one event. */
+export function withoutEnd(): DomainError {
+  return new DomainError('provider_error', 'The provider sent an event without end.');
+}
+
+/** What a provider says within its answer has failed: an object, its JSON, or a sentence. */
+export function saidFailure(said: unknown, apiKey: string | undefined): DomainError {
+  const value = typeof said === 'string' ? (parsed(said) ?? said) : said;
+  const status = isObject(value) ? value['code'] : undefined;
+  if (typeof status === 'number' && status >= 400 && status <= 599) {
+    return refused({ status, body: JSON.stringify(value) }, apiKey);
   }
-  if (statusCode < 300) {
-    return new DomainError('provider_error', 'The connection to the provider broke in mid-answer.', cause);
-  }
-  const wait = retryAfterMs(error.responseHeaders?.['retry-after'], context.now);
-  const options = { ...cause, ...(wait !== undefined && { retryAfterMs: wait }) };
-  if (statusCode === 429) {
+  const sentence = sentenceOf(value);
+  if (sentence === undefined) return new DomainError('provider_error', 'The provider failed.');
+  return new DomainError('provider_error', `The provider failed: ${quote(sentence, apiKey)}`, {
+    cause: new Error('the provider told a failure within its answer'),
+  });
+}
+
+/** A response with a status other than 2xx. */
+export function refused({ status, body, retryAfterMs }: Refusal, apiKey: string | undefined): DomainError {
+  const sentence = sentenceOf(parsed(body));
+  const said = sentence === undefined ? '' : quote(sentence, apiKey);
+  const cause = new Error(`HTTP ${status}`);
+  const options = { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  const fault = `(HTTP ${status})`;
+  if (status === 429) {
     return new DomainError(
       'provider_unavailable',
-      'The provider takes no more requests for now (HTTP 429).',
+      `The provider takes no more requests for now ${fault}.`,
       options,
     );
   }
-  if (statusCode >= 500) {
-    return new DomainError('provider_unavailable', `The provider failed (HTTP ${statusCode}).`, options);
+  if (status === 408 || status === 504) {
+    return new DomainError('provider_timeout', `The provider took too long ${fault}.`, options);
   }
-  if (statusCode === 401 || statusCode === 403) {
-    const message = `The provider did not accept this server's key (HTTP ${statusCode}).`;
-    return new DomainError('provider_error', message, { ...cause, retryable: false });
+  if (status >= 500) return new DomainError('provider_unavailable', `The provider failed ${fault}.`, options);
+  const never = { cause, retryable: false };
+  if (status === 401 || status === 403) {
+    return new DomainError(
+      'provider_error',
+      `The provider did not accept this server's key ${fault}.`,
+      never,
+    );
   }
-  const said = quote(error.message, context.apiKey);
-  const message = `The provider refused the request (HTTP ${statusCode})${said ? `: ${said}` : '.'}`;
-  return new DomainError('provider_error', message, { ...cause, retryable: false });
+  if (status < 400) {
+    return new DomainError(
+      'provider_error',
+      `The provider is elsewhere ${fault}: correct LLM_BASE_URL.`,
+      never,
+    );
+  }
+  const message = `The provider refused the request ${fault}${said === '' ? '.' : `: ${said}`}`;
+  return new DomainError('provider_error', message, never);
 }
 
 /** Milliseconds of a `Retry-After` header, seconds or HTTP date (RFC 9110, 10.2.3); undefined where it says nothing. */
-function retryAfterMs(header: string | undefined, now: number): number | undefined {
+export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined || header.trim() === '') return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
   const date = Date.parse(header);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The sentence in a provider's own error, wherever its kind of server puts it. */
+function sentenceOf(said: unknown): string | undefined {
+  if (typeof said === 'string') return said === '' ? undefined : said;
+  if (!isObject(said)) return undefined;
+  return sentenceOf(said['error']) ?? sentenceOf(said['message']) ?? sentenceOf(said['detail']);
 }
 
 /** `text` as one short line without control characters, keys or tokens. */
@@ -87,27 +125,12 @@ function quote(text: string, apiKey: string | undefined): string {
   return characters.length > MAX_QUOTE_CHARS ? `${characters.slice(0, MAX_QUOTE_CHARS).join('')} …` : line;
 }
 
-function findDomainError(error: unknown): DomainError | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if (current instanceof DomainError) return current;
-  }
-  return undefined;
-}
-
-/** For the log: kinds and codes along the chain of causes, no bodies. */
-function describe(error: unknown): string {
+/** Kinds and codes along the chain of causes. */
+function causeOf(error: unknown, apiKey: string | undefined): { cause: Error } {
   const parts: string[] = [];
   for (let current = error; current instanceof Error && parts.length < 4; current = current.cause) {
     const code = 'code' in current && typeof current.code === 'string' ? ` (${current.code})` : '';
-    // Validation errors repeat what was received, which may be an answer's text.
-    const repeats = TypeValidationError.isInstance(current) || JSONParseError.isInstance(current);
-    parts.push(`${current.name}${code}${repeats ? '' : `: ${current.message}`}`);
+    parts.push(`${current.name}${code}: ${current.message}`);
   }
-  return parts.join(' < ') || 'no error object';
-}
-
-function messageOf(error: unknown): string | undefined {
-  if (typeof error === 'string') return error;
-  if (typeof error !== 'object' || error === null || !('message' in error)) return undefined;
-  return typeof error.message === 'string' ? error.message : undefined;
+  return { cause: new Error(quote(parts.join(' < ') || 'no error object', apiKey)) };
 }
