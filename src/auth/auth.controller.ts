@@ -1,4 +1,4 @@
-import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
@@ -10,7 +10,8 @@ import {
   ApiTags,
   ApiUnauthorizedResponse,
 } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
+import { HttpLimits } from '../limits/http-limits.js';
 import { invalid } from '../common/payload.js';
 import type { Revocation } from '../relay/topics.js';
 import { challenge } from './auth.guard.js';
@@ -30,6 +31,7 @@ export class AuthController {
   constructor(
     private readonly guests: GuestService,
     private readonly revocations: Revocations,
+    private readonly limits: HttpLimits,
   ) {}
 
   @Post('guest')
@@ -50,13 +52,14 @@ export class AuthController {
   @ApiForbiddenResponse({ description: '`forbidden`: GUEST_ACCESS is off' })
   async guest(
     @Body() { name }: GuestDto = {},
-    @Headers('authorization') authorization: string | undefined,
+    @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<GuestTokenDto> {
     // A token must not stay in a cache (RFC 6750, 5.3).
     response.setHeader('Cache-Control', 'no-store');
     try {
-      return await this.guests.issue({ name, renew: bearerToken(authorization) });
+      const renew = bearerToken(request.headers.authorization);
+      return await this.limits.attempt(request, () => this.guests.issue({ name, renew }));
     } catch (error) {
       challenge(response, error, true);
       throw error;

@@ -2,6 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/domain-error.js';
+import { HttpLimits } from '../limits/http-limits.js';
 import { Authenticator } from './authenticator.js';
 import { bearerToken } from './bearer.js';
 import type { Principal } from './principal.js';
@@ -21,6 +22,7 @@ export class AuthGuard implements CanActivate {
     private readonly authenticator: Authenticator,
     private readonly reflector: Reflector,
     private readonly tickets: TicketService,
+    private readonly limits: HttpLimits,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -30,9 +32,13 @@ export class AuthGuard implements CanActivate {
     const ticket = this.isMarked(TICKET_ROUTE, context) ? request.query['ticket'] : undefined;
     const byTicket = token === undefined && ticket !== undefined;
     try {
-      request.principal = byTicket
-        ? await this.tickets.verify(ticket, String(request.params['streamId']))
-        : await this.authenticator.authenticate(token);
+      const principal = await this.limits.attempt(request, () =>
+        byTicket
+          ? this.tickets.verify(ticket, String(request.params['streamId']))
+          : this.authenticator.authenticate(token),
+      );
+      await this.limits.countUser(principal.userId);
+      request.principal = principal;
       return true;
     } catch (error) {
       challenge(context.switchToHttp().getResponse<Response>(), error, token !== undefined || byTicket);

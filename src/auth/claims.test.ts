@@ -9,6 +9,10 @@ describe('the display name', () => {
     ['\u{1f600}'.repeat(200), '\u{1f600}'.repeat(128)],
     ['', undefined],
     [' \n ', undefined],
+    ['\u202eecilA\u202c', 'ecilA'],
+    ['Al\u200bice\u2066', 'Alice'],
+    ['\u200b \u200d\ufeff\u3164', undefined],
+    ['\u{1f469}\u200d\u{1f467}', '\u{1f469}\u200d\u{1f467}'],
   ])('makes of %j %j', (name, shown) => {
     expect(displayName(name)).toBe(shown);
   });

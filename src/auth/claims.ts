@@ -14,10 +14,18 @@ export function isAppUserId(sub: unknown): sub is string {
   return isUserId(sub) && !RESERVED_IDS.includes(sub) && !sub.startsWith(GUEST_PREFIX);
 }
 
-/** `name` on one line, without control characters, at most 128 code points; undefined where nothing is left of it. */
+/** What turns the direction of the text around it, and what takes no place: a name of these could look like another's. */
+const DISGUISES = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const VISIBLE = /[^\s\p{Default_Ignorable_Code_Point}]/u;
+
+/**
+ * `name` on one line, without control characters and those of {@link DISGUISES}, at most 128 code points; undefined where
+ * nothing is left of it that can be seen.
+ */
 export function displayName(name: string): string | undefined {
-  const line = cleanText(name.replaceAll(/\s+/g, ' ')).trim();
-  return Array.from(line).slice(0, LIMITS.nameChars).join('').trim() || undefined;
+  const line = cleanText(name.replaceAll(DISGUISES, '').replaceAll(/\s+/g, ' ')).trim();
+  const short = Array.from(line).slice(0, LIMITS.nameChars).join('').trim();
+  return VISIBLE.test(short) ? short : undefined;
 }
 
 /**

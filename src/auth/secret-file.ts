@@ -19,7 +19,7 @@ export async function keptSecret(folder: string): Promise<string> {
     return (await readSecret(path)) ?? (await makeSecret(folder, path));
   } catch (error) {
     throw new Error(
-      `The secret in ${path} cannot be used: ${(error as Error).message}. Mend that, or set AUTH_JWT_SECRET.`,
+      `The secret in ${path} cannot be used: ${(error as Error).message}. Mend that: guests and stream tickets need it, unless AUTH_JWT_SECRET is what your tokens are signed with.`,
       { cause: error },
     );
   }

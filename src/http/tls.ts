@@ -1,0 +1,68 @@
+import { Logger } from '@nestjs/common';
+import { unwatchFile, watchFile } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type Server } from 'node:tls';
+import type { Config } from '../config/config.js';
+
+type Files = Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>;
+
+/** What Node's HTTPS server is started with. */
+interface TlsOptions {
+  cert: Buffer;
+  key: Buffer;
+  minVersion: 'TLSv1.2';
+  handshakeTimeout: number;
+}
+
+/** How long a client may take for the handshake: Node's two minutes are long for somebody who sends nothing. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const LOOK_MS = 30_000;
+
+const logger = new Logger('Tls');
+
+/** The certificate and its key; null where none is configured. @throws with a sentence for the operator. */
+export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Files): Promise<TlsOptions | null> {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return null;
+  const cert = await read('TLS_CERT_FILE', TLS_CERT_FILE);
+  const key = await read('TLS_KEY_FILE', TLS_KEY_FILE);
+  const options: TlsOptions = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_TIMEOUT_MS };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new Error(
+      `TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its own private key, both PEM (${why}).`,
+      { cause: error },
+    );
+  }
+  return options;
+}
+
+/**
+ * Gives `server` the files' new content when they change, looked at every `lookMs`; connections that exist stay. A pair
+ * that does not fit, such as in the middle of a renewal, changes nothing but the log. Ends with the server.
+ */
+export function renewTls(server: Server, files: Files, lookMs = LOOK_MS): void {
+  const paths = [files.TLS_CERT_FILE, files.TLS_KEY_FILE].filter((path) => path !== undefined);
+  const renew = (): void => {
+    readTls(files)
+      .then((options) => {
+        if (options) server.setSecureContext(options);
+        logger.log('the renewed certificate is in use');
+      })
+      .catch((error: unknown) =>
+        logger.warn(`the certificate stays the old one: ${(error as Error).message}`),
+      );
+  };
+  // Polled: a secret of Kubernetes is a link that changes its target, which no watch of a file sees.
+  for (const path of paths) watchFile(path, { interval: lookMs, persistent: false }, renew);
+  server.once('close', () => paths.forEach((path) => unwatchFile(path, renew)));
+}
+
+async function read(name: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Error(`${name} cannot be read: ${(error as Error).message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import { AuthFailures } from './auth-failures.js';
+import { ClientAddresses } from './client-addresses.js';
+import { RateLimits } from './rate-limits.js';
+
+/** What watches the server. */
+const PROBES = /^\/(api\/ws\/health|metrics)(\/|$)/i;
+
+/** How often HTTP requests may come: from an address, and of a user. */
+@Injectable()
+export class HttpLimits {
+  constructor(
+    private readonly limits: RateLimits,
+    private readonly addresses: ClientAddresses,
+    private readonly failures: AuthFailures,
+  ) {}
+
+  /** Express middleware: every request counts for its address, what watches the server apart from all others. */
+  readonly limitAddress = (request: Request, _response: Response, next: NextFunction): void => {
+    const limiter = PROBES.test(request.path) ? this.limits.addressProbes : this.limits.addressHttp;
+    limiter.demand(this.addresses.keyOf(request)).then(() => next(), next);
+  };
+
+  /** Does `work`, which checks a token that came with `request`. @throws {DomainError} as `AuthFailures.attempt`. */
+  attempt<T>(request: Request, work: () => Promise<T>): Promise<T> {
+    return this.failures.attempt(this.addresses.keyOf(request), work);
+  }
+
+  /** Counts a request of a user. @throws {DomainError} `rate_limited`. */
+  countUser(userId: string): Promise<void> {
+    return this.limits.userHttp.demand(userId);
+  }
+}
