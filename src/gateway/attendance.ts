@@ -98,14 +98,23 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   private describe(connection: Connection): RegisteredConnection {
-    const { id: connectionId, userId, deviceId, principal, connectedAt, lastActivityAt, socket } = connection;
+    const {
+      id: connectionId,
+      userId,
+      deviceId,
+      principal,
+      connectedAt,
+      lastActivityAt,
+      socket,
+      address,
+    } = connection;
     const userAgent = socket.handshake.headers['user-agent'];
     return {
       ...{ connectionId, userId, deviceId, connectedAt, lastActivityAt },
       nodeId: this.node.id,
       authenticated: !principal.guest,
       transport: socket.conn.transport.name === 'websocket' ? 'websocket' : 'polling',
-      address: socket.handshake.address,
+      address,
       ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 256) }),
     };
   }

@@ -9,6 +9,7 @@ import {
   type OnGatewayInit,
 } from '@nestjs/websockets';
 import type { Server, Socket } from 'socket.io';
+import { Work } from '../common/work.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../conversations/conversations.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import type { JoinAnswer, MessagePage, SendAnswer } from '../protocol/index.js';
@@ -16,6 +17,7 @@ import { Acknowledger } from '../queue/acknowledger.js';
 import { SendDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
 import type { Connection } from './connection.js';
+import { CurrentWork } from './current-work.decorator.js';
 import { JoinService } from './join.service.js';
 import { ReplyFilter } from './reply.filter.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
@@ -60,9 +62,13 @@ export class ChatGateway
   }
 
   @SubscribeMessage('message:send')
-  send(@ConnectedSocket() socket: Socket, @MessageBody() payload: SendDto): Promise<SendAnswer> {
+  send(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() payload: SendDto,
+    @CurrentWork() work: Work,
+  ): Promise<SendAnswer> {
     const { principal, id } = socket.data as Connection;
-    return this.streaming.send(principal, payload, { transport: 'websocket', origin: id });
+    return this.streaming.send(principal, payload, { transport: 'websocket', origin: id, work });
   }
 
   @SubscribeMessage('message:ack')

@@ -2,7 +2,7 @@ import type { Socket } from 'socket.io';
 import type { Principal } from '../auth/principal.js';
 import type { ErrorCode, ServerEvents } from '../protocol/index.js';
 import { DomainError } from '../common/domain-error.js';
-import { randomText } from '../common/ids.js';
+import type { Work } from '../common/work.js';
 
 /** How long a client may keep the transport of a connection that was closed for cause, in milliseconds. */
 const FAREWELL_MS = 5000;
@@ -12,6 +12,14 @@ export interface Handshake {
   deviceId: string;
   /** Whether the client acks what it receives. */
   acks: boolean;
+  /** The handshake's. */
+  work: Work;
+  /** Where the client is, as far as `TRUST_PROXY` tells. */
+  address: string;
+}
+
+interface RetryAfter {
+  retryAfterMs?: number | undefined;
 }
 
 /** One client's socket, and who is behind it. */
@@ -23,17 +31,24 @@ export class Connection {
   readonly connectedAt = Date.now();
   /** When its client last sent an event, or connected; in milliseconds since 1970. */
   lastActivityAt = this.connectedAt;
+  /** Why the server closed it for cause; undefined otherwise. */
+  closedFor: ErrorCode | undefined;
   private who: Principal;
   readonly deviceId: string;
   readonly acks: boolean;
+  /** Its handshake's: under its id stands what the server says of the connection itself. */
+  readonly work: Work;
+  readonly address: string;
 
   constructor(
     readonly socket: Socket,
-    { principal, deviceId, acks }: Handshake,
+    { principal, deviceId, acks, work, address }: Handshake,
   ) {
     this.who = principal;
     this.deviceId = deviceId;
     this.acks = acks;
+    this.work = work;
+    this.address = address;
   }
 
   get id(): string {
@@ -60,8 +75,10 @@ export class Connection {
   }
 
   /** Closes for cause, and so that an unmodified client comes back by itself: the transport goes, once this is written. */
-  sendHome(code: ErrorCode, message: string): void {
-    this.emit('connection:closing', new DomainError(code, message).toWire(randomText(12)));
+  sendHome(code: ErrorCode, message: string, { retryAfterMs }: RetryAfter = {}): void {
+    this.closedFor = code;
+    const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+    this.emit('connection:closing', new DomainError(code, message, options).toWire(this.work.id));
     this.socket.conn.close();
   }
 
@@ -70,7 +87,8 @@ export class Connection {
    * which a client closes the transport by itself. From one that does not it is taken.
    */
   expel(code: ErrorCode, message: string): void {
-    this.emit('connection:closing', new DomainError(code, message).toWire(randomText(12)));
+    this.closedFor = code;
+    this.emit('connection:closing', new DomainError(code, message).toWire(this.work.id));
     this.socket.disconnect();
     const { conn } = this.socket;
     const timer = setTimeout(() => conn.close(), FAREWELL_MS);

@@ -11,6 +11,11 @@ export class Connections {
     return this.byId.size;
   }
 
+  /** How many users they are. */
+  get users(): number {
+    return this.byUser.size;
+  }
+
   /** @returns whether it is the user's first connection here. */
   add(connection: Connection): boolean {
     this.byId.set(connection.id, connection);

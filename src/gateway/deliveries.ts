@@ -1,23 +1,35 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import { CONFIG, type Config } from '../config/config.js';
 import { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
 import { Drainer } from './drainer.js';
+import { OfferMetrics } from './offer-metrics.js';
 
 /** Brings what waits for users to their connections. */
 @Injectable()
 export class Deliveries {
   private readonly logger = new Logger(Deliveries.name);
   private readonly drainers = new Map<Connection, Drainer>();
+  /**
+   * A quarter of the database's pool. Who is connected and has not joined yet is offered each message by a read of its own:
+   * after a restart these reads would keep everybody from joining, and with that go on for ever.
+   */
+  private readonly turns: BulkheadPolicy;
 
   constructor(
     private readonly queue: QueueService,
+    private readonly metrics: OfferMetrics,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  ) {
+    this.turns = bulkhead(Math.ceil(config.DATABASE_POOL_SIZE / 4), Infinity);
+  }
 
   start(connection: Connection): void {
     const drainer = new Drainer(connection, {
       queue: this.queue,
+      metrics: this.metrics,
+      inTurn: (read) => this.turns.execute(read),
       ackTimeoutMs: this.config.QUEUE_ACK_TIMEOUT_MS,
       onFault: (error) =>
         this.logger.warn(`the queue of ${connection.id} waits for another try: ${String(error)}`),

@@ -1,9 +1,13 @@
 import type { QueueItem } from '../protocol/index.js';
 import type { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
+import type { OfferMetrics, OfferOutcome } from './offer-metrics.js';
 
 interface DrainerOptions {
   queue: QueueService;
+  metrics: OfferMetrics;
+  /** Runs a read of the queue when it is its turn. */
+  inTurn: <T>(read: () => Promise<T>) => Promise<T>;
   /** How long a client may take to ack a batch, in milliseconds. */
   ackTimeoutMs: number;
   onFault: (error: unknown) => void;
@@ -49,16 +53,15 @@ export class Drainer {
   }
 
   private async drain(): Promise<void> {
-    const { queue } = this.options;
+    const { queue, metrics, inTurn } = this.options;
     const { userId, joined } = this.connection;
-    await queue.trim(userId);
     // From the first one each time: of two that were queued at once the lower id may be committed later.
     let afterId = '0';
+    let batch = await inTurn(() => queue.first({ userId, live: joined }));
     for (;;) {
-      const batch = await queue.next({ userId, afterId, live: joined });
       const last = batch.items.at(-1);
       if (!last || this.stopped) return;
-      const acked = await this.offer(batch);
+      const acked = await metrics.count(batch.items.length, this.offer(batch));
       if (acked) {
         afterId = last.queueId;
         await queue.delivered(userId, batch);
@@ -67,18 +70,22 @@ export class Drainer {
       } else {
         await queue.attempted(userId, batch.items);
       }
+      batch = await inTurn(() => queue.next({ userId, afterId, live: joined }));
     }
   }
 
-  /** @returns whether the client has it; who does not ack is taken at its socket's word. */
-  private async offer(batch: { items: QueueItem[]; remaining: number; dropped: number }): Promise<boolean> {
+  private async offer(batch: {
+    items: QueueItem[];
+    remaining: number;
+    dropped: number;
+  }): Promise<OfferOutcome> {
     const { socket, acks } = this.connection;
-    if (!acks) return socket.connected && socket.emit('queue:deliver', batch);
+    if (!acks) return socket.connected && socket.emit('queue:deliver', batch) ? 'taken' : 'gone';
     try {
       await socket.timeout(this.options.ackTimeoutMs).emitWithAck('queue:deliver', batch);
-      return true;
+      return 'acked';
     } catch {
-      return false; // The time has run out: Socket.IO rejects for nothing else.
+      return 'timeout'; // The time has run out: Socket.IO rejects for nothing else.
     }
   }
 }

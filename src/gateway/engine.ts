@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
 
 /** A packet of engine.io before it is written. */
@@ -11,15 +12,28 @@ export interface EnginePacket {
 export interface WebSocketLike {
   /** Bytes that the network has not taken yet. */
   readonly bufferedAmount: number;
+  /** The network's stream below; engine.io looks at it too. Without it nothing is gathered, and nothing else is lost. */
+  readonly _socket?: Duplex;
   send(text: string): void;
   terminate(): void;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** What of an engine.io socket is used here, as its version 6 has it. Long polling has no `socket`. */
-interface Engine {
+/** What carries a connection's packets. Long polling has no `socket`. */
+export interface EngineTransport {
+  readonly name: string;
+  readonly socket?: WebSocketLike;
+  /** While it is not, engine.io keeps packets in its own buffer. */
+  writable: boolean;
+  /** Makes engine.io write what it keeps. */
+  emit(event: 'ready'): unknown;
+}
+
+/** What of an engine.io socket is used here, as its version 6 has it. */
+export interface Engine {
   readonly readyState: string;
-  readonly transport: { readonly name: string; readonly socket?: WebSocketLike };
+  readonly transport: EngineTransport;
+  once(event: 'upgrade', listener: () => void): unknown;
   on(event: 'flush', listener: () => void): unknown;
   on(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
   off(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
@@ -30,4 +44,12 @@ interface Engine {
 /** The connection beneath a Socket.IO socket: its types leave out what tells how much is unsent. */
 export function engineOf(socket: Socket): Engine {
   return socket.conn;
+}
+
+/** What of an engine.io server is used here. */
+export interface EngineServer {
+  /** Connections, also those that have no namespace yet. */
+  readonly clientsCount: number;
+  on(event: 'connection', listener: (engine: Engine) => void): unknown;
+  use(middleware: unknown): unknown;
 }

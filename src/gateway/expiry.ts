@@ -4,6 +4,8 @@ import { RevocationList } from '../auth/revocation-list.js';
 import { callAt } from '../common/call-at.js';
 import { DomainError } from '../common/domain-error.js';
 import { CONFIG, type Config } from '../config/config.js';
+import { AuthFailures } from '../limits/auth-failures.js';
+import { addressKey } from '../limits/client-addresses.js';
 import type { RefreshAnswer } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 
@@ -19,6 +21,7 @@ export class Expiry {
     @Inject(CONFIG) private readonly config: Config,
     private readonly authenticator: Authenticator,
     private readonly revoked: RevocationList,
+    private readonly failures: AuthFailures,
   ) {}
 
   /** Tells the connection before its token ends, and ends it some time after, or when the token is revoked. */
@@ -50,10 +53,12 @@ export class Expiry {
 
   /**
    * Goes on with another token of the same user: its name, roles and end count from now on.
-   * @throws {DomainError} as `Authenticator.authenticate`; `forbidden` for another user's token.
+   * @throws {DomainError} as `Authenticator.authenticate`; `rate_limited` for who guesses; `forbidden` for another user's token.
    */
   async refresh(connection: Connection, token: string): Promise<RefreshAnswer> {
-    const principal = await this.authenticator.authenticate(token);
+    const principal = await this.failures.attempt(addressKey(connection.address), () =>
+      this.authenticator.authenticate(token),
+    );
     const { userId, expiresAt } = principal;
     if (userId !== connection.userId) {
       throw new DomainError('forbidden', 'This token is for another user. Connect anew with it.');

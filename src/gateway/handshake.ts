@@ -1,11 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Socket } from 'socket.io';
 import { Authenticator } from '../auth/authenticator.js';
-import { causeOf, DomainError, toDomainError } from '../common/domain-error.js';
-import { randomText } from '../common/ids.js';
+import { DomainError, toDomainError } from '../common/domain-error.js';
+import { within, workOfCaller, type Work } from '../common/work.js';
+import { AuthFailures } from '../limits/auth-failures.js';
+import { addressKey, ClientAddresses } from '../limits/client-addresses.js';
 import { isClientMessageId } from '../protocol/index.js';
 import { Connection } from './connection.js';
 import { SlowConsumers } from './slow-consumers.js';
+import { UserPlaces } from './user-places.js';
 
 type Next = (error?: Error) => void;
 
@@ -17,21 +20,25 @@ export class HandshakeMiddleware {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly slowConsumers: SlowConsumers,
+    private readonly addresses: ClientAddresses,
+    private readonly failures: AuthFailures,
+    private readonly places: UserPlaces,
   ) {}
 
   /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
   readonly use = (socket: Socket, next: Next): void => {
-    this.connect(socket).then(
+    const work = workOfCaller(socket.handshake.headers);
+    within(work, () => this.connect(socket, work)).then(
       (connection) => {
         socket.data = connection;
         this.slowConsumers.watch(connection);
         next();
       },
-      (error: unknown) => next(this.refusal(error)),
+      (error: unknown) => next(this.refusal(error, work)),
     );
   };
 
-  private async connect(socket: Socket): Promise<Connection> {
+  private async connect(socket: Socket, work: Work): Promise<Connection> {
     const { token, deviceId, acks } = socket.handshake.auth as Record<string, unknown>;
     if (deviceId !== undefined && !isClientMessageId(deviceId)) {
       throw new DomainError('invalid_payload', 'deviceId must be 1 to 128 printable ASCII characters.');
@@ -39,16 +46,19 @@ export class HandshakeMiddleware {
     if (acks !== undefined && typeof acks !== 'boolean') {
       throw new DomainError('invalid_payload', 'acks must be true or false.');
     }
-    const principal = await this.authenticator.authenticate(token);
-    return new Connection(socket, { principal, deviceId: deviceId ?? socket.id, acks: acks === true });
+    const { headers } = socket.handshake;
+    const address = this.addresses.of({ headers, socket: socket.conn });
+    const principal = await this.failures.attempt(addressKey(address), () =>
+      this.authenticator.authenticate(token),
+    );
+    await this.places.take(principal.userId, socket);
+    const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address };
+    return new Connection(socket, { ...client, principal, work });
   }
 
-  private refusal(error: unknown): Error {
+  private refusal(error: unknown, { id: correlationId }: Work): Error {
     const fault = toDomainError(error);
-    const correlationId = randomText(12);
-    if (fault.code === 'internal') {
-      this.logger.error(`a handshake failed (${correlationId}): ${causeOf(fault)}`);
-    }
+    if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);
     return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
   }
 }

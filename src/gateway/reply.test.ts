@@ -9,29 +9,30 @@ afterEach(() => void vi.useRealTimers());
 function reply() {
   const answers: object[] = [];
   const faults: string[] = [];
-  const made = new Reply(
-    'message:send',
-    (answer) => answers.push(answer),
-    (_event, error) => faults.push(error.code),
-  );
-  return { made, answers, faults };
+  const outcomes: string[] = [];
+  const made = new Reply('message:send', (answer) => answers.push(answer), {
+    failed: (_event, error) => faults.push(error.code),
+    settled: (outcome) => outcomes.push(outcome),
+  });
+  return { made, answers, faults, outcomes };
 }
 
 test('The acknowledgement is called once, with whatever comes first', () => {
-  const { made, answers } = reply();
+  const { made, answers, outcomes } = reply();
   made.succeed({ seq: 1 });
   made.succeed({ seq: 2 });
   made.fail(new DomainError('not_found', 'No.'));
   vi.advanceTimersByTime(2 * LIMITS.requestTimeoutMs);
   expect(answers).toEqual([{ ok: true, seq: 1 }]);
+  expect(outcomes).toEqual(['ok']);
 });
 
 test('Who waits too long is answered timeout, and what comes later is dropped', () => {
-  const { made, answers, faults } = reply();
+  const { made, answers, faults, outcomes } = reply();
   vi.advanceTimersByTime(LIMITS.requestTimeoutMs);
   made.succeed({ seq: 1 });
   expect(answers).toMatchObject([{ ok: false, error: { code: 'timeout', retryable: true } }]);
-  expect(faults).toEqual(['timeout']);
+  expect([faults, outcomes]).toEqual([['timeout'], ['timeout']]);
 });
 
 test('Nothing of an unknown error is shown (P11)', () => {
@@ -43,7 +44,10 @@ test('Nothing of an unknown error is shown (P11)', () => {
 });
 
 test('An event without an acknowledgement is not answered, and its timer ends', () => {
-  const made = new Reply('ping', undefined, () => expect.unreachable('nothing failed'));
+  const made = new Reply('ping', undefined, {
+    failed: () => expect.unreachable('nothing failed'),
+    settled: (outcome) => expect(outcome).toBe('ok'),
+  });
   made.succeed({});
   expect(vi.getTimerCount()).toBe(0);
 });

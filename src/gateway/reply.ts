@@ -1,13 +1,22 @@
 import { DomainError } from '../common/domain-error.js';
-import { randomText } from '../common/ids.js';
+import type { Span } from '../common/tracing.js';
+import { Work } from '../common/work.js';
 import { toDatabaseError } from '../database/errors.js';
-import { LIMITS, type WireError } from '../protocol/index.js';
+import { LIMITS, type ErrorCode, type WireError } from '../protocol/index.js';
 
 type AckCallback = (answer: object) => void;
-type FaultLog = (event: string, error: DomainError, correlationId: string) => void;
+
+/** Hears of an answer. */
+export interface ReplyObserver {
+  failed: (event: string, error: DomainError, correlationId: string) => void;
+  settled: (outcome: 'ok' | ErrorCode) => void;
+  span?: Span | undefined;
+}
 
 /** The acknowledgement of one event: called exactly once, on success, refusal and time-out alike (protocol section 4). */
 export class Reply {
+  /** What the event makes the service do. */
+  readonly work: Work;
   private readonly timer: NodeJS.Timeout;
   private done = false;
 
@@ -15,29 +24,35 @@ export class Reply {
   constructor(
     private readonly event: string,
     private readonly ack: AckCallback | undefined,
-    private readonly onFault: FaultLog,
+    private readonly observer: ReplyObserver,
   ) {
+    this.work = observer.span?.work ?? new Work();
     this.timer = setTimeout(() => {
       this.fail(new DomainError('timeout', 'The request took too long. Send it again.'));
     }, LIMITS.requestTimeoutMs);
   }
 
+  get isSettled(): boolean {
+    return this.done;
+  }
+
   succeed(answer: object): void {
-    this.settle({ ok: true, ...answer });
+    this.settle({ ok: true, ...answer }, 'ok');
   }
 
   fail(error: unknown): void {
     if (this.done) return;
     const fault = toDatabaseError(error);
-    const correlationId = randomText(12);
-    this.onFault(this.event, fault, correlationId);
-    this.settle({ ok: false, error: fault.toWire(correlationId) satisfies WireError });
+    this.observer.failed(this.event, fault, this.work.id);
+    this.settle({ ok: false, error: fault.toWire(this.work.id) satisfies WireError }, fault.code);
   }
 
-  private settle(answer: object): void {
+  private settle(answer: object, outcome: 'ok' | ErrorCode): void {
     if (this.done) return;
     this.done = true;
     clearTimeout(this.timer);
+    this.observer.settled(outcome);
+    this.observer.span?.end(outcome === 'ok' ? undefined : outcome);
     this.ack?.(answer);
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Message, ServerEvents } from '../protocol/index.js';
 import type { ConversationEvent } from '../relay/topics.js';
 import type { Connection } from './connection.js';
+import { ReceiptBoard } from './receipt-board.js';
 
 type MessageEvent = Extract<ConversationEvent, { type: 'message' }>;
 
@@ -41,6 +42,10 @@ export class Room {
   readonly connections = new Set<Connection>();
   /** Resolves when the room knows where the log ends: from then on nothing that is committed passes it by. */
   readonly opened: Promise<void>;
+  private readonly receipts = new ReceiptBoard(
+    () => this.connections.size,
+    (receipt) => this.broadcast('message:receipt', receipt, userRoom(receipt.userId)),
+  );
   private readonly inbox: Heard[] = [];
   private shownSeq = 0;
   private memberVersion = 0;
@@ -68,6 +73,7 @@ export class Room {
   /** Nobody is in it any more: what it still waits for is not tried again. */
   close(): void {
     this.closed = true;
+    this.receipts.close();
   }
 
   /** Takes an event from the relay. */
@@ -84,7 +90,7 @@ export class Room {
         this.broadcast('typing:update', event.update, userRoom(event.update.userId));
         break;
       case 'receipt':
-        this.broadcast('message:receipt', event.receipt, userRoom(event.receipt.userId));
+        this.receipts.hear(event.receipt);
         break;
       case 'stream:started':
         this.broadcast('stream:started', event.stream);

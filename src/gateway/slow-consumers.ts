@@ -1,6 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/domain-error.js';
-import { randomText } from '../common/ids.js';
 import { CONFIG, type Config } from '../config/config.js';
 import type { Connection } from './connection.js';
 import { engineOf, type EnginePacket, type WebSocketLike } from './engine.js';
@@ -15,14 +14,8 @@ const FAREWELL_MS = 5000;
 @Injectable()
 export class SlowConsumers {
   private readonly logger = new Logger(SlowConsumers.name);
-  private closed = 0;
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
-
-  /** How many were closed since the start. */
-  get count(): number {
-    return this.closed;
-  }
 
   /** Watches a socket until it ends. Costs an addition for each packet; looks further only while some are waiting. */
   watch(connection: Connection): void {
@@ -49,10 +42,10 @@ export class SlowConsumers {
   private close(connection: Connection): void {
     const engine = engineOf(connection.socket);
     if (engine.readyState !== 'open') return;
-    this.closed += 1;
+    connection.closedFor = 'slow_consumer';
     this.logger.warn(`connection ${connection.id} of ${connection.userId} does not read and was closed`);
     const message = 'More was waiting for this connection than it may have unsent. Reconnect and recover.';
-    const error = new DomainError('slow_consumer', message).toWire(randomText(12));
+    const error = new DomainError('slow_consumer', message).toWire(connection.work.id);
     const websocket = engine.transport.socket;
     // Past the packets that wait: they are given up, and this must not wait behind them.
     if (websocket) sayLast(websocket, ['connection:closing', error]);

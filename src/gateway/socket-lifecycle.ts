@@ -1,4 +1,4 @@
-import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
@@ -11,6 +11,7 @@ import { UserTopics } from './user-topics.js';
 /** What happens to a socket from its handshake to its end. */
 @Injectable()
 export class SocketLifecycle implements BeforeApplicationShutdown {
+  private readonly logger = new Logger('Connection');
   private server: Server | undefined;
 
   constructor(
@@ -40,6 +41,7 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
       ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
     });
     this.deliveries.start(connection);
+    this.note(connection);
   }
 
   disconnected(connection: Connection): void {
@@ -48,9 +50,18 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
   }
 
-  /** The transports are closed, not the namespaces: so that clients come back by themselves. */
+  private note({ socket, id: connectionId, userId, deviceId, work }: Connection): void {
+    const who = { correlationId: work.id, connectionId, userId, deviceId };
+    this.logger.debug('connected', { ...who, transport: socket.conn.transport.name });
+    socket.once('disconnect', (reason) => {
+      this.logger.debug('disconnected', { ...who, reason });
+      // An ordinary client closes the transport now; one that does not would hold a place for nothing.
+      if (reason === 'client namespace disconnect') socket.conn.close();
+    });
+  }
+
+  /** Closes what is left: connections that came while the others were sent away. */
   beforeApplicationShutdown(): void {
-    for (const connection of this.connections.all()) connection.socket.conn.close();
     this.server?.engine.close();
   }
 }

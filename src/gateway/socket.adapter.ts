@@ -2,34 +2,99 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import type { Server, ServerOptions, Socket } from 'socket.io';
+import { DomainError } from '../common/domain-error.js';
 import type { Config } from '../config/config.js';
+import { Draining, serverDraining } from '../lifecycle/draining.js';
+import { originCheck } from '../http/origins.js';
+import { securityHeaders } from '../http/security-headers.js';
+import { ClientAddresses } from '../limits/client-addresses.js';
+import { LimitsMetrics } from '../limits/limits-metrics.js';
+import { RateLimits } from '../limits/rate-limits.js';
 import { SOCKET_PATH } from '../protocol/index.js';
+import { admission, forHandshakes, type AdmissionCheck, type EngineRequest } from './admission.js';
 import { boundedParser } from './bounded-parser.js';
+import type { Connection } from './connection.js';
 import { dispatcher } from './dispatch.js';
+import type { EngineServer } from './engine.js';
+import { EventGate } from './event-gate.js';
+import { EventMetrics } from './event-metrics.js';
+import { gatherWrites } from './gathered-writes.js';
+import { HandshakeMetrics } from './handshake-metrics.js';
+
+/** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** When a client that found no room may try again, in milliseconds. */
+const FULL_RETRY_MS = 5000;
 
 /** Socket.IO as this service runs it: its bounds, its heartbeat, and one place that owns every acknowledgement. */
 export class SocketAdapter extends IoAdapter {
   private readonly handlers = new WeakMap<Socket, Map<string, MessageMappingProperties['callback']>>();
+  private readonly metrics: EventMetrics;
+  private readonly draining: Draining;
+  private readonly limits: RateLimits;
+  private readonly addresses: ClientAddresses;
+  private readonly refused: HandshakeMetrics['refused'];
+  private readonly countFull: () => void;
+  private readonly countWaiting: () => void;
 
   constructor(
     app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
+    this.draining = app.get(Draining);
+    this.limits = app.get(RateLimits);
+    this.addresses = app.get(ClientAddresses);
+    this.countFull = app.get(LimitsMetrics).refusalsOf('connections');
+    this.countWaiting = app.get(LimitsMetrics).refusalsOf('events_waiting');
+    this.metrics = app.get(EventMetrics);
+    this.refused = app.get(HandshakeMetrics).refused;
   }
 
   override createIOServer(port: number, options?: ServerOptions): Server {
     const { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS, MAX_PAYLOAD_BYTES, CORS_ORIGINS } = this.config;
-    return super.createIOServer(port, {
+    const server: Server = super.createIOServer(port, {
       ...options,
       path: SOCKET_PATH,
       serveClient: false,
+      connectTimeout: CONNECT_TIMEOUT_MS,
       pingInterval: HEARTBEAT_INTERVAL_MS,
       pingTimeout: HEARTBEAT_TIMEOUT_MS,
       maxHttpBufferSize: 4 * MAX_PAYLOAD_BYTES,
       parser: boundedParser(MAX_PAYLOAD_BYTES),
       ...(CORS_ORIGINS.length > 0 && { cors: { origin: CORS_ORIGINS, credentials: true } }),
     } as ServerOptions);
+    const engine = server.engine as EngineServer;
+    engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
+    engine.use(admission(this.checks(engine), this.refused));
+    engine.on('connection', gatherWrites);
+    return server;
+  }
+
+  /** What a request must pass before the handshake, in this order; the place is taken last. */
+  private checks(engine: EngineServer): AdmissionCheck[] {
+    return [
+      originCheck(this.config.CORS_ORIGINS),
+      forHandshakes(() => (this.draining.active ? serverDraining() : null)),
+      (request) => this.excess(request),
+      forHandshakes(() => this.fullness(engine)),
+    ];
+  }
+
+  /** Handshakes, and what comes after them: requests of long polling, and upgrades. */
+  private async excess(request: EngineRequest): Promise<DomainError | null> {
+    const { addressConnects, addressPolling } = this.limits;
+    const limiter = request._query?.sid === undefined ? addressConnects : addressPolling;
+    const refusal = await limiter.take(this.addresses.keyOf(request));
+    return refusal?.error ?? null;
+  }
+
+  /** Connections of engine.io count, so also those that never connect to the namespace. */
+  private fullness({ clientsCount }: EngineServer): DomainError | null {
+    if (clientsCount < this.config.MAX_CONNECTIONS) return null;
+    this.countFull();
+    const message = 'The server has as many connections as it may have. Try again later.';
+    return new DomainError('too_many_connections', message, { retryAfterMs: FULL_RETRY_MS });
   }
 
   /**
@@ -41,7 +106,9 @@ export class SocketAdapter extends IoAdapter {
     if (!callbacks) {
       callbacks = new Map();
       this.handlers.set(socket, callbacks);
-      socket.onAny(dispatcher(callbacks));
+      const { limits, metrics, countWaiting: onFull } = this;
+      const gate = new EventGate({ connection: socket.data as Connection, limits, onFull });
+      socket.onAny(dispatcher(callbacks, { gate, metrics }));
     }
     for (const { message, callback } of handlers) callbacks.set(message as string, callback);
   }

@@ -1,0 +1,17 @@
+import { Controller, Get, Req } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { Public } from '../../auth/public.decorator.js';
+import { describeEvents } from './document.js';
+
+/** What Swagger is for the routes: the description of the events. */
+@ApiTags('operations')
+@Public()
+@Controller('asyncapi-json')
+export class AsyncApiController {
+  @Get()
+  @ApiOperation({ summary: 'The events of Socket.IO, as an AsyncAPI 3.0 document' })
+  read(@Req() request: Request): object {
+    return describeEvents(request.get('host') ?? 'localhost', request.secure);
+  }
+}

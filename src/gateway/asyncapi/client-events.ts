@@ -1,0 +1,93 @@
+import { RefreshDto } from '../../auth/refresh.dto.js';
+import type { JsonSchema } from '../../common/payload-schema.js';
+import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
+import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
+import type {
+  ClientEvents,
+  ControlAnswer,
+  JoinAnswer,
+  MessagePage,
+  RecoverAnswer,
+  RefreshAnswer,
+  SendAnswer,
+} from '../../protocol/index.js';
+import { RecoverDto } from '../../streaming/stream.dto.js';
+import { SendDto, StreamDto } from '../../streaming/streaming.dto.js';
+import { TopicsDto } from '../../topics/topics.dto.js';
+import { COUNT, FLAG, listOf, optional, ref, shape, TEXT, TIME, UUID } from './shape.js';
+
+interface ClientEvent<Payload> {
+  summary: string;
+  /** What the payload is checked by; null where it may be anything. */
+  dto: unknown extends Payload ? null : new () => Payload;
+  /** The acknowledgement beside `ok`, where it is not refused. */
+  answer: JsonSchema;
+}
+
+const NOTHING = shape<object>({});
+const CONTROLLED = shape<ControlAnswer>({
+  status: ref('StreamStatus'),
+  lastSequence: { type: 'integer', minimum: -1 },
+});
+const PRESENCE = shape<ClientEvents['presence:watch'][1]>({ presence: listOf(ref('Presence')) });
+const TOPICS = shape<ClientEvents['topic:subscribe'][1]>({ topics: listOf(TEXT) });
+
+/** What clients send (protocol section 4.2): each with the class that its payload is checked by. */
+export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<ClientEvents[K][0]> } = {
+  'auth:refresh': {
+    summary: 'Go on with a new token of the same user',
+    dto: RefreshDto,
+    answer: shape<RefreshAnswer>({ userId: TEXT, expiresAt: optional(TIME) }),
+  },
+  'conversation:join': {
+    summary: 'Hear a conversation from here on, and get what is behind afterSeq',
+    dto: JoinDto,
+    answer: shape<JoinAnswer>({
+      conversation: ref('Conversation'),
+      members: listOf(ref('Member')),
+      lastSeq: COUNT,
+      messages: listOf(ref('Message')),
+      hasMore: FLAG,
+      presence: listOf(ref('Presence')),
+      typing: listOf(TEXT),
+      activeStreams: listOf(ref('ActiveStream')),
+    }),
+  },
+  'conversation:leave': { summary: 'Hear a conversation no more', dto: ConversationDto, answer: NOTHING },
+  'message:send': {
+    summary: 'Say something, and by default ask the provider; repeat it with the same clientMessageId',
+    dto: SendDto,
+    answer: shape<SendAnswer>({ message: ref('Message'), duplicate: FLAG, streamId: optional(UUID) }),
+  },
+  'message:ack': { summary: 'Everything up to seq has arrived', dto: AckDto, answer: NOTHING },
+  'message:history': {
+    summary: 'Messages after or before a position',
+    dto: HistoryDto,
+    answer: shape<MessagePage>({ messages: listOf(ref('Message')), hasMore: FLAG }),
+  },
+  'typing:start': { summary: 'Begin to write, or go on', dto: ConversationDto, answer: NOTHING },
+  'typing:stop': { summary: 'Cease to write', dto: ConversationDto, answer: NOTHING },
+  'presence:update': { summary: 'What others see of you', dto: PresenceDto, answer: NOTHING },
+  'presence:watch': { summary: 'Hear of the presence of these users', dto: WatchDto, answer: PRESENCE },
+  'presence:unwatch': { summary: 'Hear of it no more', dto: WatchDto, answer: PRESENCE },
+  'topic:subscribe': { summary: 'Hear system messages to these topics', dto: TopicsDto, answer: TOPICS },
+  'topic:unsubscribe': { summary: 'Hear them no more', dto: TopicsDto, answer: TOPICS },
+  'stream:pause': { summary: 'Pause an answer, for everybody', dto: StreamDto, answer: CONTROLLED },
+  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: CONTROLLED },
+  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: CONTROLLED },
+  'stream:recover': {
+    summary: 'Chunks of an answer from a position on',
+    dto: RecoverDto,
+    answer: shape<RecoverAnswer>({
+      stream: ref('StreamState'),
+      chunks: listOf(ref('Chunk')),
+      nextSequence: COUNT,
+      done: FLAG,
+    }),
+  },
+  ping: {
+    summary: 'Is the way there and back open?',
+    dto: null,
+    answer: shape<ClientEvents['ping'][1]>({ serverTime: TIME, echo: {} }),
+  },
+};

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ReceiptBoard } from './receipt-board.js';
+
+const told: { userId: string; deliveredSeq: number }[] = [];
+
+function board(audience: number): ReceiptBoard {
+  return new ReceiptBoard(
+    () => audience,
+    ({ userId, deliveredSeq }) => told.push({ userId, deliveredSeq }),
+  );
+}
+
+function receipt(userId: string, deliveredSeq: number) {
+  return { conversationId: 'c', userId, deliveredSeq, readSeq: 0 };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  told.length = 0;
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('the receipts of a small room are told at once', () => {
+  const receipts = board(10);
+  for (let user = 0; user < 10; user += 1) receipts.hear(receipt(`u${user}`, 1));
+  expect(told).toHaveLength(10);
+});
+
+test('the receipts of a large room cost no more writes than the budget, whatever is acked (P7)', () => {
+  const receipts = board(250);
+  for (let second = 1; second <= 60; second += 1) {
+    for (let user = 0; user < 250; user += 1) receipts.hear(receipt(`u${user}`, second));
+    vi.advanceTimersByTime(1000);
+  }
+  const writesPerSecond = (told.length * 250) / 60;
+  expect(writesPerSecond).toBeGreaterThan(4000);
+  expect(writesPerSecond).toBeLessThan(6000);
+});
+
+test('everybody is told of in the end, by the latest receipt', () => {
+  const receipts = board(250);
+  for (let seq = 1; seq <= 20; seq += 1) {
+    for (let user = 0; user < 250; user += 1) receipts.hear(receipt(`u${user}`, seq));
+  }
+  vi.advanceTimersByTime(60_000);
+  const last = new Map(told.map(({ userId, deliveredSeq }) => [userId, deliveredSeq]));
+  expect(last.size).toBe(250);
+  expect([...last.values()].every((seq) => seq === 20)).toBe(true);
+});
+
+test('a room that is larger than the budget is told too, and the timer ends when nothing waits', () => {
+  const receipts = board(5000);
+  for (let user = 0; user < 3; user += 1) receipts.hear(receipt(`u${user}`, 1));
+  expect(told).toHaveLength(1);
+  vi.advanceTimersByTime(3000);
+  expect(told).toHaveLength(3);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a closed board tells nothing more', () => {
+  const receipts = board(1000);
+  for (let user = 0; user < 3; user += 1) receipts.hear(receipt(`u${user}`, 1));
+  receipts.close();
+  vi.advanceTimersByTime(60_000);
+  expect(told).toHaveLength(1);
+});
