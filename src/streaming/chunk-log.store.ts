@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { GroupCommit, laneOfKey } from '../common/group-commit.js';
 import { CONFIG, type Config } from '../config/config.js';
+import { CommitMetrics } from '../database/commit-metrics.js';
 import { isDataFault, toDatabaseError } from '../database/errors.js';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
@@ -71,11 +72,12 @@ export class ChunkLogStore {
     lanes: Lanes,
     private readonly database: DataSource,
     @Inject(CONFIG) { STREAM_DURABILITY }: Config,
+    commits: CommitMetrics,
   ) {
     // What a viewer saw must survive this process, not the machine: the commit need not wait for the disk.
     const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
     this.lanes = Array.from({ length: LANES }, (_, index) =>
-      lanes.open(`chunks-${index}`, { synchronous_commit: commit }),
+      lanes.open(`chunks-${index}`, { settings: { synchronous_commit: commit } }),
     );
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
@@ -84,6 +86,7 @@ export class ChunkLogStore {
       sizeOf: (item) => item.chunks.reduce((sum, chunk) => sum + chunk.content.length * 3 + 256, 0),
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
+      observer: commits.of('chunks'),
     });
   }
 

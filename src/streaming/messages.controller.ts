@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { workOf } from '../common/http-work.js';
 import { ConversationIdPipe } from '../common/id.pipes.js';
 import type { SendAnswer } from '../protocol/index.js';
 import { SendBodyDto } from './streaming.dto.js';
@@ -22,7 +23,8 @@ export class MessagesController {
     @Body() body: SendBodyDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<SendAnswer> {
-    const sent = await this.streaming.send(principal, { ...body, conversationId }, { transport: 'http' });
+    const asked = { transport: 'http', work: workOf(response) } as const;
+    const sent = await this.streaming.send(principal, { ...body, conversationId }, asked);
     response.status(sent.duplicate ? 200 : 201);
     return sent;
   }

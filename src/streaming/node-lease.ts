@@ -20,6 +20,7 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly sweeps: Repeating;
   /** By this process's clock. */
   private judgesFrom = 0;
+  private leaving: Promise<void> | undefined;
 
   constructor(
     private readonly nodes: NodesStore,
@@ -39,10 +40,19 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
     this.sweeps.start();
   }
 
-  /** The lease is kept until nothing runs here any more. */
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Takes over nothing more, and ends or hands over what runs here. The lease is kept until nothing runs here any more. */
+  leave(): Promise<void> {
+    this.leaving ??= this.end();
+    return this.leaving;
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.leave();
+  }
+
+  private async end(): Promise<void> {
     await this.sweeps.stop();
-    await this.runners.leave(this.config.SHUTDOWN_GRACE_MS);
+    await this.runners.leave();
     await this.renewals.stop();
     await this.nodes.leave();
   }

@@ -51,11 +51,13 @@ const OWN: Statement = {
 /**
  * Takes streams from owners that are dead. `now()` is older than the statement's view of the leases: a statement that
  * had to wait cannot take a lease for over that was good when it looked. After a start of PostgreSQL everybody has the
- * length of a lease to come back.
+ * length of a lease to come back. Who judges must be alive itself: a statement that was under way while PostgreSQL stood
+ * still runs before anybody could renew.
  */
 const DEAD_OWNER = `not exists (
   select from nodes n where n.id = r.owner_node
-    and greatest(n.lease_until, pg_postmaster_start_time() + $1 * interval '1 millisecond') > now())`;
+    and greatest(n.lease_until, pg_postmaster_start_time() + $1 * interval '1 millisecond') > now())
+  and exists (select from nodes me where me.id = $2 and me.lease_until > now())`;
 
 const INTERRUPT = `with picked as materialized (
     select r.id from streams r where r.owner_node is not null and r.completed_at is null and CONDITION
@@ -137,9 +139,9 @@ export class NodesStore {
     await ask(this.leases, LEAVE, [this.me]);
   }
 
-  /** Takes some streams from owners whose lease has run out. */
+  /** Takes some streams from owners whose lease has run out, while this node's own is good. */
   interruptDead(): Promise<Interrupted[]> {
-    return ask(this.sweeps, INTERRUPT_DEAD, [this.leaseMs]);
+    return ask(this.sweeps, INTERRUPT_DEAD, [this.leaseMs, this.me]);
   }
 
   /** Takes some of these streams from this node itself. */

@@ -3,6 +3,7 @@ import { ConversationsService } from '../conversations/conversations.service.js'
 import { MessagesStore } from '../conversations/messages.store.js';
 import type { Member, Message } from '../protocol/index.js';
 import type { PromptMessage } from '../providers/provider.js';
+import { DatabaseTurns } from './database-turns.js';
 
 const CONTEXT_MESSAGES = 50;
 
@@ -12,10 +13,15 @@ export class PromptBuilder {
   constructor(
     private readonly messages: MessagesStore,
     private readonly conversations: ConversationsService,
+    private readonly turns: DatabaseTurns,
   ) {}
 
   /** The prompt for the question `seq`; without context, the question alone. */
-  async build(conversationId: string, seq: number, includeContext: boolean): Promise<PromptMessage[]> {
+  build(conversationId: string, seq: number, includeContext: boolean): Promise<PromptMessage[]> {
+    return this.turns.take(() => this.read(conversationId, seq, includeContext));
+  }
+
+  private async read(conversationId: string, seq: number, includeContext: boolean): Promise<PromptMessage[]> {
     const limit = includeContext ? CONTEXT_MESSAGES : 1;
     const { messages } = await this.messages.page({ conversationId, beforeSeq: seq + 1, limit });
     const speakers = new Set(messages.filter(({ role }) => role === 'user').map(({ senderId }) => senderId));

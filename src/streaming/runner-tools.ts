@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Draining } from '../lifecycle/draining.js';
 import { Relay } from '../relay/relay.js';
 import { ChunkLogStore } from './chunk-log.store.js';
 import { PromptBuilder } from './prompt.js';
@@ -16,5 +17,6 @@ export class RunnerTools {
     readonly ender: StreamEnder,
     readonly relay: Relay,
     readonly metrics: StreamMetrics,
+    readonly draining: Draining,
   ) {}
 }

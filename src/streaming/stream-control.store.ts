@@ -4,6 +4,7 @@ import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { toDatabaseError } from '../database/errors.js';
 import type { StreamStatus } from '../protocol/index.js';
+import { DatabaseTurns } from './database-turns.js';
 
 /** What a pause or resume came to. */
 export interface Controlled {
@@ -22,6 +23,14 @@ interface ControlledRow {
   control_version: number;
 }
 
+/** Who answers a stream, at this epoch. */
+interface Answering {
+  id: string;
+  epoch: number;
+  provider: string;
+  model: string;
+}
+
 const PAUSE = { name: 'pause_stream', text: 'select * from pause_stream($1)' };
 const RESUME = { name: 'resume_stream', text: 'select * from resume_stream($1)' };
 
@@ -34,6 +43,12 @@ const RELEASE = {
     returning true as changed, s.status, s.last_sequence, s.control_version`,
 };
 
+const FALLBACK = {
+  name: 'set_fallback',
+  text: `update streams set provider = $3, model = $4, used_fallback = true
+    where id = $1 and epoch = $2 and last_sequence = -1 and completed_at is null returning id`,
+};
+
 /** Changes of a running stream's state, each one statement: what is changed is changed for every writer. */
 @Injectable()
 export class StreamControlStore {
@@ -42,6 +57,7 @@ export class StreamControlStore {
   constructor(
     lanes: Lanes,
     private readonly database: DataSource,
+    private readonly turns: DatabaseTurns,
   ) {
     this.lane = lanes.open('stream-controls');
   }
@@ -61,9 +77,18 @@ export class StreamControlStore {
     return this.ask(RELEASE, [streamId, epoch]);
   }
 
+  /** Notes who answers in place of whom it was asked of; false where the stream has ended or is not at `epoch` any more. */
+  async setFallback({ id, epoch, provider, model }: Answering): Promise<boolean> {
+    const rows = await this.lane
+      .query(FALLBACK, [id, epoch, provider, model])
+      .catch((fault: unknown) => Promise.reject(toDatabaseError(fault)));
+    return rows.length > 0;
+  }
+
   /** Notes the prompt's size, from which usage is estimated where the provider does not count. */
   async setPromptBytes(streamId: string, bytes: number): Promise<void> {
-    await this.database.query('update streams set prompt_bytes = $2 where id = $1', [streamId, bytes]);
+    const update = 'update streams set prompt_bytes = $2 where id = $1';
+    await this.turns.take(() => this.database.query(update, [streamId, bytes]));
   }
 
   /** @throws {DomainError} retryable, when the database is slow or away. */

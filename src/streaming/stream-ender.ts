@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toDomainError } from '../common/domain-error.js';
 import { Announcer } from '../conversations/announcer.js';
@@ -14,6 +14,8 @@ const RETRY_MS = 200;
 /** Ends streams and tells of it: who made the end tells it, after the commit. */
 @Injectable()
 export class StreamEnder {
+  private readonly logger = new Logger(StreamEnder.name);
+
   constructor(
     private readonly streams: StreamsStore,
     private readonly relay: Relay,
@@ -26,7 +28,7 @@ export class StreamEnder {
    * @throws {DomainError} retryable, when it is still away then.
    */
   async end(ending: VisibleEnding, patienceMs = 0): Promise<EndResult> {
-    const giveUpAt = Date.now() + patienceMs;
+    const giveUpAt = performance.now() + patienceMs;
     for (let isRepeat = false; ; isRepeat = true) {
       try {
         const result = await this.streams.end(ending);
@@ -36,7 +38,7 @@ export class StreamEnder {
         if (told?.outcome === 'ended') this.tell(ending, told);
         return result;
       } catch (error) {
-        if (!toDomainError(error).retryable || Date.now() >= giveUpAt) throw error;
+        if (!toDomainError(error).retryable || performance.now() >= giveUpAt) throw error;
         await delay(RETRY_MS);
       }
     }
@@ -57,6 +59,7 @@ export class StreamEnder {
   private tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): void {
     const { conversationId, opening, chunk, status, lastSequence } = ended;
     this.metrics.end(status);
+    this.logger.debug('an answer ended', { streamId, conversationId, status, lastSequence, reason });
     // The owner hears it first: from now on the fence refuses whatever it has under way.
     this.relay.publish('stream', streamId, { type: 'ended' });
     if (visible) {

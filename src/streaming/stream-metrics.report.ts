@@ -62,10 +62,10 @@ export async function reportOf(metrics: StreamMetrics): Promise<MetricsReport> {
     bytes: await total(metrics.bytes),
     replayedChunks: await total(metrics.replayed),
     viewers: metrics.viewerCounts(),
-    duration: await summary(metrics.duration),
-    timeToFirstChunk: await summary(metrics.firstChunk),
-    timeBetweenChunks: await summary(metrics.betweenChunks),
-    chunkDelivery: await summary(metrics.delivery),
+    duration: await summary(metrics.times.duration),
+    timeToFirstChunk: await summary(metrics.times.firstChunk),
+    timeBetweenChunks: await summary(metrics.times.betweenChunks),
+    chunkDelivery: await summary(metrics.times.delivery),
   };
 }
 
@@ -78,7 +78,10 @@ async function total(counter: Counter): Promise<number> {
   return values.reduce((sum, { value }) => sum + value, 0);
 }
 
-async function totals(counter: Counter, label: string): Promise<Record<string, number | undefined>> {
+async function totals<L extends string>(
+  counter: Counter<L>,
+  label: L,
+): Promise<Record<string, number | undefined>> {
   const { values } = await counter.get();
   return Object.fromEntries(values.map(({ labels, value }) => [String(labels[label]), value]));
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Chunk } from '../protocol/index.js';
+import { MetricsRegistry } from '../metrics/registry.js';
 import { StreamMetrics } from './stream-metrics.js';
 import { quantile, reportOf } from './stream-metrics.report.js';
 
@@ -21,7 +22,7 @@ test('a quantile is interpolated between the bounds of its bucket, and never bey
 });
 
 test('before anything has happened nothing is counted, and no rate is claimed', async () => {
-  const report = await reportOf(new StreamMetrics());
+  const report = await reportOf(new StreamMetrics(new MetricsRegistry()));
   expect(report).toMatchObject({
     streams: {
       started: { websocket: 0, sse: 0, http: 0 },
@@ -35,7 +36,8 @@ test('before anything has happened nothing is counted, and no rate is claimed', 
 });
 
 test('the first text and what lies between chunks are timed, chunk 0 and the end are not; all are counted', async () => {
-  const metrics = new StreamMetrics();
+  const registry = new MetricsRegistry();
+  const metrics = new StreamMetrics(registry);
   const meter = metrics.begin('sse', true);
   const chunks = [chunk(0, 'metadata', ''), chunk(1, 'content', 'é'), chunk(2, 'reasoning', 'b')];
   for (const one of chunks) {
@@ -63,5 +65,5 @@ test('the first text and what lies between chunks are timed, chunk 0 and the end
   expect(report).toMatchObject({ chunks: 6, bytes: 3, viewers: { sse: 7 } });
   const counts = [report.timeToFirstChunk, report.timeBetweenChunks, report.chunkDelivery, report.duration];
   expect(counts.map(({ count }) => count)).toEqual([1, 1, 3, 1]);
-  expect(await metrics.registry.metrics()).toContain('streamgate_stream_viewers{transport="sse"} 7');
+  expect(await registry.metrics()).toContain('streamgate_stream_viewers{transport="sse"} 7');
 });

@@ -1,17 +1,19 @@
 import { Logger } from '@nestjs/common';
-import { DomainError, toDomainError } from '../common/domain-error.js';
+import { toDomainError } from '../common/domain-error.js';
+import { beginSpan, inSpan, type Span } from '../common/tracing.js';
+import { Work } from '../common/work.js';
 import type { Config } from '../config/config.js';
-import { LIMITS, type CancelReason, type Usage } from '../protocol/index.js';
-import type { Provider } from '../providers/provider.js';
+import type { CancelReason } from '../protocol/index.js';
+import type { AnswerSource } from '../providers/resilience/answer-source.js';
 import type { StreamEvent } from '../relay/topics.js';
-import { Chunker, type Draft } from './chunker.js';
 import { assertContinuable } from './continuation.js';
 import { PauseGate, type PauseState } from './pause-gate.js';
 import { promptBytes } from './prompt.js';
 import type { RunnerTools } from './runner-tools.js';
 import type { StreamEnder } from './stream-ender.js';
 import type { StreamMeter } from './stream-metrics.js';
-import { openingOf, tellBeginning } from './stream-opening.js';
+import { callSpan, openAnswer, tellBeginning } from './stream-opening.js';
+import { StreamPump } from './stream-pump.js';
 import { tellStatus } from './stream-status.js';
 import { StreamTime } from './stream-time.js';
 import type { OwnedStream } from './stream.rows.js';
@@ -38,25 +40,29 @@ const DATABASE_PATIENCE_MS = 30_000;
  */
 export class StreamRunner {
   private readonly logger = new Logger(StreamRunner.name);
+  /** Under this name it is produced, wherever and however often. */
+  readonly work: Work;
+  private readonly span: Span | undefined;
   private readonly aborting = new AbortController();
-  private readonly chunker: Chunker;
+  private readonly pump: StreamPump;
   private readonly writer: StreamWriter;
   private readonly gate: PauseGate;
   private readonly time: StreamTime;
   private readonly meter: StreamMeter;
-  private due: NodeJS.Timeout | undefined;
   private cancelledFor: CancelReason | undefined;
   private stopped = false;
   private leaving = false;
 
   constructor(
     private readonly row: OwnedStream,
-    private readonly provider: Provider,
+    private readonly source: AnswerSource,
     private readonly tools: RunnerTools,
     private readonly limits: RunnerLimits,
   ) {
-    const { chunkBytes, chunkDelayMs, visible } = row.options;
-    this.chunker = new Chunker({ maxBytes: chunkBytes, maxDelayMs: chunkDelayMs });
+    const { chunkBytes, chunkDelayMs, visible, work } = row.options;
+    const asked = new Work(work);
+    this.span = beginSpan('answer', { kind: 'internal', work: asked });
+    this.work = this.span?.work ?? asked;
     const pause = { paused: row.status === 'paused', version: row.control_version };
     this.gate = new PauseGate(pause, (paused) => this.time.follow(paused));
     this.time = new StreamTime({
@@ -83,6 +89,8 @@ export class StreamRunner {
         this.meter.shown(chunk);
       },
     });
+    const sizes = { chunkBytes, chunkDelayMs, bufferBytes: limits.STREAM_BUFFER_BYTES };
+    this.pump = new StreamPump(this.writer, this.meter, sizes);
   }
 
   get epoch(): number {
@@ -92,7 +100,7 @@ export class StreamRunner {
   /** Whether another process could go on with what this one has written. */
   get canHandOver(): boolean {
     const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
-    const isPossible = this.provider.canContinue || this.writer.lastSequence <= 0;
+    const isPossible = this.source.canContinue || this.writer.lastSequence <= 0;
     return STREAM_CONTINUE && this.row.recoveries < STREAM_MAX_CONTINUATIONS && isPossible;
   }
 
@@ -105,11 +113,14 @@ export class StreamRunner {
     } catch (error) {
       await this.conclude(error).catch((fault: unknown) => this.giveUp(fault));
     } finally {
-      clearTimeout(this.due);
+      this.pump.stop();
+      // Who was asked and is not read any more hears of it.
+      this.abort();
       this.time.stop();
       this.meter.stop();
       stopListening();
       this.writer.stop();
+      this.span?.end();
     }
   }
 
@@ -153,18 +164,21 @@ export class StreamRunner {
   }
 
   private async produce(): Promise<void> {
-    const { row, tools, provider } = this;
+    const { row, tools, source } = this;
     tellBeginning(tools.relay, row);
-    if (row.last_sequence < 0) this.add([openingOf(row)]);
     const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
-    assertContinuable({ row, provider, limits: this.limits, metrics: tools.metrics, continueFrom });
+    assertContinuable({ row, provider: source, limits: this.limits, metrics: tools.metrics, continueFrom });
     const { conversation_id: conversationId, reply_to: question, options } = row;
     const messages = await tools.prompts.build(conversationId, question.seq, options.includeContext);
     const noted = this.notePrompt(promptBytes(messages));
-    const request = { model: row.model, messages, signal: this.aborting.signal };
-    const usage = await this.pump(
-      provider.stream({ ...request, ...(continueFrom !== '' && { continueFrom }) }),
-    );
+    const { signal } = this.aborting;
+    const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
+    const answer = { row, source, states: tools.states };
+    const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.work), async (work) => {
+      const { deltas, opening } = await openAnswer(answer, { ...request, work });
+      this.pump.add(opening);
+      return this.pump.run(deltas, signal);
+    });
     await noted;
     // Of a continued answer the provider has counted a part only: the whole is estimated.
     await this.end({ type: 'complete', usage: continueFrom === '' ? usage : null });
@@ -178,57 +192,20 @@ export class StreamRunner {
     });
   }
 
-  /** Reads the provider to its end, no faster than the log takes it; gives the usage it reported. */
-  private async pump(deltas: ReturnType<Provider['stream']>): Promise<Usage | null> {
-    const { signal } = this.aborting;
-    let usage: Usage | null = null;
-    let length = 0;
-    for await (const delta of deltas) {
-      signal.throwIfAborted();
-      if (delta.type === 'finish') {
-        usage = delta.usage && { ...delta.usage, source: 'provider' };
-        break;
-      }
-      length += delta.text.length;
-      if (length > LIMITS.answerChars) throw tooLong();
-      this.add(this.chunker.push(delta.type, delta.text, performance.now()));
-      this.armTimer();
-      while (this.writer.buffered > this.limits.STREAM_BUFFER_BYTES) await this.writer.progress(signal);
-    }
-    signal.throwIfAborted();
-    this.add(this.chunker.flush());
-    return usage;
-  }
-
-  private add(drafts: readonly Draft[]): void {
-    for (const draft of drafts) {
-      this.meter.cut();
-      this.writer.add(draft);
-    }
-  }
-
-  private armTimer(): void {
-    clearTimeout(this.due);
-    const { dueAt } = this.chunker;
-    if (dueAt === null) return;
-    this.due = setTimeout(
-      () => this.add(this.chunker.takeDue(Infinity)),
-      Math.max(0, dueAt - performance.now()),
-    );
-  }
-
   /** Ends or gives up the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
   private async conclude(thrown: unknown): Promise<void> {
     if (this.stopped) return;
     const error = this.writer.fault ?? thrown;
     if (error instanceof FencedError) return this.meter.fence();
-    this.add(this.chunker.flush());
+    this.pump.flush();
     if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
     if (this.leaving) return this.release();
     const fault = toDomainError(error);
-    const cause = fault.cause instanceof Error ? fault.cause.message : '';
-    this.logger.warn(`stream ${this.row.id} failed: ${fault.message} ${cause}`);
-    await this.end({ type: 'error', error: fault.toWire(this.row.id) });
+    const { id: correlationId } = this.work;
+    // A message may quote the provider, and it the prompt; where it does, the cause says the same without (P11).
+    const logged = fault.cause instanceof Error ? fault.cause : fault;
+    this.logger.warn('an answer failed', { correlationId, streamId: this.row.id, code: fault.code }, logged);
+    await this.end({ type: 'error', error: fault.toWire(correlationId) });
   }
 
   /** Ends the stream behind all that was added. While it is paused nothing enters its log: then it waits. */
@@ -269,9 +246,4 @@ export class StreamRunner {
       this.logger.error(`stream ${this.row.id} could not be ended: ${String(error)}`);
     }
   }
-}
-
-function tooLong(): DomainError {
-  const message = 'The provider does not come to an end: the answer is longer than any message may be.';
-  return new DomainError('provider_error', message, { retryable: false });
 }

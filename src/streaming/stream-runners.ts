@@ -1,16 +1,18 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '../common/domain-error.js';
+import { within, Work } from '../common/work.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { StreamSlots } from '../conversations/stream-slots.js';
-import type { Provider } from '../providers/provider.js';
 import { ProviderRegistry } from '../providers/provider-registry.js';
+import type { AnswerSource } from '../providers/resilience/answer-source.js';
 import type { OwnStream } from './nodes.store.js';
 import { RunnerTools } from './runner-tools.js';
 import { StreamRunner } from './stream-runner.js';
 import type { OwnedStream } from './stream.rows.js';
 import { StreamsStore } from './streams.store.js';
 
+/** Of the time for leaving, what is kept for handing over, and as much for what the process does after it. */
 const RELEASE_MS = 2000;
 
 interface Run {
@@ -33,7 +35,9 @@ export class StreamRunners {
     private readonly providers: ProviderRegistry,
     private readonly slots: StreamSlots,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  ) {
+    tools.metrics.countRunning = () => this.size;
+  }
 
   get size(): number {
     return this.running.size;
@@ -41,7 +45,12 @@ export class StreamRunners {
 
   /** How many more answers this node may take; none when it is leaving. */
   get room(): number {
-    return this.leaving ? 0 : this.slots.free();
+    return this.isLeaving ? 0 : this.slots.free();
+  }
+
+  /** Whether this process is leaving: it takes over nothing, and nobody should begin to read here. */
+  get isLeaving(): boolean {
+    return this.leaving || this.tools.draining.active;
   }
 
   /** Ids of the streams that run here. */
@@ -85,22 +94,31 @@ export class StreamRunners {
     }
   }
 
-  /** Names what is done as the last thing of {@link leave}, when nothing is produced here any more. */
-  whenLeft(act: () => Promise<void>): void {
+  /** Names what {@link leave} does whenever something was handed over: with what is not produced here any more. */
+  whenHandedOver(act: () => Promise<void>): void {
     this.farewells.push(act);
   }
 
   /**
-   * Hands over at once what another process can continue, gives the rest `graceMs` to end, and hands that over too.
-   * What begins meanwhile is handed over as well.
+   * Lets everything run on while clients are still being sent away: many an answer ends. Then hands over at once what
+   * another process can continue, gives the rest most of what is left of the grace to end, and hands that over too. What
+   * begins meanwhile is handed over as well.
    */
-  async leave(graceMs: number): Promise<void> {
+  async leave(): Promise<void> {
+    const { draining } = this.tools;
+    const releaseMs = Math.min(RELEASE_MS, draining.graceLeftMs / 4);
+    await this.idle(draining.spreadLeftMs);
     this.leaving = true;
-    const releaseMs = Math.min(RELEASE_MS, graceMs / 4);
-    for (const { runner } of this.running.values()) if (runner?.canHandOver) runner.handOver();
-    await this.idle(graceMs - releaseMs);
-    for (const { runner } of this.running.values()) runner?.handOver();
-    await this.idle(releaseMs);
+    await this.handOver((runner) => runner.canHandOver, releaseMs);
+    await this.idle(draining.graceLeftMs - 2 * releaseMs);
+    await this.handOver(() => true, releaseMs);
+  }
+
+  /** Waits until it is done, at most `ms`. */
+  private async handOver(isDue: (runner: StreamRunner) => boolean, ms: number): Promise<void> {
+    const due = [...this.running.values()].filter(({ runner }) => runner && isDue(runner));
+    for (const { runner } of due) runner?.handOver();
+    await settled(due, ms);
     await Promise.all(this.farewells.map((act) => act()));
   }
 
@@ -108,7 +126,7 @@ export class StreamRunners {
     this.slots.hold(streamId);
     const run: Run = { runner: null, done: Promise.resolve() };
     run.done = this.run(run, row)
-      .catch((error: unknown) => this.logger.error(`stream ${streamId} was not begun: ${String(error)}`))
+      .catch((error: unknown) => this.logger.error('an answer was not begun', { streamId }, error))
       .finally(() => {
         if (this.running.get(streamId) !== run) return;
         this.running.delete(streamId);
@@ -120,18 +138,18 @@ export class StreamRunners {
   private async run(run: Run, found: Promise<OwnedStream | null>): Promise<void> {
     const row = await found;
     if (!row) return;
-    const provider = this.providerOf(row);
-    if (provider instanceof DomainError) return this.refuse(row, provider);
-    const runner = new StreamRunner(row, provider, this.tools, this.config);
+    const source = this.sourceOf(row);
+    if (source instanceof DomainError) return this.refuse(row, source);
+    const runner = new StreamRunner(row, source, this.tools, this.config);
     run.runner = runner;
     if (this.leaving && runner.canHandOver) runner.handOver();
-    await runner.run();
+    await within(runner.work, () => runner.run());
   }
 
-  /** The provider that the stream was asked of; an error where it is not configured any more. */
-  private providerOf({ provider, model }: OwnedStream): Provider | DomainError {
+  /** Who gives the answer; an error where that provider is not configured any more. */
+  private sourceOf({ provider, model }: OwnedStream): AnswerSource | DomainError {
     try {
-      return this.providers.resolve(provider, model).provider;
+      return this.providers.source(provider, model);
     } catch (error) {
       if (error instanceof DomainError) return error;
       throw error;
@@ -140,14 +158,20 @@ export class StreamRunners {
 
   private async refuse(row: OwnedStream, fault: DomainError): Promise<void> {
     const { id: streamId, epoch, last_sequence: lastSequence, options } = row;
-    const error = new DomainError('provider_unavailable', fault.message).toWire(streamId);
+    const error = new DomainError('provider_unavailable', fault.message).toWire(new Work(options.work).id);
     const ending = { streamId, owner: { epoch, lastSequence }, type: 'error', error } as const;
     await this.tools.ender.end({ ...ending, visible: options.visible });
   }
 
   /** Waits until nothing runs, at most `ms`. */
-  private async idle(ms: number): Promise<void> {
-    const all = Promise.all([...this.running.values()].map(({ done }) => done));
-    await Promise.race([all, delay(ms, undefined, { ref: false })]);
+  private idle(ms: number): Promise<void> {
+    return settled([...this.running.values()], ms);
   }
+}
+
+async function settled(runs: readonly Run[], ms: number): Promise<void> {
+  const waiting = new AbortController();
+  const all = Promise.all(runs.map(({ done }) => done));
+  await Promise.race([all, delay(Math.max(0, ms), undefined, waiting).catch(() => {})]);
+  waiting.abort();
 }

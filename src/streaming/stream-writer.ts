@@ -138,12 +138,12 @@ export class StreamWriter {
 
   private async append(chunks: readonly LoggedDraft[]): Promise<Date> {
     const { streamId, epoch, log, gate, patienceMs } = this.options;
-    let giveUpAt = Date.now() + patienceMs;
+    let giveUpAt = performance.now() + patienceMs;
     let writing = chunks;
     for (;;) {
       if (gate.paused) {
         await gate.opened(this.stopping.signal);
-        giveUpAt = Date.now() + patienceMs;
+        giveUpAt = performance.now() + patienceMs;
       }
       this.stopping.signal.throwIfAborted();
       try {
@@ -153,7 +153,7 @@ export class StreamWriter {
         if (position.lastSequence >= (writing.at(-1)?.sequence ?? 0)) return position.lastChunkAt;
         if (!gate.paused) writing = this.from(position.lastSequence + 1, chunks);
       } catch (error) {
-        if (error instanceof FencedError || Date.now() >= giveUpAt) throw error;
+        if (error instanceof FencedError || performance.now() >= giveUpAt) throw error;
         await delay(RETRY_MS, undefined, { signal: this.stopping.signal });
       }
     }

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import { IsBoolean, IsString, IsUUID } from 'class-validator';
+import { PageLimit } from '../common/page-limit.js';
 import {
   IsClientMessageId,
   IsContent,
@@ -12,8 +12,6 @@ import {
 } from '../common/validation.js';
 import { LIMITS, type RecoverPayload } from '../protocol/index.js';
 import type { Asking } from './viewers/viewers.js';
-
-const MAX_LIST = 200;
 
 /** Body of `POST /api/ws/stream/sse` and `/http`. */
 export class AskDto implements Asking {
@@ -90,10 +88,7 @@ export class RecoverDto implements RecoverPayload {
 
 /** Query of `GET /api/ws/stream/active`. */
 export class RunningQueryDto {
-  @ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: MAX_LIST })
-  @Optional()
-  @Type(() => Number)
-  @IsWhole(1, MAX_LIST)
+  @PageLimit()
   limit?: number;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })

@@ -31,6 +31,10 @@ export class StreamEntity {
   @Column({ type: 'text', collation: 'C' })
   model: string;
 
+  /** Whether `provider` answers in place of whom it was asked of. */
+  @Column({ type: 'boolean', name: 'used_fallback', default: false })
+  usedFallback: boolean;
+
   @Column({ type: 'text', collation: 'C' })
   transport: string;
 

@@ -1,3 +1,4 @@
+import type { WorkName } from '../common/work.js';
 import type {
   Chunk,
   ChunkType,
@@ -16,6 +17,8 @@ export interface StreamOptions {
   visible: boolean;
   chunkBytes: number;
   chunkDelayMs: number;
+  /** The event or request that asked: whoever produces the answer does it under this name. */
+  work?: WorkName;
 }
 
 export interface StreamRow {
@@ -27,6 +30,8 @@ export interface StreamRow {
   status: StreamStatus;
   provider: string;
   model: string;
+  /** Whether `provider` answers in place of whom it was asked of. */
+  used_fallback: boolean;
   transport: StreamTransport;
   options: StreamOptions;
   owner_node: string | null;
@@ -54,7 +59,7 @@ export interface OwnedStream extends StreamRow {
 
 /** The columns of a {@link StreamRow}, of a table or alias named `s`. */
 export const STREAM_COLUMNS = `s.id, s.conversation_id, s.message_id, s.reply_to, s.user_id, s.status, s.provider,
-  s.model, s.transport, s.options, s.owner_node, s.epoch, s.control_version, s.last_sequence, s.bytes, s.usage,
+  s.model, s.used_fallback, s.transport, s.options, s.owner_node, s.epoch, s.control_version, s.last_sequence, s.bytes, s.usage,
   s.error, s.interruptions, s.recoveries, s.started_at, s.first_chunk_at, s.last_chunk_at, s.completed_at, s.expired`;
 
 /** The columns of an {@link OwnedStream}. */

@@ -1,9 +1,11 @@
+import { AnswerRequests } from './answer-requests.js';
 import { Module } from '@nestjs/common';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { ProvidersModule } from '../providers/providers.module.js';
 import { ChunkLogStore } from './chunk-log.store.js';
 import { MessagesController } from './messages.controller.js';
 import { ChunkJanitor } from './chunk-janitor.js';
+import { DatabaseTurns } from './database-turns.js';
 import { NodeLease } from './node-lease.js';
 import { NodesStore } from './nodes.store.js';
 import { RetentionStore } from './retention.store.js';
@@ -26,6 +28,7 @@ import { StreamsStore } from './streams.store.js';
   providers: [
     ChunkLogStore,
     ChunkJanitor,
+    DatabaseTurns,
     StreamsStore,
     PromptBuilder,
     RunnerTools,
@@ -39,8 +42,17 @@ import { StreamsStore } from './streams.store.js';
     StreamAccess,
     StreamMetrics,
     StreamRunners,
+    AnswerRequests,
     StreamingService,
   ],
-  exports: [StreamingService, StreamsStore, StreamRunners, StreamAccess, ChunkLogStore, StreamMetrics],
+  exports: [
+    NodeLease,
+    StreamingService,
+    StreamsStore,
+    StreamRunners,
+    StreamAccess,
+    ChunkLogStore,
+    StreamMetrics,
+  ],
 })
 export class StreamingModule {}

@@ -1,23 +1,19 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import { newId } from '../common/ids.js';
-import { CONFIG, type Config } from '../config/config.js';
-import type { AnswerRequest } from '../conversations/append.store.js';
+import type { Work } from '../common/work.js';
 import { MessagesService } from '../conversations/messages.service.js';
-import type { ControlAnswer, SendAnswer, SendPayload, StreamTransport } from '../protocol/index.js';
-import { ProviderRegistry } from '../providers/provider-registry.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import type { ControlAnswer, SendAnswer, StreamTransport } from '../protocol/index.js';
+import { AnswerRequests, type Question } from './answer-requests.js';
 import { StreamAccess } from './stream-access.js';
 import { StreamControls } from './stream-controls.js';
 import { StreamRunners } from './stream-runners.js';
-import type { StreamOptions, StreamRow } from './stream.rows.js';
-
-interface Question extends SendPayload {
-  chunkSize?: number;
-  chunkDelayMs?: number;
-}
+import type { StreamRow } from './stream.rows.js';
 
 interface Asked {
   transport: StreamTransport;
+  /** The event or request that asks. */
+  work: Work;
   /** Connection whose acknowledgement will carry the question. */
   origin?: string;
 }
@@ -27,27 +23,41 @@ interface Asked {
 export class StreamingService {
   constructor(
     private readonly messages: MessagesService,
-    private readonly providers: ProviderRegistry,
+    private readonly answers: AnswerRequests,
     private readonly runners: StreamRunners,
     private readonly controls: StreamControls,
     private readonly access: StreamAccess,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly limits: RateLimits,
   ) {}
 
   /**
    * Sends a message and, where it asks for an answer, begins to produce it: an answer with `streamId` means that the
    * stream exists and will end (P2).
-   * @throws {DomainError} as `MessagesService.send`, and `invalid_payload` for a provider or model that is not offered.
+   * @throws {DomainError} as `MessagesService.send`, `AnswerRequests.of`, and `rate_limited`.
    */
-  async send(sender: Principal, question: Question, { transport, origin }: Asked): Promise<SendAnswer> {
+  async send(sender: Principal, question: Question, { transport, origin, work }: Asked): Promise<SendAnswer> {
     const { conversationId, clientMessageId, content, metadata } = question;
-    const answer = question.respond === false ? undefined : this.answerTo(question, transport);
-    const sent = await this.messages.send(sender, {
-      ...{ conversationId, clientMessageId, content, metadata, answer, origin },
-    });
+    const answer = question.respond === false ? undefined : this.answers.of(question, { transport, work });
+    const message = { conversationId, clientMessageId, content, metadata, answer, origin, work };
+    if (!answer) return this.messages.send(sender, message);
+    const sent = await this.counted(sender.userId, () => this.messages.send(sender, message));
     // Also a repeat's: the first may have been committed without its sender, or this node, having heard of it.
-    if (answer && sent.streamId !== undefined) this.runners.start(sent.streamId);
+    if (sent.streamId !== undefined) this.runners.start(sent.streamId);
     return sent;
+  }
+
+  /** What starts nothing, a repeat or a refusal, does not count in the end. */
+  private async counted(userId: string, send: () => Promise<SendAnswer>): Promise<SendAnswer> {
+    const { streams } = this.limits;
+    await streams.demand(userId);
+    let started = false;
+    try {
+      const sent = await send();
+      started = !sent.duplicate;
+      return sent;
+    } finally {
+      if (!started) await streams.giveBack(userId);
+    }
   }
 
   /** @throws {DomainError} as `StreamControls.pause`. */
@@ -73,17 +83,5 @@ export class StreamingService {
   /** As `StreamControls.continueInterrupted`. */
   continueInterrupted(streamId: string): Promise<void> {
     return this.controls.continueInterrupted(streamId);
-  }
-
-  private answerTo(question: Question, transport: StreamTransport): AnswerRequest {
-    const { provider, model } = this.providers.resolve(question.provider, question.model);
-    const options: StreamOptions = {
-      includeContext: question.includeContext ?? true,
-      visible: question.stream ?? true,
-      chunkBytes: question.chunkSize ?? this.config.STREAM_CHUNK_BYTES,
-      chunkDelayMs: question.chunkDelayMs ?? this.config.STREAM_CHUNK_DELAY_MS,
-    };
-    const ids = { streamId: newId(), messageId: newId() };
-    return { ...ids, provider: provider.name, model, transport, options: { ...options } };
   }
 }

@@ -18,6 +18,7 @@ import type {
   WireError,
 } from '../protocol/index.js';
 import { ASSISTANT_ID } from '../protocol/index.js';
+import { DatabaseTurns } from './database-turns.js';
 import {
   OWNED_COLUMNS,
   STREAM_COLUMNS,
@@ -89,16 +90,17 @@ export class StreamsStore {
     lanes: Lanes,
     private readonly database: DataSource,
     private readonly node: NodeIdentity,
+    private readonly turns: DatabaseTurns,
   ) {
     this.ends = lanes.open('stream-ends');
   }
 
   /** A stream that this node owns and that nobody has begun to write; null where it is not so. */
   async findNew(streamId: string): Promise<OwnedStream | null> {
-    const rows = await this.database.query<OwnedStream[]>(
-      `select ${OWNED_COLUMNS} from streams s
-       where s.id = $1 and s.owner_node = $2 and s.last_sequence = -1 and s.completed_at is null`,
-      [streamId, this.node.id],
+    const text = `select ${OWNED_COLUMNS} from streams s
+      where s.id = $1 and s.owner_node = $2 and s.last_sequence = -1 and s.completed_at is null`;
+    const rows = await this.turns.take(() =>
+      this.database.query<OwnedStream[]>(text, [streamId, this.node.id]),
     );
     return rows[0] ?? null;
   }

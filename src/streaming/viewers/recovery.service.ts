@@ -38,6 +38,7 @@ export class RecoveryService {
       row = await this.streaming.readable(principal, streamId);
     }
     const chunks = await this.log.read(streamId, fromSequence);
+    this.metrics.recovered.inc();
     this.metrics.replayed.inc(chunks.length);
     const last = chunks.at(-1);
     const nextSequence = last ? last.sequence + 1 : fromSequence;

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { workOf } from '../../common/http-work.js';
+import type { Work } from '../../common/work.js';
 import type { Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
 
@@ -20,6 +22,11 @@ export class Viewer {
     this.format = FORMATS[transport];
     response.once('close', () => this.leaving.abort());
     if (response.closed || response.destroyed) this.leaving.abort();
+  }
+
+  /** The request that it answers. */
+  get work(): Work {
+    return workOf(this.response);
   }
 
   /** Aborted when the client has gone, or was told to go. */

@@ -29,21 +29,21 @@ export interface Asking extends Pick<
 /** The SSE and NDJSON responses of this node that read a stream. */
 @Injectable()
 export class Viewers {
-  private readonly open = new Set<Viewer>();
-  private draining = false;
+  /** Each with the stream that it reads. */
+  private readonly open = new Map<Viewer, string>();
 
   constructor(
     private readonly streaming: StreamingService,
     private readonly reader: StreamReader,
-    runners: StreamRunners,
+    private readonly runners: StreamRunners,
     metrics: StreamMetrics,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    runners.whenLeft(() => this.leave());
+    runners.whenHandedOver(() => this.leave());
     for (const transport of ['sse', 'http'] as const) {
       metrics.countViewers(
         transport,
-        () => [...this.open].filter((viewer) => viewer.transport === transport).length,
+        () => [...this.open.keys()].filter((viewer) => viewer.transport === transport).length,
       );
     }
   }
@@ -54,11 +54,11 @@ export class Viewers {
    * @throws {DomainError} as `StreamingService.send`; `conflict` where the first was sent without asking for an answer.
    */
   async ask(viewer: Viewer, principal: Principal, asking: Asking, { lastEventId }: Wanted): Promise<void> {
-    if (this.draining) throw draining();
     const { message: content, clientMessageId = newId(), ...rest } = asking;
     const question = { ...rest, content, clientMessageId };
     const { streamId, duplicate } = await this.streaming.send(principal, question, {
       transport: viewer.transport,
+      work: viewer.work,
     });
     if (streamId === undefined) {
       throw new DomainError('conflict', 'This message was sent before, without asking for an answer.');
@@ -72,10 +72,9 @@ export class Viewers {
    */
   async attach(viewer: Viewer, principal: Principal, streamId: string, wanted: Wanted): Promise<void> {
     // An EventSource gives up for good at an error status, but not at a lost connection.
-    if (this.draining && viewer.transport === 'sse') return viewer.cut();
-    if (this.draining) throw draining();
+    if (this.runners.isLeaving) return viewer.cut();
     const membership = this.reader.watchMembership(principal, () => void viewer.leave());
-    this.open.add(viewer);
+    this.open.set(viewer, streamId);
     try {
       const fromSequence = positionOf(wanted);
       const row = await this.streaming.readable(principal, streamId);
@@ -90,16 +89,10 @@ export class Viewers {
     }
   }
 
-  /** Takes no more viewers, and lets those that are here go without a terminal chunk, so that they come back elsewhere. */
+  /** Lets those go whose answer is not produced here (any more): without a terminal chunk, so that they come back elsewhere. */
   private async leave(): Promise<void> {
-    this.draining = true;
-    const closed = [...this.open].map((viewer) => viewer.leave());
+    const left = [...this.open].filter(([, streamId]) => !this.runners.has(streamId));
+    const closed = left.map(([viewer]) => viewer.leave());
     await Promise.race([Promise.all(closed), delay(FAREWELL_MS, undefined, { ref: false })]);
   }
-}
-
-function draining(): DomainError {
-  return new DomainError('server_draining', 'The server is shutting down. Try again in a few seconds.', {
-    retryAfterMs: 3000,
-  });
 }
