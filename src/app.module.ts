@@ -8,6 +8,9 @@ import type { DatabaseLog } from './database/log.js';
 import { entities } from './entities.js';
 import { GatewayModule } from './gateway/gateway.module.js';
 import { HealthModule } from './health/health.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { LimitsModule } from './limits/limits.module.js';
+import { LifecycleModule } from './lifecycle/lifecycle.module.js';
 import { RelayModule } from './relay/relay.module.js';
 import { StatsModule } from './stats/stats.module.js';
 import { StreamingModule } from './streaming/streaming.module.js';
@@ -28,7 +31,10 @@ export class AppModule {
       module: AppModule,
       imports: [
         ConfigModule.of(config),
+        MetricsModule,
         DatabaseModule.of({ url: databaseUrl, poolSize, entities, migrations, log }),
+        LifecycleModule,
+        LimitsModule,
         RelayModule,
         AuthModule,
         StreamingModule,

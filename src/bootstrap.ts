@@ -1,13 +1,17 @@
-import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
 import type { AddressInfo } from 'node:net';
-import { isatty } from 'node:tty';
+import type { Server as HttpServer } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import { AppModule } from './app.module.js';
+import { leave, refuseWhileLeaving } from './bootstrap-leave.js';
 import { notFound } from './common/domain-error.js';
+import { correlate } from './common/http-work.js';
 import { jsonOnly } from './common/json-only.js';
+import { NodeIdentity } from './common/node-identity.js';
 import { PayloadPipe } from './common/payload.pipe.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import type { Config } from './config/config.js';
@@ -16,61 +20,98 @@ import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { toDatabaseError } from './database/errors.js';
 import type { DatabaseLog } from './database/log.js';
 import { SocketAdapter } from './gateway/socket.adapter.js';
+import { guardListener } from './http/listener-guard.js';
+import { securityHeaders } from './http/security-headers.js';
+import { readTls, renewTls } from './http/tls.js';
+import { Draining } from './lifecycle/draining.js';
+import { HttpLimits } from './limits/http-limits.js';
+import { accessLog } from './logging/access-log.js';
+import { startLogging } from './logging/logging.js';
+import { HttpMetrics } from './metrics/http-metrics.js';
+import { MetricsListener } from './metrics/metrics-listener.js';
+import { METRICS_PATH } from './metrics/metrics.controller.js';
 import { servePages } from './pages/pages.module.js';
 import { ProviderRegistry } from './providers/provider-registry.js';
+import { startTracing } from './tracing/start-tracing.js';
 
 /** A running service. */
 export interface Running {
   /** Where it listens, such as `http://127.0.0.1:3000`. */
   url: string;
-  /** Lines for the person who started it. */
-  banner: string[];
-  /** Ends everything in order. */
+  /** Tells the person who started it that it is ready, and where. */
+  announce(): void;
+  /** Ends everything in order (P12). @throws with a sentence that names what did not end within `SHUTDOWN_GRACE_MS`. */
   close(): Promise<void>;
 }
 
 /** Starts the service. @throws {StartError} or {ConfigError} with a sentence for the person who started it. */
 export async function startStreamgate(config: Config): Promise<Running> {
-  const logger = createLogger(config);
+  const tls = await readTls(config);
+  const logging = await startLogging(config);
   const log = databaseLog();
   const database = await openDatabase(config, log);
   try {
     const app = await NestFactory.create<NestExpressApplication>(
       AppModule.of({ config, databaseUrl: database.url, log }),
-      { logger, bodyParser: false, abortOnError: false, forceCloseConnections: true },
+      {
+        ...{ logger: logging.logger, bodyParser: false, abortOnError: false, forceCloseConnections: true },
+        ...(tls && { httpsOptions: tls }),
+      },
     );
-    const problems = configure(app, config);
-    await app.init();
-    answerTheRest(app, problems);
-    await app.listen(config.PORT, config.HOST);
+    const nodeId = app.get(NodeIdentity).id;
+    logging.identify(nodeId);
+    const stopTracing = await startTracing(config, nodeId);
+    await listen(app, config);
     const url = urlOf(app, config);
     const banner = bannerOf(url, config, {
       database: database.name,
       provider: app.get(ProviderRegistry).describe(),
+      metrics: app.get(MetricsListener).url ?? `${url}/${METRICS_PATH}`,
     });
-    const close = async (): Promise<void> => {
-      await app.close();
-      await database.stop();
+    return {
+      url,
+      announce: () => logging.announce(banner, { url }),
+      close: () =>
+        leave(app, async () => {
+          await stopTracing();
+          await database.stop();
+        }),
     };
-    return { url, banner, close };
   } catch (error) {
     await database.stop();
     throw error;
   }
 }
 
+async function listen(app: NestExpressApplication, config: Config): Promise<void> {
+  const problems = configure(app, config);
+  await app.init();
+  answerTheRest(app, problems);
+  const server = app.getHttpServer() as HttpServer | TlsServer;
+  guardListener(server);
+  if ('setSecureContext' in server) renewTls(server, config);
+  await app.listen(config.PORT, config.HOST);
+}
+
 function configure(app: NestExpressApplication, config: Config): ProblemFilter {
+  const problems = new ProblemFilter(toDatabaseError);
   app.disable('x-powered-by');
-  app.use(jsonOnly);
+  const leaving = refuseWhileLeaving(app.get(Draining), problems);
+  const headers = securityHeaders({ tls: config.TLS_CERT_FILE !== undefined });
+  app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, leaving);
+  app.use(app.get(HttpLimits).limitAddress, jsonOnly);
   app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
   app.useWebSocketAdapter(new SocketAdapter(app, config));
-  app.setGlobalPrefix('api');
-  const problems = new ProblemFilter(toDatabaseError);
+  app.setGlobalPrefix('api', { exclude: [METRICS_PATH] });
   app.useGlobalFilters(problems);
   // For events as well: Nest runs global pipes in gateways, too.
   app.useGlobalPipes(new PayloadPipe());
   if (config.CORS_ORIGINS.length > 0) app.enableCors({ origin: config.CORS_ORIGINS, credentials: true });
-  const document = new DocumentBuilder().setTitle('Streamgate').addBearerAuth().build();
+  const document = new DocumentBuilder()
+    .setTitle('Streamgate')
+    .setDescription('The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).')
+    .addBearerAuth()
+    .build();
   SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document), {
     jsonDocumentUrl: 'api/docs-json',
   });
@@ -107,53 +148,23 @@ async function openDatabase(config: Config, log: DatabaseLog) {
 function urlOf(app: NestExpressApplication, config: Config): string {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const host = ['0.0.0.0', '::'].includes(config.HOST) ? 'localhost' : config.HOST;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = config.TLS_CERT_FILE === undefined ? 'http' : 'https';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function bannerOf(url: string, config: Config, parts: { database: string; provider: string }): string[] {
+function bannerOf(
+  url: string,
+  config: Config,
+  parts: { database: string; provider: string; metrics: string },
+): string[] {
   return [
     `Streamgate is ready: ${url}`,
     `  API docs   ${url}/api/docs`,
+    `  Metrics    ${parts.metrics}`,
     `  Database   ${parts.database}`,
     `  Provider   ${parts.provider}`,
     `  Tokens     npm run token -- --sub alice${config.GUEST_ACCESS ? '   (guests are welcome)' : ''}`,
   ];
-}
-
-/** Without Nest's lines about its own wiring: they hide what a person wants to know at the start. */
-class ServiceLogger extends ConsoleLogger {
-  private static readonly WIRING = new Set([
-    'InstanceLoader',
-    'NestApplication',
-    'WebSocketsController',
-    'NestFactory',
-    'RouterExplorer',
-    'RoutesResolver',
-  ]);
-
-  override log(message: unknown, ...rest: unknown[]): void {
-    if (!ServiceLogger.WIRING.has(String(rest.at(-1)))) super.log(message, ...(rest as [unknown]));
-  }
-}
-
-const LEVELS: LogLevel[] = ['fatal', 'error', 'warn', 'log', 'debug', 'verbose'];
-const LAST_LEVEL: Record<Config['LOG_LEVEL'], LogLevel | null> = {
-  ...{ fatal: 'fatal', error: 'error', warn: 'warn', info: 'log', debug: 'debug', trace: 'verbose' },
-  silent: null,
-};
-
-function createLogger(config: Config): ConsoleLogger {
-  const last = LAST_LEVEL[config.LOG_LEVEL];
-  const logLevels = last === null ? [] : LEVELS.slice(0, LEVELS.indexOf(last) + 1);
-  const json = config.NODE_ENV === 'production';
-  const logger = new ServiceLogger({
-    prefix: 'Streamgate',
-    logLevels,
-    json,
-    colors: !json && isatty(1),
-  });
-  Logger.overrideLogger(logger);
-  return logger;
 }
 
 function databaseLog(): DatabaseLog {

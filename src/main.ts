@@ -2,9 +2,12 @@ import 'reflect-metadata';
 import { startStreamgate, type Running } from './bootstrap.js';
 import { loadEnvironment } from './config/environment.js';
 
+// Whoever reads the output may go before the process does: it goes on, and what it says is lost.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
+
 async function start(): Promise<Running> {
   const running = await startStreamgate(loadEnvironment());
-  process.stdout.write(`${running.banner.join('\n')}\n`);
+  running.announce();
   return running;
 }
 
@@ -17,7 +20,9 @@ function leave(): void {
     .then(
       () => process.exit(0),
       (error: unknown) => {
-        process.stderr.write(`Streamgate did not end cleanly: ${String(error)}\n`);
+        process.stderr.write(
+          `Streamgate did not end cleanly. ${error instanceof Error ? error.message : String(error)}\n`,
+        );
         process.exit(1);
       },
     );

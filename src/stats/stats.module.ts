@@ -3,6 +3,10 @@ import { ConversationsModule } from '../conversations/conversations.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { TypingModule } from '../typing/typing.module.js';
+import { DashboardController } from './dashboard.controller.js';
+import { DashboardService } from './dashboard.service.js';
+import { EventLoop } from './event-loop.js';
+import { MetricReader } from './metric-reader.js';
 import { QueueFiguresStore } from './queue-figures.store.js';
 import { StatsController } from './stats.controller.js';
 import { StatsService } from './stats.service.js';
@@ -10,7 +14,7 @@ import { StatsService } from './stats.service.js';
 /** Figures for the operator. */
 @Module({
   imports: [ConversationsModule, PresenceModule, RegistryModule, TypingModule],
-  controllers: [StatsController],
-  providers: [QueueFiguresStore, StatsService],
+  controllers: [StatsController, DashboardController],
+  providers: [QueueFiguresStore, StatsService, DashboardService, EventLoop, MetricReader],
 })
 export class StatsModule {}
