@@ -24,6 +24,11 @@ export const REQUIREMENTS = {
     remedy: 'Install redis-server, or set REDIS_URL to a server that the tests may use.',
     find: () => process.env['REDIS_URL'] || onPath('redis-server'),
   },
+  nginx: {
+    name: 'nginx, for the tests of the shipped proxy configuration',
+    remedy: 'Install nginx, or set NGINX_PATH to its program.',
+    find: () => process.env['NGINX_PATH'] || onPath('nginx') || program('/usr/sbin/nginx'),
+  },
 };
 
 /** The requirements that this machine lacks. */

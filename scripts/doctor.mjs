@@ -1,0 +1,9 @@
+// npm run -s doctor: findings on stdout, a line each; exit code 1 where something fails.
+import { launch } from './lib/say.mjs';
+import { prepare } from './lib/prepare.mjs';
+
+await launch(prepare);
+const command = /** @type {typeof import('../src/doctor/doctor.command.js')} */ (
+  await import(new URL('../dist/src/doctor/doctor.command.js', import.meta.url).href)
+);
+process.exitCode = await command.runDoctorCommand(process.argv.slice(2));
