@@ -10,7 +10,7 @@ export async function callApi(method, path, { body, token } = {}) {
   const response = await fetch(`/api${path}`, {
     method,
     headers,
-    body: JSON.stringify(body ?? {}),
+    ...(method !== 'GET' && { body: JSON.stringify(body ?? {}) }),
     signal: AbortSignal.timeout(10_000),
   }).catch(() => {
     throw unreachable();
