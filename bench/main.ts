@@ -9,13 +9,25 @@ import type { ServerProcess } from './harness/processes.js';
 import { tables } from './harness/report.js';
 import type { Row, Scenario } from './harness/scenario.js';
 import { cancel } from './scenarios/cancel.js';
+import { deploy } from './scenarios/deploy.js';
 import { idle } from './scenarios/idle.js';
+import { jitter } from './scenarios/jitter.js';
 import { durability, relay } from './scenarios/relay.js';
 import { send } from './scenarios/send.js';
 import { streams } from './scenarios/streams.js';
 import { ttft } from './scenarios/ttft.js';
 
-const SCENARIOS: Record<string, Scenario> = { send, relay, durability, streams, ttft, cancel, idle };
+const SCENARIOS: Record<string, Scenario> = {
+  send,
+  relay,
+  durability,
+  streams,
+  ttft,
+  cancel,
+  idle,
+  jitter,
+  deploy,
+};
 
 interface Outcome {
   scenario: string;

@@ -31,6 +31,8 @@ export interface ServerProcess {
   startProfile(): Promise<void>;
   /** Writes the profile to `file`. */
   stopProfile(file: string): Promise<void>;
+  /** SIGTERM; resolves when the process has ended, however long that takes. */
+  terminate(): Promise<void>;
 }
 
 export interface ServerProgram {
@@ -62,6 +64,11 @@ export async function startServer(
     collectGarbage: () => remote.call('collectGarbage'),
     startProfile: () => remote.call('startProfile'),
     stopProfile: (file) => remote.call('stopProfile', file),
+    terminate: async () => {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
   };
 }
 
@@ -92,7 +99,7 @@ function readyUrl(child: ChildProcess, name: string): Promise<string> {
         // What a server complains of under load belongs to the result.
         if (output === 'ready') process.stderr.write(`[${name}] ${text}`);
         else output += text;
-        const url = /ready: (\S+)/.exec(output)?.[1];
+        const url = /ready: ([^\s"]+)/.exec(output)?.[1];
         if (url === undefined) return;
         output = 'ready';
         clearTimeout(timer);

@@ -51,7 +51,8 @@ async function join(client: WireClient, conversationId: string): Promise<void> {
   }
 }
 
-async function inGroups<T, R>(
+/** Does `work` for each item, some at a time; the results in the order of the items. */
+export async function inGroups<T, R>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
@@ -63,6 +64,7 @@ async function inGroups<T, R>(
   return results;
 }
 
-function tokenFor(userId: string): Promise<string> {
+/** A token of `userId`, good for two hours. */
+export function tokenFor(userId: string): Promise<string> {
   return new SignJWT({ sub: userId }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime('2h').sign(KEY);
 }

@@ -9,6 +9,10 @@ export interface WireOptions {
   auth: object;
   /** Called with an event's name and its payload as JSON. */
   onEvent: (name: string, payload: string) => void;
+  /** Called with what the server says when it lets the client in, as JSON. */
+  onConnect?: (payload: string) => void;
+  /** Called once, when the connection has ended, whoever ended it. */
+  onEnd?: () => void;
 }
 
 const CONNECT_MS = 30_000;
@@ -92,7 +96,9 @@ export class WireClient {
   }
 
   private end(why: string): void {
-    this.ended ??= why;
+    if (this.ended !== undefined) return;
+    this.ended = why;
+    this.options.onEnd?.();
     this.ready?.reject(new Error(why));
     this.ready = undefined;
     this.socket.destroy();
@@ -138,9 +144,11 @@ export class WireClient {
   private hear(bytes: Buffer, start: number, end: number): void {
     const text = bytes.toString('utf8', start, end);
     if (text.startsWith('42')) {
-      const comma = text.indexOf(',', 4);
-      const name = text.slice(4, (comma === -1 ? text.length - 1 : comma) - 1);
+      const bracket = text.indexOf('[');
+      const comma = text.indexOf(',', bracket);
+      const name = text.slice(bracket + 2, (comma === -1 ? text.length - 1 : comma) - 1);
       this.options.onEvent(name, comma === -1 ? '' : text.slice(comma + 1, -1));
+      if (bracket > 2) this.write(`43${text.slice(2, bracket)}[]`); // An ack is asked for.
     } else if (text.startsWith('43')) {
       const bracket = text.indexOf('[');
       const id = Number(text.slice(2, bracket));
@@ -150,6 +158,7 @@ export class WireClient {
     } else if (text === '2') {
       this.write('3');
     } else if (text.startsWith('40')) {
+      this.options.onConnect?.(text.slice(2));
       this.ready?.resolve();
       this.ready = undefined;
     } else if (text.startsWith('44')) {

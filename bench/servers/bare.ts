@@ -20,7 +20,11 @@ interface Sent {
 type Ack = (answer: object) => void;
 
 const http = createServer();
-const io = new Server(http, { path: SOCKET_PATH, serveClient: false });
+const io = new Server(http, {
+  path: SOCKET_PATH,
+  serveClient: false,
+  ...(process.env['RECOVERY'] === 'true' && { connectionStateRecovery: {} }),
+});
 const running = new Map<string, AbortController>();
 
 io.on('connection', (socket) => {
@@ -72,6 +76,9 @@ async function answer({ conversationId, content: question, model = '' }: Sent, a
   room.emit('stream:chunk', { streamId, type, content: '' });
 }
 
-http.listen(0, '127.0.0.1', () => {
+// As most people write it.
+process.once('SIGTERM', () => void io.close(() => process.exit(0)));
+
+http.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => {
   process.stdout.write(`ready: http://127.0.0.1:${(http.address() as AddressInfo).port}\n`);
 });

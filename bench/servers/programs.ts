@@ -63,6 +63,18 @@ export function startBare(
   );
 }
 
+/** The bare Socket.IO server with Socket.IO's own connection state recovery. */
+export function startBareWithRecovery(cleanup: Cleanup, port = 0): Promise<ServerProcess> {
+  return startServer(
+    {
+      name: 'bare Socket.IO, recovery',
+      program: join(BENCH, 'servers/bare.js'),
+      env: { NODE_ENV: 'production', RECOVERY: 'true', PORT: String(port) },
+    },
+    cleanup,
+  );
+}
+
 /** The NestJS gateway with a TypeORM `save` per message. */
 export async function startNestTypeorm({ cleanup, database }: Place): Promise<ServerProcess> {
   return startServer(

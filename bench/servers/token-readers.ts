@@ -4,7 +4,7 @@ const { LLM_BASE_URL: baseURL = '', READER = 'library' } = process.env;
 const client = createOpenAICompatible({ name: 'bench', baseURL });
 
 /**
- * The provider's tokens, one by one: by the client library that Streamgate uses, or (`READER=fetch`) by `fetch` and a
+ * The provider's tokens, one by one: by a common client library, or (`READER=fetch`) by `fetch` and a
  * line reader, which is about the least that can be done.
  */
 export function readTokens(question: string, model: string, signal: AbortSignal): AsyncIterable<string> {
