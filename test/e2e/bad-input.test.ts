@@ -43,7 +43,7 @@ function expectRefusal(answer: Ack<object>): WireError {
   expect(others).toEqual({});
   expect(message).toMatch(/\S/);
   expect(retryable).toBe(ERROR_RULES[code].retryable);
-  expect(correlationId).toMatch(/^[\w-]{16}$/);
+  expect(correlationId).toMatch(/^[\da-f]{32}$/);
   expect(details === undefined || Array.isArray(details['faults'])).toBe(true);
   expect(JSON.stringify(error)).not.toMatch(/node_modules|\bat .*:\d+|select |Error:/);
   return error;

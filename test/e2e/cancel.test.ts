@@ -15,10 +15,11 @@ beforeAll(async () => {
   llm = await startLlmServer();
   server = await startServer({
     env: {
+      RATE_LIMIT_ENABLED: 'false',
       ...{
         LLM_BASE_URL: llm.baseUrl,
         LLM_MODEL: 'words:1000:5',
-        LLM_MODELS: 'stall:none,stall:3,words:3,words:12',
+        LLM_MODELS: 'stall:none,stall:3,words:3,words:12:30',
       },
       ...{ STREAM_CHUNK_DELAY_MS: '0', STREAM_MAX_PER_USER: '1000' },
     },
@@ -199,11 +200,12 @@ test('Racing the natural end: one terminal chunk each, last and in order, and th
         conversationId: id,
         clientMessageId: `race-${n}`,
         content: 'Why?',
-        model: 'words:12',
+        model: 'words:12:30',
       };
       const { streamId } = await asker.ask('message:send', { ...question, includeContext: false });
-      const from = n % 13;
-      await chunk(asker, streamId as string, ({ sequence }) => sequence >= from);
+      // From the first chunk to the last, the terminal one.
+      const from = n % 14;
+      await chunk(asker, streamId as string, ({ sequence, type }) => sequence >= from || type === 'complete');
       const ack = await asker.raw('stream:cancel', { streamId });
       return { streamId: streamId as string, ack };
     }),

@@ -6,7 +6,7 @@ import { startServer, stopCleanly, type TestServer } from '../support/server.js'
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { RATE_LIMIT_ENABLED: 'false' } });
 });
 afterAll(async () => {
   await stopCleanly(server);

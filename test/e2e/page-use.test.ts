@@ -158,7 +158,7 @@ describe('the files of the pages', () => {
   it('are served with their types, validators and a policy that allows nothing inline', async () => {
     const page = await fetch(server.url);
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(page.headers.get('cache-control')).toBe('no-cache');
     const etag = page.headers.get('etag') as string;
     expect(

@@ -16,9 +16,8 @@ const BYSTANDER = 'bystander';
 const { events, routes } = surface();
 const rows = rowsOf(await readPage('docs/security.md'));
 const start = rows.findIndex(([first]) => first === 'event or route') + 2;
-const documented = new Map(
-  rows.slice(start).map(([name = '', ...cells]) => [name.replaceAll('`', ''), cells]),
-);
+const table = rows.slice(start).filter((cells) => cells.length === COLUMNS.length + 1);
+const documented = new Map(table.map(([name = '', ...cells]) => [name.replaceAll('`', ''), cells]));
 
 let llm: LlmServer;
 let server: TestServer;

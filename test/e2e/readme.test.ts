@@ -38,7 +38,7 @@ function normalized(method: string, path: string): string {
 
 /** Routes named on a page, without those of the API description, which does not describe itself. */
 function routesOf(page: string): Set<string> {
-  const named = page.matchAll(/`(GET|POST|PUT|PATCH|DELETE) (\/api\/[^`?\s]+)`/g);
+  const named = page.matchAll(/`(GET|POST|PUT|PATCH|DELETE) (\/(?:api\/|metrics)[^`?\s]*)`/g);
   const routes = [...named].map(([, method = '', path = '']) => normalized(method, path));
   return new Set(routes.filter((route) => !route.startsWith('GET /api/docs')));
 }

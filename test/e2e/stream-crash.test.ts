@@ -146,12 +146,31 @@ describe('kill -9', () => {
     llm.script('stall:none');
     const id = await ask(await connect(server), 'model-2');
     await llm.waitForRequest(0);
-    await waitForStreams(server.databaseUrl, [id], ({ last_sequence }) => last_sequence === 0);
+    expect(await storedStreams(server.databaseUrl, [id])).toMatchObject([{ last_sequence: -1 }]);
     await crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
     const { text, terminal } = expectWholeChunks(await readLog(server.databaseUrl, id));
     expect(text).toBe(wordsText(10));
     expect(terminal.metadata.usage.source).toBe('provider');
+  });
+
+  test('of an answer that the fallback began: the fallback continues it exactly, and it stays one that says so', async () => {
+    const whole = await undisturbed();
+    const llm = await beginLlm();
+    const server = await begin({
+      ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10', GUIDE_WORDS_PER_SECOND: '40' },
+      ...{ PROVIDER_FALLBACK: 'guide', PROVIDER_RETRIES: '0' },
+    });
+    llm.script('status:503');
+    const client = await connect(server);
+    const id = await ask(client, 'fallback');
+    await waitForStreams(server.databaseUrl, [id], isUnderWay);
+    await crash(server);
+    await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
+    const { text, chunks } = expectWholeChunks(await readLog(server.databaseUrl, id));
+    expect(text).toBe(whole);
+    expect(chunks[0]?.metadata).toMatchObject({ provider: 'guide', model: 'guide', usedFallback: true });
+    expect(llm.requests).toHaveLength(1);
   });
 
   test('with LLM_CONTINUE: the model is given its own beginning and goes on behind it', async () => {

@@ -191,7 +191,10 @@ describe('A stream ticket', () => {
 
 test('An old ticket is token_expired.', async () => {
   const brief = await startServer({
-    env: { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: MODEL, TICKET_TTL_MS: String(TTL_MS) },
+    env: {
+      ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: MODEL, TICKET_TTL_MS: String(TTL_MS) },
+      RATE_LIMIT_ENABLED: 'false',
+    },
   });
   const user = await HttpUser.of(brief.url, 'owner');
   const conversationId = await user.conversation('brief');

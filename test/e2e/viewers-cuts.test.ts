@@ -25,7 +25,13 @@ beforeAll(async () => {
   server = await startServer({
     env: {
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: MODEL, STREAM_CHUNK_DELAY_MS: '20' },
-      ...{ STREAM_MAX_PER_USER: '1000', STREAM_MAX_CONCURRENT: '1000', MAX_CONNECTIONS: '10000' },
+      ...{
+        RATE_LIMIT_ENABLED: 'false',
+        MAX_CONNECTIONS_PER_USER: '1000',
+        STREAM_MAX_PER_USER: '1000',
+        STREAM_MAX_CONCURRENT: '1000',
+        MAX_CONNECTIONS: '10000',
+      },
     },
   });
   user = await HttpUser.of(server.url, 'alice');

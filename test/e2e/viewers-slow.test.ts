@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = await startServer({
     env: {
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: SLOW },
-      ...{ VIEWER_MAX_BUFFERED_BYTES: '262144', STREAM_MAX_PER_USER: '100' },
+      ...{ VIEWER_MAX_BUFFERED_BYTES: '262144', RATE_LIMIT_STREAMS: '1000/60', STREAM_MAX_PER_USER: '100' },
       // What is kept without bound ends the process.
       NODE_OPTIONS: '--max-old-space-size=160',
       ...{ MAX_CONNECTIONS_PER_USER: '1000', RATE_LIMIT_ENABLED: 'false' },

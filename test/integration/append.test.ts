@@ -15,6 +15,7 @@ import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { entities } from '../../src/entities.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { testMetrics } from '../support/metrics.js';
 import { withClient } from '../support/with-client.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
@@ -51,7 +52,7 @@ beforeEach(async () => {
 function node(config: Config): AppendStore {
   const lanes = new Lanes({ url: database.url, log: QUIET });
   opened.push(lanes);
-  return new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config);
+  return new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config, testMetrics().messages);
 }
 
 function item(senderId: string, clientMessageId: string, fields: Partial<AppendItem> = {}): AppendItem {

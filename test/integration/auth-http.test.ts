@@ -3,6 +3,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Response } from 'express';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { LimitsModule } from '../../src/limits/limits.module.js';
+import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { CurrentPrincipal } from '../../src/auth/current-principal.decorator.js';
 import type { Principal } from '../../src/auth/principal.js';
@@ -63,6 +65,8 @@ async function start(env: Record<string, string> = {}): Promise<string> {
       ConfigModule.of(config),
       DatabaseModule.of({ url: database.url, poolSize: 2, entities, migrations, log }),
       RelayModule,
+      MetricsModule,
+      LimitsModule,
       AuthModule,
     ],
     controllers: [WhoController],

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { isDataFault, toDatabaseError } from '../../src/database/errors.js';
 import { Lane, type LaneOptions } from '../../src/database/lane.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -53,6 +53,26 @@ async function untilRunning(pid: number, text: string): Promise<void> {
   }
   throw new Error(`${pid} never ran ${text}`);
 }
+
+it.each([-3_600_000, 3_600_000])('keeps its deadlines when the clock jumps by %i ms', async (jumpMs) => {
+  const lane = open({ deadlineMs: 1000 });
+  const pid = await pidOf(lane);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    const [stuck, next] = [lane.query(SLEEP, [0.3]), lane.query(SLEEP, [3])];
+    const late = expect(next).rejects.toMatchObject({ code: 'timeout' });
+    vi.setSystemTime(Date.now() + jumpMs);
+    await stuck;
+    await untilRunning(pid, 'select pg_sleep%');
+    const settled = await Promise.race([
+      late.then(() => 'late'),
+      admin.query('select pg_sleep(2)').then(() => 'not'),
+    ]);
+    expect(settled).toBe('late');
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 it('sets the session as asked', async () => {
   const lane = open({ name: 'chunks', settings: { synchronous_commit: 'off' } });

@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { createDataSource } from '../../src/database/data-source.js';
 import { DatabaseModule } from '../../src/database/database.module.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { migrate } from '../../src/database/migrate.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import { migrations } from '../../migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -77,8 +78,12 @@ it('leaves the lock and the limits of the pool as they were, also when a migrati
 });
 
 it('the module gives a migrated data source and lanes, and closes both at shutdown', async () => {
+  @Global()
+  @Module({ providers: [MetricsRegistry], exports: [MetricsRegistry] })
+  class Metrics {}
   @Module({
     imports: [
+      Metrics,
       DatabaseModule.of({
         url: database.url,
         poolSize: 2,

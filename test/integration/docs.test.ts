@@ -2,7 +2,9 @@ import { access } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Field } from '../../src/config/fields.js';
-import { VARIABLES } from '../../src/config/variables.js';
+import { renderTables } from '../../src/config/render.js';
+import { GROUPS, VARIABLES } from '../../src/config/variables.js';
+import { EVENT_COSTS } from '../../src/limits/event-costs.js';
 import { ERROR_RULES, LIMITS, type ClientEvents, type ServerEvents } from '../../src/protocol/index.js';
 import { anchorsOf, headingsOf, linksOf, listPages, readPage, ROOT, rowsOf } from '../support/pages.js';
 
@@ -146,19 +148,27 @@ describe('docs/protocol.md', async () => {
   });
 });
 
-describe('docs/configuration.md', async () => {
-  const rows = rowsOf(await readPage('docs/configuration.md'));
+test('docs/operations.md tells what each event costs', async () => {
+  const rows = rowsOf(await readPage('docs/operations.md'));
+  const told = rows.flatMap(([events = '', points]) =>
+    events.split(', ').map((event) => [event.replaceAll('`', ''), Number(points)] as const),
+  );
+  for (const [event, cost] of Object.entries(EVENT_COSTS)) expect(told).toContainEqual([event, cost]);
+});
 
-  test.each(Object.entries<Field<unknown>>(VARIABLES))('has %s with its default', (name, field) => {
-    const found = rows.filter(([first]) => first === `\`${name}\``);
-    expect(found).toHaveLength(1);
-    expect(found[0]?.[1]).toBe(field.defaultText ? `\`${field.defaultText}\`` : '–');
-    expect(found[0]?.[2]?.length).toBeGreaterThan(10);
+describe('docs/configuration.md', async () => {
+  const page = await readPage('docs/configuration.md');
+
+  test('is what the code says (mend it with: npm run config:doc)', () => {
+    expect(page).toBe(renderTables(page, GROUPS));
   });
 
-  test('has no variable that does not exist', () => {
-    const named = rows.map(([first = '']) => /^`([A-Z_]+)`$/.exec(first)?.[1]).filter((name) => name);
-    expect(new Set(named)).toEqual(new Set(Object.keys(VARIABLES)));
+  test('has every variable in one row, with its default and a sentence', () => {
+    const fields = Object.entries<Field<unknown>>(VARIABLES);
+    const rows = rowsOf(page).filter(([first = '']) => /^`[A-Z]+_?[A-Z_]*`$/.test(first));
+    expect(new Set(rows.map(([name]) => name))).toEqual(new Set(fields.map(([name]) => `\`${name}\``)));
+    expect(rows).toHaveLength(fields.length);
+    for (const [, , meaning = ''] of rows) expect(meaning.length).toBeGreaterThan(10);
   });
 });
 

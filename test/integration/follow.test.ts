@@ -6,15 +6,18 @@ import { NodeIdentity } from '../../src/common/node-identity.js';
 import { readConfig } from '../../src/config/config.js';
 import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { Chunk } from '../../src/protocol/index.js';
 import { MemoryRelay } from '../../src/relay/memory-relay.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { DatabaseTurns } from '../../src/streaming/database-turns.js';
 import { StreamAccess } from '../../src/streaming/stream-access.js';
 import { StreamMetrics } from '../../src/streaming/stream-metrics.js';
 import { toChunk, type StreamRow } from '../../src/streaming/stream.rows.js';
 import { StreamsStore } from '../../src/streaming/streams.store.js';
 import { StreamReader } from '../../src/streaming/viewers/stream-reader.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { testMetrics } from '../support/metrics.js';
 import { connectedClient } from '../support/locks.js';
 import { readLog } from '../support/stream-log.js';
 
@@ -29,7 +32,7 @@ let log: ChunkLogStore;
 let streams: StreamsStore;
 let access: StreamAccess;
 const relay = new MemoryRelay();
-const metrics = new StreamMetrics();
+const metrics = new StreamMetrics(new MetricsRegistry());
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -37,8 +40,8 @@ beforeAll(async () => {
   await dataSource.initialize();
   lanes = new Lanes({ url: database.url, log: QUIET });
   client = await connectedClient(database.url);
-  log = new ChunkLogStore(lanes, dataSource, readConfig({}));
-  streams = new StreamsStore(lanes, dataSource, new NodeIdentity());
+  log = new ChunkLogStore(lanes, dataSource, readConfig({}), testMetrics().commits);
+  streams = new StreamsStore(lanes, dataSource, new NodeIdentity(), new DatabaseTurns(readConfig({})));
   access = new StreamAccess(streams);
 });
 

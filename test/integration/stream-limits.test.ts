@@ -8,6 +8,7 @@ import { AppendStore } from '../../src/conversations/append.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { testMetrics } from '../support/metrics.js';
 import { connectedClient, untilBlocked } from '../support/locks.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: console.error };
@@ -37,7 +38,7 @@ interface Limits {
 function makeNode({ perUser, concurrent }: Limits): { append: AppendStore; slots: StreamSlots } {
   const config = { ...readConfig({}), STREAM_MAX_PER_USER: perUser, STREAM_MAX_CONCURRENT: concurrent };
   const slots = new StreamSlots(config);
-  return { append: new AppendStore(lanes, new NodeIdentity(), slots, config), slots };
+  return { append: new AppendStore(lanes, new NodeIdentity(), slots, config, testMetrics().messages), slots };
 }
 
 /** A new conversation of `userId`, written by this one of the two lanes. */

@@ -6,11 +6,13 @@ import { readConfig } from '../../src/config/config.js';
 import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { DatabaseTurns } from '../../src/streaming/database-turns.js';
 import { NodesStore } from '../../src/streaming/nodes.store.js';
 import { RetentionStore } from '../../src/streaming/retention.store.js';
 import { StreamControlStore } from '../../src/streaming/stream-control.store.js';
 import { StreamsStore } from '../../src/streaming/streams.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { testMetrics } from '../support/metrics.js';
 import { readLog } from '../support/stream-log.js';
 import { connectedClient, untilBlocked } from '../support/locks.js';
 
@@ -36,12 +38,13 @@ let b: Node;
 function makeNode(leaseMs = 500): Node {
   const identity = new NodeIdentity();
   const config = { ...readConfig({}), STREAM_LEASE_MS: leaseMs };
+  const turns = new DatabaseTurns(config);
   return {
     id: identity.id,
-    log: new ChunkLogStore(lanes, dataSource, config),
+    log: new ChunkLogStore(lanes, dataSource, config, testMetrics().commits),
     nodes: new NodesStore(lanes, identity, config),
-    states: new StreamControlStore(lanes, dataSource),
-    streams: new StreamsStore(lanes, dataSource, identity),
+    states: new StreamControlStore(lanes, dataSource, turns),
+    streams: new StreamsStore(lanes, dataSource, identity, turns),
   };
 }
 
@@ -243,7 +246,19 @@ describe('Leases (P5)', () => {
     await begun(a, 'one');
     await client.query(`update nodes set lease_until = pg_postmaster_start_time() - interval '1 s'`);
     // With a lease that is longer than PostgreSQL has been running.
-    expect(await makeNode(100 * YEAR_MS).nodes.interruptDead()).toEqual([]);
+    const patient = makeNode(100 * YEAR_MS);
+    for (const node of [patient, b]) await node.nodes.renew();
+    expect(await patient.nodes.interruptDead()).toEqual([]);
+    expect(await b.nodes.interruptDead()).toHaveLength(1);
+  });
+
+  test('who has lost its own lease takes nobody for dead before it has renewed: neither itself nor others', async () => {
+    await begun(a, 'one');
+    await begun(b, 'two');
+    await kill(a);
+    await kill(b);
+    expect(await b.nodes.interruptDead()).toEqual([]);
+    await b.nodes.renew();
     expect(await b.nodes.interruptDead()).toHaveLength(1);
   });
 

@@ -25,14 +25,18 @@ export interface Visitor {
   faults: string[];
 }
 
-/** Opens `url` as a new visitor. */
+type Prepare = (context: BrowserContext, page: Page) => Promise<void>;
+
+/** Opens `url` as a new visitor; `prepare` has the page before anything is asked for. */
 export async function visit(
   browser: Browser,
   url: string,
-  options: BrowserContextOptions = {},
+  options: BrowserContextOptions & { prepare?: Prepare } = {},
 ): Promise<Visitor> {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  const { prepare, ...rest } = options;
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...rest });
   const page = await context.newPage();
+  await prepare?.(context, page);
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => {

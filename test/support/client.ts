@@ -12,6 +12,8 @@ export interface ClientOptions {
   transports?: ('websocket' | 'polling')[];
   /** Instead of one made for `sub`; null for none. */
   token?: string | null;
+  /** Of the handshake's request. */
+  extraHeaders?: Record<string, string>;
   name?: string;
   roles?: string[];
   /** Handlers that are there before the first event can come. */
@@ -20,10 +22,14 @@ export interface ClientOptions {
 
 const DEADLINE_MS = 15_000;
 
-/** A token for `sub`, good for an hour. */
-export function tokenFor(sub: string, claims: Record<string, unknown> = {}): Promise<string> {
+/** A token for `sub`, good for an hour or as long as said. */
+export function tokenFor(
+  sub: string,
+  claims: Record<string, unknown> = {},
+  lifetime = '1h',
+): Promise<string> {
   const jwt = new SignJWT({ sub, ...claims }).setProtectedHeader({ alg: 'HS256' });
-  return jwt.setExpirationTime('1h').sign(new TextEncoder().encode(TEST_SECRET));
+  return jwt.setExpirationTime(lifetime).sign(new TextEncoder().encode(TEST_SECRET));
 }
 
 /** An error that the server gave as an acknowledgement. */
@@ -47,11 +53,20 @@ export class TestClient {
 
   /** Connects as `userId`. @throws what the server refused the connection with. */
   static async connect(url: string, userId: string, options: ClientOptions = {}): Promise<TestClient> {
-    const { acks, deviceId, reconnection = false, transports = ['websocket'], name, roles } = options;
+    const {
+      acks,
+      deviceId,
+      reconnection = false,
+      transports = ['websocket'],
+      name,
+      roles,
+      extraHeaders,
+    } = options;
     const claims = { ...(name && { name }), ...(roles && { roles }) };
     const token = options.token === undefined ? await tokenFor(userId, claims) : options.token;
     const socket = io(url, {
       ...{ path: SOCKET_PATH, transports, reconnection, autoConnect: false, forceNew: true },
+      ...(extraHeaders && { extraHeaders }),
       auth: {
         ...(token !== null && { token }),
         ...(acks !== undefined && { acks }),

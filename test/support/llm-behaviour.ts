@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DIALECTS } from './llm-dialects.js';
 
 const WORDS = 'The quick brown fox jumps over the lazy dog and runs home'.split(' ');
 
@@ -9,6 +10,10 @@ export interface Turn {
   response: ServerResponse;
   /** Last message of the prompt. */
   question: string;
+  /** The request's own header with the key. */
+  authorization: string;
+  /** Whether the request asks for usage by `stream_options`. */
+  asksForUsage: boolean;
   /** Aborted when the client's connection is gone. */
   signal: AbortSignal;
   /** Called with the size of everything that is written. */
@@ -42,10 +47,13 @@ export function wordsText(count: number): string {
  * | `badjson:<words>` | broken JSON in an event |
  * | `odd:<words>` | an event of an unknown shape |
  * | `error:<words>` | the protocol's own error event; the connection stays open |
+ * | `leak:<way>` | a failure that repeats the prompt and the key: see `LEAKS` |
  * | `surrogates` | an emoji split over two chunks |
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
  * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
  * | `endlessline` | one event line that never ends |
+ * | `dialect:<name>` | an answer as some real server sends it: see `DIALECTS` |
+ * | `strict:<behaviour>` | 422 to a request with `stream_options`, as Mistral's and Azure's; else that behaviour |
  */
 export async function behave(behaviour: string, turn: Turn): Promise<void> {
   const [name = '', ...args] = behaviour.split(':');
@@ -126,6 +134,11 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     await event(turn, JSON.stringify({ error: { message: 'Out of memory.', type: 'server_error' } }));
     if (!turn.signal.aborted) await once(turn.signal, 'abort');
   },
+  leak: async (turn, [way = '']) => {
+    const key = turn.authorization.replace('Bearer ', '');
+    await LEAKS[way]?.(turn, `${turn.authorization} may not ask ${turn.question} by ${key}`);
+    turn.response.end();
+  },
   surrogates: async (turn) => {
     await content(turn, 'smile \ud83d');
     await content(turn, '\ude00 again');
@@ -140,10 +153,40 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     for (let index = 0; index < Number(count); index += 1) await content(turn, text);
     await finish(turn);
   },
+  dialect: async (turn, [name = '']) => {
+    const { contentType = 'text/event-stream', parts = [] } = DIALECTS[name] ?? {};
+    turn.response.writeHead(200, { 'content-type': contentType });
+    for (const part of parts) {
+      await write(turn, part);
+      // So that each part arrives by itself.
+      await delay(5, undefined, { signal: turn.signal });
+    }
+    turn.response.end();
+  },
+  strict: async (turn, rest) => {
+    if (!turn.asksForUsage) return behave(rest.join(':'), turn);
+    turn.response.writeHead(422, { 'content-type': 'application/json' });
+    turn.response.end('{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}');
+  },
   endlessline: async (turn) => {
     head(turn);
     while (!turn.signal.aborted) await write(turn, `data: ${'x'.repeat(16_384)}`);
   },
+};
+
+/** How providers repeat what they were sent, when they fail. */
+const LEAKS: Record<string, (turn: Turn, said: string) => unknown> = {
+  refusal: ({ response }, said) =>
+    response.writeHead(400).write(JSON.stringify({ error: { message: said } })),
+  text: ({ response }, said) => response.writeHead(500).write(said),
+  header: ({ response }, said) => response.writeHead(503, said, { 'retry-after': said, 'x-said': said }),
+  type: ({ response }, said) => response.writeHead(200, { 'content-type': said }).write(said),
+  inside: (turn, said) => event(turn, JSON.stringify({ error: { message: said } })),
+  sentence: (turn, said) => event(turn, JSON.stringify({ error: said })),
+  code: (turn, said) => event(turn, JSON.stringify({ error: { code: 429, message: said } })),
+  broken: (turn, said) => event(turn, `{"choices":[{"delta":{"content":"${said}`),
+  // No HTTP at all.
+  bytes: ({ response }, said) => response.socket?.write(`${said}\r\n\r\n`),
 };
 
 function head({ response }: Turn): void {
@@ -185,7 +228,7 @@ async function event(turn: Turn, data: string): Promise<void> {
 }
 
 /** Writes, and waits until the client has read enough to go on. */
-async function write({ response, signal, wrote }: Turn, text: string): Promise<void> {
+async function write({ response, signal, wrote }: Turn, text: string | Buffer): Promise<void> {
   signal.throwIfAborted();
   wrote(Buffer.byteLength(text));
   if (!response.write(text)) await once(response, 'drain', { signal });

@@ -9,6 +9,8 @@ const DEADLINE_MS = 10_000;
 /** One chat completion as the server saw it. Times are `performance.now()` of this process. */
 export interface SeenRequest {
   readonly path: string;
+  /** The client's, which tells connections apart. */
+  readonly port: number | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly body: ChatBody;
   readonly receivedAt: number;
@@ -67,6 +69,8 @@ export async function startLlmServer(): Promise<LlmServer> {
           response,
           signal: abort.signal,
           question: body.messages.at(-1)?.content ?? '',
+          authorization: request.headers.authorization ?? '',
+          asksForUsage: body.stream_options?.include_usage === true,
           wrote: wrote(seen),
         };
         return behave(queue.shift() ?? body.model, turn);
@@ -103,6 +107,7 @@ function see(request: IncomingMessage, body: ChatBody): SeenRequest {
   const now = performance.now();
   return {
     path: request.url ?? '',
+    port: request.socket.remotePort,
     headers: request.headers,
     body,
     receivedAt: now,

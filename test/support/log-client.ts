@@ -3,6 +3,7 @@ import { io, type Socket } from 'socket.io-client';
 import {
   SOCKET_PATH,
   type Ack,
+  type Chunk,
   type ClientEvents,
   type Message,
   type QueueItem,
@@ -17,6 +18,10 @@ export interface LogClientOptions {
   conversationIds: readonly string[];
   /** Whether it joins its conversations; otherwise it lives on `queue:deliver` and `message:history` alone. */
   joins: boolean;
+  /** Whether it comes back with Socket.IO's own delays; otherwise sooner, so that tests are short. */
+  backsOffByDefault?: boolean;
+  /** Hears the chunks of answers as they come. */
+  onChunk?: (chunk: Chunk) => void;
 }
 
 type Deliver = (delivery: { items: QueueItem[] }, done: () => void) => void;
@@ -34,6 +39,11 @@ export class LogClient {
   readonly logs = new Map<string, MessageLog>();
   /** Answers that no retry can mend. */
   readonly refusals: string[] = [];
+  /** How long each lost connection took until the next was there, joined, and nothing was missing, in milliseconds. */
+  readonly outages: number[] = [];
+  private lostAt: number | undefined;
+  /** Id of the connection on which it has joined. */
+  private backOn: string | undefined;
   private readonly acked = new Map<string, number>();
   private readonly acking = new Set<string>();
   private readonly filling = new Map<string, Promise<void>>();
@@ -45,22 +55,29 @@ export class LogClient {
     private readonly options: LogClientOptions,
   ) {
     for (const id of options.conversationIds) this.logs.set(id, new MessageLog());
-    socket.on('connect', () => this.catchUp());
+    socket.on('connect', () => void this.catchUp());
+    socket.on('disconnect', () => (this.lostAt ??= performance.now()));
+    if (options.onChunk) socket.on('stream:chunk', options.onChunk);
     socket.on('message:new', (message: Message) => this.receive(message));
     socket.on('queue:deliver', ((delivery, done) => void this.takeDelivery(delivery.items, done)) as Deliver);
   }
 
   /** Begins to connect, and comes back whenever the connection is lost. */
   static async start(url: string, options: LogClientOptions): Promise<LogClient> {
-    const { userId, deviceId } = options;
+    const { userId, deviceId, backsOffByDefault = false } = options;
     const socket = io(url, {
       ...{ path: SOCKET_PATH, transports: ['websocket'], forceNew: true, autoConnect: false },
-      ...{ reconnectionDelay: 50, reconnectionDelayMax: 400 },
+      ...(!backsOffByDefault && { reconnectionDelay: 50, reconnectionDelayMax: 400 }),
       auth: { token: await tokenFor(userId), deviceId, acks: true },
     });
     const client = new LogClient(socket, options);
     socket.connect();
     return client;
+  }
+
+  /** Whether it is connected and has joined on this connection. */
+  get isBack(): boolean {
+    return this.socket.connected && this.backOn === this.socket.id;
   }
 
   get userId(): string {
@@ -109,12 +126,17 @@ export class LogClient {
     throw new RefusedError(answer.error);
   }
 
-  private catchUp(): void {
-    for (const conversationId of this.logs.keys()) {
-      this.acked.delete(conversationId); // What was acked on a lost connection may be lost with it.
-      if (this.options.joins) void this.join(conversationId);
-      else this.ack(conversationId);
-    }
+  private async catchUp(): Promise<void> {
+    const { id } = this.socket;
+    this.acked.clear(); // What was acked on a lost connection may be lost with it.
+    const conversationIds = [...this.logs.keys()];
+    if (this.options.joins) await Promise.all(conversationIds.map((each) => this.join(each)));
+    else for (const conversationId of conversationIds) this.ack(conversationId);
+    if (this.socket.id !== id) return;
+    this.backOn = id;
+    if (this.lostAt === undefined) return;
+    this.outages.push(performance.now() - this.lostAt);
+    this.lostAt = undefined;
   }
 
   private async join(conversationId: string): Promise<void> {

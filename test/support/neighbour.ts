@@ -20,7 +20,8 @@ const ANSWER = 'words:6:10';
 export async function startNeighbourhood(env: Record<string, string> = {}): Promise<Neighbourhood> {
   const llm = await startLlmServer();
   const provider = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: ANSWER, STREAM_CHUNK_DELAY_MS: '0' };
-  const server = await startServer({ env: { ...provider, ...env } });
+  const limits = { RATE_LIMIT_STREAMS: '1000/60' };
+  const server = await startServer({ env: { ...provider, ...limits, ...env } });
   const neighbour = await TestClient.connect(server.url, 'neighbour');
   await neighbour.ask('conversation:join', { conversationId: 'next-door' });
   let asked = 0;

@@ -18,6 +18,11 @@ export function hasRedis(): boolean {
   return need(REQUIREMENTS.redis) !== undefined;
 }
 
+/** The program of nginx: `NGINX_PATH`, or the first found. Undefined where there is none. Throws as {@link chromiumPath}. */
+export function nginxPath(): string | undefined {
+  return need(REQUIREMENTS.nginx);
+}
+
 function need({ name, remedy, find }: (typeof REQUIREMENTS)[keyof typeof REQUIREMENTS]): string | undefined {
   const found = find();
   if (found === undefined && process.env['CI'] === 'true') throw new Error(`${name} is missing. ${remedy}`);

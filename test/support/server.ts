@@ -62,7 +62,13 @@ async function launch({ env, databaseUrl, database, dataDir }: Launch): Promise<
     cwd: dataDir,
     env: {
       ...{ PATH, PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, AUTH_JWT_SECRET: TEST_SECRET },
-      ...{ NODE_ENV: 'test', LOG_LEVEL: 'warn', GUIDE_WORDS_PER_SECOND: '0', ...env },
+      ...{
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'warn',
+        GUIDE_WORDS_PER_SECOND: '0',
+        SHUTDOWN_SPREAD_MS: '0',
+        ...env,
+      },
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -103,7 +109,7 @@ function readyUrl(child: ChildProcess, output: () => string): Promise<string> {
     }, READY_MS);
     child.once('exit', fail);
     child.stdout?.on('data', () => {
-      const url = /Streamgate is ready: (\S+)/.exec(output())?.[1];
+      const url = /Streamgate is ready: ([^\s"]+)/.exec(output())?.[1];
       if (url === undefined) return;
       clearTimeout(timer);
       child.off('exit', fail);

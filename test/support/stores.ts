@@ -12,6 +12,7 @@ import { AckStore } from '../../src/queue/ack.store.js';
 import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
 import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { testMetrics } from './metrics.js';
 
 /** The stores of one node. */
 export interface Stores {
@@ -50,11 +51,12 @@ export async function openStores(url: string, env: Record<string, string> = {}):
 /** The stores on connections that are there. */
 export function storesOn(database: DataSource, lanes: Lanes, env: Record<string, string> = {}): Stores {
   const config = readConfig(env);
+  const { commits, messages } = testMetrics();
   return {
     config,
-    append: new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config),
-    acks: new AckStore(lanes),
-    chunks: new ChunkLogStore(lanes, database, config),
+    append: new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config, messages),
+    acks: new AckStore(lanes, commits),
+    chunks: new ChunkLogStore(lanes, database, config, commits),
     deliveries: new DeliveriesStore(database, config),
     admin: new QueueAdminStore(database, config),
     conversations: new ConversationsStore(database, config),

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { AppModule } from '../../src/app.module.js';
+import { METRICS_PATH } from '../../src/metrics/metrics.controller.js';
 import { readConfig } from '../../src/config/config.js';
 
 // The keys under which Nest's decorators keep what they were given.
@@ -11,6 +12,10 @@ const PATH = 'path';
 const METHOD = 'method';
 const IS_GATEWAY = 'websockets:is_gateway';
 const MESSAGE = 'message';
+const PARAMETERS = 'design:paramtypes';
+const ARGUMENTS = '__routeArguments__';
+/** What the keys of {@link ARGUMENTS} begin with for `@MessageBody()`; behind it is the index. */
+const BODY = '3:';
 
 type Class = (abstract new (...args: never[]) => object) & { prototype: object };
 
@@ -19,15 +24,22 @@ interface Parts {
   gateways: Set<Class>;
 }
 
+interface Surface {
+  events: string[];
+  /** Event → the classes of its handler's `@MessageBody()`: its DTO, or none where it may be anything. */
+  payloads: Map<string, unknown[]>;
+  routes: string[];
+}
+
 /** Every client event that some gateway of the application takes, and every route of its controllers, such as `GET /api/ws/health`. */
-export function surface(): { events: string[]; routes: string[] } {
+export function surface(): Surface {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const parts: Parts = { controllers: new Set(), gateways: new Set() };
   collect(AppModule.of({ config: readConfig({}), databaseUrl: 'postgres://nowhere', log }), parts, new Set());
+  const payloads = new Map([...parts.gateways].flatMap(payloadsOf));
   return {
-    events: [...parts.gateways].flatMap((gateway) =>
-      handlersOf(gateway, MESSAGE).map(({ value }) => String(value)),
-    ),
+    events: [...payloads.keys()],
+    payloads,
     routes: [...parts.controllers].flatMap(routesOf),
   };
 }
@@ -50,12 +62,27 @@ function collect(given: unknown, parts: Parts, seen: Set<unknown>): void {
   for (const imported of all(IMPORTS)) collect(imported, parts, seen);
 }
 
+function payloadsOf(gateway: Class): [string, unknown[]][] {
+  return handlersOf(gateway, MESSAGE).map(({ handler, value }) => {
+    const { name } = handler as { name: string };
+    const types = Reflect.getMetadata(PARAMETERS, gateway.prototype, name) as unknown[];
+    const bodies = Object.keys(Reflect.getMetadata(ARGUMENTS, gateway, name) as object)
+      .filter((key) => key.startsWith(BODY))
+      .map((key) => types[Number(key.slice(BODY.length))]);
+    return [String(value), bodies.filter((type) => type !== Object)];
+  });
+}
+
 function routesOf(controller: Class): string[] {
   const prefixes = [Reflect.getMetadata(PATH, controller) as string | string[]].flat();
   return handlersOf(controller, PATH).flatMap(({ handler, value }) =>
     prefixes.map((prefix) => {
       const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as RequestMethod];
-      const path = ['api', prefix, String(value)].join('/').split('/').filter(Boolean).join('/');
+      const path = [...(prefix === METRICS_PATH ? [] : ['api']), prefix, String(value)]
+        .join('/')
+        .split('/')
+        .filter(Boolean)
+        .join('/');
       return `${method} /${path}`;
     }),
   );

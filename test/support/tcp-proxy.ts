@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly url: string;
   /** Destroys all connections and every new one. */
   cut(): void;
+  /** Passes each piece of what comes back on only after so many milliseconds. */
+  slow(ms: number): void;
   /** Passes on again. */
   mend(): void;
   /** Passes new connections on to the server at another `target`. */
@@ -17,6 +19,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   let { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let whole = true;
+  let delayMs = 0;
   const server = createServer((near) => {
     if (!whole) return void near.destroy();
     const far = connect(Number(port), hostname);
@@ -32,7 +35,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
           sockets.delete(from);
           to.destroy();
         });
-      from.pipe(to);
+      if (from === near) from.pipe(to);
+      else from.on('data', (data) => setTimeout(() => to.write(data), delayMs));
     }
   });
   const destroyAll = (): void => sockets.forEach((socket) => socket.destroy());
@@ -42,6 +46,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     cut: () => {
       whole = false;
       destroyAll();
+    },
+    slow: (ms) => {
+      delayMs = ms;
     },
     mend: () => {
       whole = true;

@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import type { Ack, SendAnswer } from '../../src/protocol/index.js';
+import { TestClient } from '../support/client.js';
+import { eventually } from '../support/eventually.js';
+import { scrape, sumOf } from '../support/metrics-page.js';
+import { startOwnPostgres } from '../support/own-postgres.js';
+import { startServer } from '../support/server.js';
+import { withClient } from '../support/with-client.js';
+
+const CONVERSATION = 'full';
+const MIB = 1024 * 1024;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+}, 60_000);
+
+/** A file system of 192 MiB; null where this process may not make one. */
+async function smallDisk(): Promise<string | null> {
+  const folder = await mkdtemp(join(tmpdir(), 'streamgate-disk-'));
+  cleanups.push(() => rm(folder, { recursive: true }));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=192m,mode=755', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return null;
+  }
+  cleanups.push(() => execFileSync('umount', [folder]));
+  return folder;
+}
+
+/** Writes until there is no room; gives what makes room again. */
+async function fill(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, 'filling');
+  const file = await open(path, 'w');
+  for (const size of [MIB, 4096]) {
+    const piece = Buffer.alloc(size);
+    while (await file.write(piece).catch(() => null));
+  }
+  await file.close();
+  return () => rm(path);
+}
+
+test('a full disk refuses messages, which can be sent again; with room it goes on by itself (P1, P2)', async ({
+  skip,
+}) => {
+  const disk = await smallDisk();
+  if (disk === null) return skip('needs the right to mount a file system');
+  const postgres = await startOwnPostgres(disk);
+  cleanups.push(() => postgres.remove());
+  const env = { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent' };
+  const server = await startServer({ databaseUrl: postgres.url, env });
+  cleanups.push(() => server.stop());
+  const ann = await TestClient.connect(server.url, 'ann');
+  cleanups.push(() => ann.close());
+  await ann.ask('conversation:join', { conversationId: CONVERSATION });
+  // Nothing that PostgreSQL could make small.
+  const content = randomBytes(8000).toString('hex');
+  const acked: string[] = [];
+  const send = async (): Promise<Ack<SendAnswer>> => {
+    const payload = { conversationId: CONVERSATION, clientMessageId: `m${acked.length}`, content };
+    const answer = await ann.raw<Ack<SendAnswer>>('message:send', { ...payload, respond: false });
+    if (answer.ok) acked.push(payload.clientMessageId);
+    return answer;
+  };
+
+  const makeRoom = await fill(disk);
+  let answer = await send();
+  while (answer.ok) answer = await send();
+  expect(answer.error).toMatchObject({ code: 'timeout', retryable: true });
+  expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
+  const failed = sumOf(await scrape(server.url), 'streamgate_commit_failures_total', { log: 'messages' });
+  expect(failed).toBeGreaterThan(0);
+
+  await makeRoom();
+  await eventually(async () => (await send()).ok, 'stored once there is room');
+  expect(ann.socket.connected).toBe(true);
+  const { rows } = await withClient(postgres.directUrl(), (client) =>
+    client.query<{ id: string }>('select client_message_id as id from messages order by seq'),
+  );
+  expect(rows.map(({ id }) => id)).toEqual(acked);
+}, 120_000);

@@ -1,0 +1,136 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
+import { TestClient } from '../support/client.js';
+import { eventually } from '../support/eventually.js';
+import { scrape, sumOf } from '../support/metrics-page.js';
+import { startServer, type TestServer } from '../support/server.js';
+import { withClient } from '../support/with-client.js';
+
+interface Health {
+  status: string;
+  details: Record<string, { status: string } & Record<string, unknown>>;
+}
+
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
+/** Two seconds by contract; the rest is for a machine with much else to do. */
+const ANSWERED_MS = 6000;
+
+let dataDir: string;
+let postgres: EmbeddedPostgres;
+let server: TestServer;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'streamgate-health-'));
+  postgres = await startEmbeddedPostgres({ dataDir, log: QUIET });
+  server = await startServer({
+    databaseUrl: postgres.url,
+    env: { LOG_LEVEL: 'silent', MAX_CONNECTIONS: '2' },
+  });
+}, 90_000);
+
+afterAll(async () => {
+  await server.stop();
+  await postgres.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+async function health(path = ''): Promise<{ code: number; body: Health }> {
+  const response = await fetch(`${server.url}/api/ws/health${path}`, {
+    signal: AbortSignal.timeout(ANSWERED_MS),
+  });
+  return { code: response.status, body: (await response.json()) as Health };
+}
+
+/** Sends a signal to PostgreSQL's main process and all its children. */
+async function signalAll(signal: NodeJS.Signals): Promise<void> {
+  const main = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  process.kill(main, signal);
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  for (const line of lines) {
+    const [pid, parent] = line.trim().split(/\s+/).map(Number);
+    if (parent === main && pid !== undefined) process.kill(pid, signal);
+  }
+}
+
+test('a healthy server tells figures of each part to everybody, and nothing else', async () => {
+  const ann = await TestClient.connect(server.url, 'ann');
+  const { code, body } = await health();
+  expect(code).toBe(200);
+  expect(Object.keys(body.details).toSorted()).toEqual([
+    'database',
+    'gateway',
+    'process',
+    'provider',
+    'streams',
+  ]);
+  expect(body.details).toMatchObject({
+    database: { status: 'up' },
+    gateway: { status: 'up', connections: 1, users: 1, maxConnections: 2 },
+    streams: { status: 'up', active: 0, successRate: null },
+    provider: { status: 'up', name: 'guide', breaker: 'closed', degraded: false },
+    process: { status: 'up', memory: { rssBytes: expect.any(Number) as number } },
+  });
+  expect(JSON.stringify(body)).not.toMatch(/postgres:|127\.0\.0\.1|\/tmp|secret|password/);
+  ann.close();
+});
+
+test('a server without room for a connection lives, and is not ready', async () => {
+  const clients = [await TestClient.connect(server.url, 'ann'), await TestClient.connect(server.url, 'bob')];
+  expect(await health('/ready')).toMatchObject({
+    code: 503,
+    body: { details: { gateway: { status: 'down' } } },
+  });
+  expect(await health('/live')).toMatchObject({ code: 200, body: { status: 'ok' } });
+  for (const client of clients) client.close();
+  await eventually(async () => (await health('/ready')).code === 200, 'room again');
+});
+
+test('a frozen database is 503 in time, for a hundred probes at once; metrics still answer; then it heals (P7)', async () => {
+  expect((await health('/ready')).code).toBe(200);
+  await signalAll('SIGSTOP');
+  try {
+    const probes = await Promise.all(Array.from({ length: 100 }, (_, n) => health(n % 2 ? '/ready' : '')));
+    for (const { code, body } of probes) {
+      expect(code).toBe(503);
+      expect(body).toMatchObject({ status: 'error', details: { database: { status: 'down' } } });
+    }
+    expect((await health('/live')).code).toBe(200);
+    const samples = await scrape(server.url);
+    expect(sumOf(samples, 'streamgate_connections')).toBe(0);
+    expect(samples.filter(({ name }) => name === 'streamgate_queue_users')).toEqual([]);
+    expect(sumOf(samples, 'streamgate_ready', { part: 'database' })).toBe(0);
+    // The second reading asks the queue for nothing: it failed a moment ago.
+    expect(sumOf(await scrape(server.url), 'streamgate_queue_sample_failures_total')).toBe(1);
+  } finally {
+    await signalAll('SIGCONT');
+  }
+  await eventually(async () => (await health('/ready')).code === 200, 'ready again');
+  const sessions = await withClient(postgres.url, async (client) => {
+    const { rows } = await client.query<{ count: string }>(
+      `select count(*) from pg_stat_activity where application_name = 'streamgate health'`,
+    );
+    return Number(rows[0]?.count);
+  });
+  expect(sessions).toBeLessThanOrEqual(2);
+});
+
+test('a database that lacks a migration is not ready', async () => {
+  const [name] = await withClient(postgres.url, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      'delete from migrations where id = (select max(id) from migrations) returning name',
+    );
+    return rows.map((row) => row.name);
+  });
+  expect(await health('/ready')).toMatchObject({
+    code: 503,
+    body: { details: { database: { status: 'down' } } },
+  });
+  await withClient(postgres.url, (client) =>
+    client.query('insert into migrations (timestamp, name) values (0, $1)', [name]),
+  );
+  expect((await health('/ready')).code).toBe(200);
+});

@@ -1,0 +1,163 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { readConfig } from '../../src/config/config.js';
+import { VARIABLES } from '../../src/config/variables.js';
+import { readStages } from '../support/dockerfile.js';
+import { ROOT } from '../support/pages.js';
+
+const FOLDER = join(ROOT, 'deploy');
+const NAMES = new Set(Object.keys(VARIABLES));
+const DEFAULTS = readConfig({});
+
+interface Compose {
+  services: Record<
+    string,
+    { image?: string; environment?: Record<string, string>; stop_grace_period?: string; ports?: string[] }
+  >;
+}
+
+/** As much of Kubernetes' objects as is looked at here. */
+interface Resource {
+  kind: string;
+  metadata: { name: string; annotations?: Record<string, string> };
+  data?: Record<string, string>;
+  stringData?: Record<string, string>;
+  spec?: Record<string, unknown>;
+}
+
+interface Probe {
+  httpGet: { path: string; port: string };
+}
+
+interface Pod {
+  terminationGracePeriodSeconds: number;
+  containers: {
+    ports: { name: string; containerPort: number }[];
+    lifecycle: { preStop: { exec: { command: string[] } } };
+    startupProbe: Probe;
+    livenessProbe: Probe;
+    readinessProbe: Probe;
+  }[];
+}
+
+const read = (path: string): Promise<string> => readFile(join(FOLDER, path), 'utf8');
+
+async function manifest(name: string): Promise<Resource> {
+  return parse(await read(`kubernetes/${name}.yaml`)) as Resource;
+}
+
+test('every YAML file can be read', async () => {
+  const paths = (await readdir(FOLDER, { recursive: true })).filter((path) => /\.ya?ml$/.test(path));
+  expect(paths.length).toBeGreaterThan(5);
+  for (const path of paths) {
+    for (const document of parseAllDocuments(await read(path), { stringKeys: true })) {
+      expect([path, document.errors, document.warnings]).toEqual([path, [], []]);
+    }
+  }
+});
+
+describe('deploy/compose.yaml', async () => {
+  const { services } = parse(await read('compose.yaml')) as Compose;
+  const { environment = {}, stop_grace_period: grace = '', ports } = services['streamgate'] ?? {};
+
+  test('sets variables that exist, and nothing but what they may be', () => {
+    expect(Object.keys(environment).filter((name) => !NAMES.has(name))).toEqual([]);
+    const filled = Object.entries(environment).map(([name, text]) => [name, interpolate(text)] as const);
+    const config = readConfig({ NODE_ENV: 'production', ...Object.fromEntries(filled) });
+    expect(config.GUEST_ACCESS).toBe(false);
+  });
+
+  test('gives no secret a default: without it the start ends with what to set', () => {
+    for (const name of ['DATABASE_URL', 'AUTH_JWT_SECRET'])
+      expect(environment[name]).toMatch(/\$\{[A-Z_]+:\?set/);
+    expect(services['postgres']?.environment?.['POSTGRES_PASSWORD']).toMatch(/^\$\{POSTGRES_PASSWORD:\?set/);
+  });
+
+  test('leaves more time to end than SHUTDOWN_GRACE_MS (P12)', () => {
+    expect(parseInt(grace) * 1000).toBeGreaterThan(Number(environment['SHUTDOWN_GRACE_MS']));
+    expect(ports).toEqual([`127.0.0.1:3000:${DEFAULTS.PORT}`]);
+  });
+});
+
+describe('deploy/kubernetes', async () => {
+  const settings = (await manifest('configmap')).data ?? {};
+  const secrets = (await manifest('secret.example')).stringData ?? {};
+  const deployment = await manifest('deployment');
+  const { template } = deployment.spec as { template: { spec: Pod } };
+  const pod = template.spec;
+  const container = pod.containers[0] as Pod['containers'][0];
+
+  test('sets variables that exist, and nothing but what they may be', () => {
+    expect(Object.keys({ ...settings, ...secrets }).filter((name) => !NAMES.has(name))).toEqual([]);
+    const AUTH_JWT_SECRET = 'x'.repeat(32);
+    expect(() =>
+      readConfig({ NODE_ENV: 'production', ...secrets, ...settings, AUTH_JWT_SECRET }),
+    ).not.toThrow();
+    // Whoever forgets to change the example is told at the start.
+    expect(() => readConfig({ ...secrets })).toThrow('AUTH_JWT_SECRET');
+  });
+
+  test('leaves more time to end than preStop and SHUTDOWN_GRACE_MS take (P12)', () => {
+    const [, waitMs = ''] =
+      /setTimeout\(\(\) => \{\}, (\d+)\)/.exec(container.lifecycle.preStop.exec.command.join(' ')) ?? [];
+    const needed = Number(waitMs) + Number(settings['SHUTDOWN_GRACE_MS']);
+    expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(needed);
+  });
+
+  test('has one replica as long as there is no relay between processes', async () => {
+    expect(deployment.spec).toMatchObject({
+      replicas: 1,
+      strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    });
+    expect(() => readConfig({ REDIS_URL: 'redis://127.0.0.1' })).toThrow('not supported yet');
+  });
+
+  test('asks the port of the image for the health that the service has', async () => {
+    const [port] = container.ports;
+    expect(port).toEqual({ name: 'http', containerPort: DEFAULTS.PORT });
+    const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
+    expect(probes.map(({ httpGet }) => httpGet)).toEqual([
+      { path: '/api/ws/health/live', port: 'http' },
+      { path: '/api/ws/health/live', port: 'http' },
+      { path: '/api/ws/health/ready', port: 'http' },
+    ]);
+    const service = await manifest('service');
+    expect(service.spec?.['ports']).toEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
+    const final = (await readStages(join(FOLDER, 'Dockerfile'))).at(-1);
+    const texts = (final?.instructions ?? []).map(({ name, text }) => `${name} ${text}`);
+    expect(texts).toContain(`EXPOSE ${DEFAULTS.PORT}`);
+    expect(texts.find((text) => text.startsWith('HEALTHCHECK'))).toContain('/api/ws/health/ready');
+  });
+
+  test('lists every manifest but the example of the secret', async () => {
+    const { resources } = parse(await read('kubernetes/kustomization.yaml')) as { resources: string[] };
+    const there = (await readdir(join(FOLDER, 'kubernetes'))).filter(
+      (name) => !['kustomization.yaml', 'secret.example.yaml'].includes(name),
+    );
+    expect(new Set(resources)).toEqual(new Set(there));
+  });
+});
+
+test('every proxy lets bodies through up to four times MAX_PAYLOAD_BYTES', async () => {
+  const KiB = (4 * DEFAULTS.MAX_PAYLOAD_BYTES) / 1024;
+  const { annotations } = (await manifest('ingress')).metadata;
+  expect(annotations?.['nginx.ingress.kubernetes.io/proxy-body-size']).toBe(`${KiB}k`);
+  expect(await read('nginx/streamgate.conf')).toContain(`client_max_body_size ${KiB}k;`);
+  expect(await read('caddy/Caddyfile')).toContain(`max_size ${KiB}KiB`);
+});
+
+test('every proxy waits longer than an answer is silent', async () => {
+  const { annotations } = (await manifest('ingress')).metadata;
+  const seconds = Number(annotations?.['nginx.ingress.kubernetes.io/proxy-read-timeout']);
+  expect(seconds * 1000).toBeGreaterThan(DEFAULTS.STREAM_HEARTBEAT_MS);
+  expect(await read('nginx/streamgate.conf')).toContain('proxy_read_timeout 1h;');
+});
+
+/** `${NAME:-default}` as its default, `${NAME:?…}` as some value of 32 characters. */
+function interpolate(text: string): string {
+  return text.replaceAll(/\$\{[A-Z_]+:([-?])([^}]*)\}/g, (_all, kind: string, rest: string) =>
+    kind === '-' ? rest : 'x'.repeat(32),
+  );
+}

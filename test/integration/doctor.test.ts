@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrations } from '../../migrations/index.js';
+import { readConfig } from '../../src/config/config.js';
+import { checkDatabase } from '../../src/doctor/database.store.js';
+import { runDoctorCommand } from '../../src/doctor/doctor.command.js';
+import type { Finding } from '../../src/doctor/finding.js';
+import { checkDataDir, checkMachine, thisMachine } from '../../src/doctor/machine.checks.js';
+import { checkProvider } from '../../src/doctor/provider.checks.js';
+import { checkProduction, checkSecrets } from '../../src/doctor/security.checks.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { startLlmServer } from '../support/llm-server.js';
+import { withClient } from '../support/with-client.js';
+
+const RANDOM = randomBytes(32).toString('hex');
+
+/** Levels by check; the worst of each. */
+function levels(findings: readonly Finding[]): Record<string, string> {
+  const order = ['ok', 'warn', 'fail'];
+  const worst: Record<string, string> = {};
+  for (const { check, level } of findings) {
+    if (order.indexOf(level) >= order.indexOf(worst[check] ?? 'ok')) worst[check] = level;
+  }
+  return worst;
+}
+
+describe('secrets', () => {
+  const look = (env: Record<string, string>) => levels(checkSecrets(readConfig(env)));
+
+  it('pass when they look random', () => {
+    expect(look({ AUTH_JWT_SECRET: RANDOM, METRICS_TOKEN: RANDOM })).toEqual({ secrets: 'ok' });
+    expect(look({})).toEqual({});
+  });
+
+  it.each([
+    'x'.repeat(64),
+    'change-me-change-me-change-me-change-me',
+    '0101010101010101010101010101010101010101',
+  ])('fail when anybody would try %s, which is not repeated', (secret) => {
+    const findings = checkSecrets(readConfig({ AUTH_JWT_SECRET: `${RANDOM},${secret}` }));
+    expect(findings.map(({ level }) => level)).toEqual(['ok', 'fail']);
+    expect(JSON.stringify(findings)).not.toContain(secret);
+    expect(JSON.stringify(findings)).not.toContain(RANDOM);
+  });
+});
+
+describe('production', () => {
+  const look = (env: Record<string, string>) =>
+    checkProduction(readConfig({ AUTH_JWT_SECRET: RANDOM, ...env }))
+      .map(({ message }) => message)
+      .join(' ');
+
+  it('is content with its defaults, and with a development that is closed', () => {
+    expect(look({ NODE_ENV: 'production' })).toBe('Nobody comes in without a token.');
+    expect(look({})).toContain('for this machine alone');
+  });
+
+  it.each([
+    [{ HOST: '0.0.0.0' }, 'opens a development server'],
+    [{ NODE_ENV: 'production', HOST: '0.0.0.0' }, 'without TLS'],
+    [{ NODE_ENV: 'production', GUEST_ACCESS: 'true' }, 'anybody may write'],
+    [{ NODE_ENV: 'production', AUTH_REQUIRED: 'false' }, 'nobody needs a token'],
+  ] as const)('warns of %j', (env, message) => {
+    expect(look(env)).toContain(message);
+  });
+});
+
+describe('the machine', () => {
+  it('passes with room for MAX_CONNECTIONS and a clock that can be', async () => {
+    const config = readConfig({ MAX_CONNECTIONS: '10' });
+    const machine = { ...(await thisMachine()), files: 1024, memory: 2 ** 30 };
+    expect(levels(checkMachine(config, machine))).toEqual({ clock: 'ok', 'open files': 'ok', memory: 'ok' });
+  });
+
+  it('is warned of when it has too few files or too little memory, and fails with a wrong clock', () => {
+    const machine = { now: 0, files: 1024, memory: 2 ** 27, isRoot: false };
+    expect(levels(checkMachine(readConfig({}), machine))).toEqual({
+      ...{ clock: 'fail', 'open files': 'warn', memory: 'warn' },
+    });
+  });
+});
+
+describe('the data folder', () => {
+  let folder: string;
+  beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'streamgate-doctor-'))));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const machine = { now: Date.now(), memory: 0, files: 0, isRoot: true };
+
+  it('passes where it can be made, and is warned of where only root may enter', async () => {
+    const config = readConfig({ DATA_DIR: join(folder, 'new', 'data') });
+    await chmod(folder, 0o755);
+    expect((await checkDataDir(config, machine)).map(({ message }) => message).join()).not.toContain(
+      'only root',
+    );
+    await chmod(folder, 0o700);
+    const inside = readConfig({ DATA_DIR: join(folder, '.', 'x') });
+    await writeFile(join(folder, 'x'), '').then(() => rm(join(folder, 'x')));
+    expect(levels(await checkDataDir(inside, { ...machine, isRoot: false }))).toEqual({
+      'data folder': 'ok',
+    });
+  });
+
+  it('fails where it is a file', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const config = readConfig({ DATA_DIR: join(folder, 'file') });
+    expect(levels(await checkDataDir(config, machine))).toEqual({ 'data folder': 'fail' });
+  });
+});
+
+describe('the database', () => {
+  let database: TestDatabase;
+  beforeAll(async () => void (database = await createTestDatabase()));
+  afterAll(() => database.drop());
+  const look = (url = database.url) => checkDatabase({ url, poolSize: 10, migrations });
+
+  it('passes when it is migrated and ours', async () => {
+    const names = ['database', 'migrations', 'privileges', 'database clock', 'database connections'];
+    expect(levels(await look())).toEqual(Object.fromEntries(names.map((name) => [name, 'ok'])));
+  });
+
+  it('names what is not applied', async () => {
+    await withClient(database.url, (client) =>
+      client.query(`delete from migrations where name like 'Users%'`),
+    );
+    const pending = (await look()).find(({ check }) => check === 'migrations');
+    expect(pending).toMatchObject({
+      level: 'warn',
+      message: expect.stringMatching(/applies Users\d+\.$/) as string,
+    });
+  });
+
+  it('fails for a user who may write nothing and make nothing', async () => {
+    const role = `doctor_${randomBytes(4).toString('hex')}`;
+    const url = new URL(database.url);
+    await withClient(database.url, (client) =>
+      client.query(`create role ${role} login password 'weak'; grant select on migrations to ${role}`),
+    );
+    try {
+      [url.username, url.password] = [role, 'weak'];
+      expect(levels(await look(url.href))).toMatchObject({ migrations: 'fail', privileges: 'fail' });
+    } finally {
+      await withClient(database.url, (client) => client.query(`drop owned by ${role}; drop role ${role}`));
+    }
+  });
+
+  it('fails where nobody listens, without the password', async () => {
+    const findings = await look('postgres://someone:hunter2@127.0.0.1:9/none');
+    expect(levels(findings)).toEqual({ database: 'fail' });
+    expect(JSON.stringify(findings)).not.toContain('hunter2');
+  });
+});
+
+describe('the provider', () => {
+  it('passes as the guide, and as a model that answers', async () => {
+    expect(levels(await checkProvider(readConfig({})))).toEqual({ provider: 'ok' });
+    const llm = await startLlmServer();
+    const config = readConfig({ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:3' });
+    // Its list of models is none: /models is not spoken there.
+    expect(levels(await checkProvider(config))).toEqual({ provider: 'ok' });
+    await llm.close();
+  });
+
+  it.each(['status:401', 'stall:none'])('fails where the model does %s, without its key', async (model) => {
+    const llm = await startLlmServer();
+    const key = 'sk-not-to-be-shown';
+    const config = readConfig({ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: model, LLM_API_KEY: key });
+    const findings = await checkProvider(config, 500);
+    expect(levels(findings)).toEqual({ provider: 'fail' });
+    expect(JSON.stringify(findings)).not.toContain(key);
+    await llm.close();
+  });
+});
+
+describe('npm run doctor', () => {
+  async function run(args: string[], env: Record<string, string> = {}) {
+    const out: string[] = [];
+    const code = await runDoctorCommand(
+      args,
+      (text) => out.push(text),
+      () => readConfig(env),
+    );
+    return { code, text: out.join('\n') };
+  }
+
+  it('writes a line for each finding, and ends with 1 where one fails', async () => {
+    const well = await run([], { DATA_DIR: tmpdir(), AUTH_JWT_SECRET: RANDOM });
+    expect(well).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('ok    provider: It answers: guide') as string,
+    });
+    const ill = await run([], { DATA_DIR: tmpdir(), AUTH_JWT_SECRET: 'x'.repeat(40) });
+    expect(ill).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/^fail  secrets: .+openssl/m) as string,
+    });
+  });
+
+  it('names every fault of the configuration, and writes JSON for machines', async () => {
+    const { code, text } = await run(['--json'], { PORT: 'x', LOG_LEVEL: 'loud' });
+    const { ok, findings } = JSON.parse(text) as { ok: boolean; findings: Finding[] };
+    expect([code, ok, findings.map(({ message }) => message.split(' ')[0])]).toEqual([
+      1,
+      false,
+      ['PORT', 'LOG_LEVEL'],
+    ]);
+  });
+
+  it.each([[['--nonsense']], [['--url', 'chat.example.com']]])('says how it is used for %j', async (args) => {
+    expect(await run(args)).toMatchObject({ code: 2, text: expect.stringContaining('Usage') as string });
+  });
+});

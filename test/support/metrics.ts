@@ -1,0 +1,10 @@
+import { MessageMetrics } from '../../src/conversations/message-metrics.js';
+import { CommitMetrics } from '../../src/database/commit-metrics.js';
+import { MetricsRegistry } from '../../src/metrics/registry.js';
+
+/** What stores count with that a test makes by itself. */
+export function testMetrics(): { commits: CommitMetrics; messages: MessageMetrics } {
+  const registry = new MetricsRegistry();
+  const commits = new CommitMetrics(registry);
+  return { commits, messages: new MessageMetrics(registry, commits) };
+}
