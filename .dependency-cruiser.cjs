@@ -1,13 +1,15 @@
 /**
  * The import arrows of the house: who may know whom. Type-only imports count.
  *
- *   gateway, controllers → streaming → conversations → queue → relay, database → config, common → protocol
+ *   gateway, controllers → streaming → conversations → queue → relay, database → metrics → config, common → protocol
  *
  * Presence, typing, the registry of connections and topics stand beside, on the relay. What is not listed here is forbidden.
  */
-const LEAVES = ['config', 'common', 'protocol'];
-const GROUND = ['relay', 'database', ...LEAVES];
-const STORY = ['streaming', 'conversations', 'queue', 'providers', ...GROUND];
+const LEAVES = ['lifecycle', 'config', 'common', 'protocol'];
+/** Everybody counts what it does. */
+const COUNTED = ['metrics', ...LEAVES];
+const GROUND = ['relay', 'database', ...COUNTED];
+const STORY = ['streaming', 'conversations', 'queue', 'providers', 'limits', ...GROUND];
 const BESIDE = ['presence', 'typing', 'registry'];
 
 /** Folder of src/ → the folders that it may import, beside itself. A new folder must be entered here. */
@@ -15,10 +17,15 @@ const MAY_IMPORT = {
   protocol: [],
   common: ['protocol'],
   config: ['protocol'],
-  relay: LEAVES,
-  database: LEAVES,
-  auth: ['relay', ...LEAVES],
-  providers: LEAVES,
+  lifecycle: ['config', 'common', 'protocol'],
+  metrics: LEAVES,
+  limits: COUNTED,
+  relay: COUNTED,
+  database: COUNTED,
+  auth: ['relay', 'limits', ...COUNTED],
+  providers: COUNTED,
+  logging: LEAVES,
+  tracing: LEAVES,
   queue: GROUND,
   conversations: ['queue', ...GROUND],
   streaming: STORY,
@@ -27,10 +34,11 @@ const MAY_IMPORT = {
   registry: GROUND,
   topics: GROUND,
   stats: [...STORY, ...BESIDE],
-  metrics: [...STORY, ...BESIDE],
   pages: LEAVES,
+  http: ['config', 'common', 'protocol'],
+  doctor: ['providers', ...GROUND],
   health: [...STORY, ...BESIDE],
-  gateway: [...STORY, ...BESIDE, 'topics', 'auth', 'stats', 'metrics', 'health'],
+  gateway: [...STORY, ...BESIDE, 'topics', 'auth', 'stats', 'health', 'http'],
 };
 
 const FOLDERS = Object.keys(MAY_IMPORT).join('|');
