@@ -1,40 +1,27 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import type { Ack, SendAnswer } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
+import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { withClient } from '../support/with-client.js';
 
-const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 const CONVERSATION = 'away';
 /** Within 5 s by the protocol; the rest is for a machine with much else to do. */
-const ANSWERED_MS = 9000;
+const ANSWERED_MS = 20_000;
 /** 16,000 characters each: more than 64 MB, counted as the server counts them, is not kept waiting. */
 const FLOOD = 5000;
 const FLOOD_SENDERS = 5;
 
-let dataDir: string;
-let postgres: EmbeddedPostgres;
-/** Stands before PostgreSQL, so that it has one address through all its lives. */
-let address: TcpProxy;
+let postgres: OwnPostgres;
 let server: TestServer;
 let ann: TestClient;
 let bob: TestClient;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'streamgate-away-'));
-  postgres = await startEmbeddedPostgres({ dataDir, log: QUIET });
-  address = await startTcpProxy(postgres.url);
-  const url = new URL(postgres.url);
-  url.port = new URL(address.url).port;
+  postgres = await startOwnPostgres();
   server = await startServer({
-    databaseUrl: url.href,
+    databaseUrl: postgres.url,
     env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent', VIEWER_MAX_BUFFERED_BYTES: '1000000000' },
   });
   ann = await TestClient.connect(server.url, 'ann', { acks: true });
@@ -48,25 +35,8 @@ afterAll(async () => {
   ann.close();
   bob.close();
   await server.stop();
-  await address.close();
-  await postgres.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await postgres.remove();
 }, 60_000);
-
-async function postmasterPid(): Promise<number> {
-  return Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-}
-
-/** Sends a signal to PostgreSQL's main process and all its children. */
-async function signalAll(signal: NodeJS.Signals): Promise<void> {
-  const main = await postmasterPid();
-  process.kill(main, signal);
-  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-  for (const line of lines) {
-    const [pid, parent] = line.trim().split(/\s+/).map(Number);
-    if (parent === main && pid !== undefined) process.kill(pid, signal);
-  }
-}
 
 interface Answered {
   answer: Ack<SendAnswer>;
@@ -108,7 +78,7 @@ function codeOf(answer: Ack<SendAnswer>): string {
 }
 
 async function storedIds(): Promise<string[]> {
-  return withClient(postgres.url, async (client) => {
+  return withClient(postgres.directUrl(), async (client) => {
     const { rows } = await client.query<{ id: string; seq: number }>(
       'select client_message_id as id, seq::int from messages where conversation_id = $1 order by seq',
       [CONVERSATION],
@@ -130,7 +100,7 @@ async function expectOnceAndHeard(ids: string[]): Promise<void> {
 
 test('A database that stands still: sends are answered as retryable, sockets stay, and it goes on by itself (P1, P2)', async () => {
   expect((await send(ann, 'before')).answer.ok).toBe(true);
-  await signalAll('SIGSTOP');
+  await postgres.signal('SIGSTOP');
   const ids = Array.from({ length: 20 }, (_, n) => `still-${n}`);
   try {
     const joining = bob.raw('message:history', { conversationId: CONVERSATION });
@@ -139,7 +109,7 @@ test('A database that stands still: sends are answered as retryable, sockets sta
     expectRetryable(await send(ann, ids[0] as string)); // Again, while it still stands.
     expect(await ann.raw('ping', 'alive')).toMatchObject({ ok: true, echo: 'alive' });
   } finally {
-    await signalAll('SIGCONT');
+    await postgres.signal('SIGCONT');
   }
   await Promise.all(ids.map((id) => resend(ann, id)));
   for (const id of ids) expect((await resend(ann, id)).duplicate).toBe(true);
@@ -152,7 +122,7 @@ test('A flood meanwhile is refused, not piled up (P7)', async () => {
     Array.from({ length: FLOOD_SENDERS }, (_, n) => TestClient.connect(server.url, `flood-${n}`)),
   );
   for (const sender of senders) await sender.ask('conversation:join', { conversationId: CONVERSATION });
-  await signalAll('SIGSTOP');
+  await postgres.signal('SIGSTOP');
   const content = 'x'.repeat(16_000);
   try {
     const answers = await Promise.all(
@@ -164,7 +134,7 @@ test('A flood meanwhile is refused, not piled up (P7)', async () => {
     expect(new Set(codes)).toEqual(new Set(['timeout', 'rate_limited']));
     expect(codes.filter((code) => code === 'rate_limited').length).toBeGreaterThan(FLOOD / 4);
   } finally {
-    await signalAll('SIGCONT');
+    await postgres.signal('SIGCONT');
   }
   await resend(ann, 'after the flood');
   for (const sender of senders) {
@@ -178,13 +148,10 @@ test('A database that dies and comes back: what was acked is there, resends are 
   expect(acked.answer.ok).toBe(true);
   const ids = Array.from({ length: 20 }, (_, n) => `dead-${n}`);
   const under = Promise.all(ids.slice(0, 10).map((id) => send(ann, id)));
-  await signalAll('SIGKILL');
+  await postgres.signal('SIGKILL');
   for (const answered of await under) if (!answered.answer.ok) expectRetryable(answered);
   for (const answered of await Promise.all(ids.map((id) => send(ann, id)))) expectRetryable(answered);
-  address.cut();
-  postgres = await startEmbeddedPostgres({ dataDir, log: QUIET });
-  address.redirect(postgres.url);
-  address.mend();
+  await postgres.start();
   await Promise.all(ids.map((id) => resend(ann, id)));
   await expectOnceAndHeard(['before', 'acked before the death', ...ids]);
   expect([ann.socket.connected, bob.socket.connected]).toEqual([true, true]);

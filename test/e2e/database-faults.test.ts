@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Ack, SendAnswer } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
@@ -14,126 +14,138 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const CONVERSATION = 'faults';
 const QUESTION = 'How do I use my own PostgreSQL?';
 
-let postgres: OwnPostgres;
-let server: TestServer;
-let ann: TestClient;
-let bob: TestClient;
+/** A server with an answer under way, two people who look, and a PostgreSQL of its own that may be harmed. */
+class Scene {
+  private constructor(
+    readonly postgres: OwnPostgres,
+    private readonly server: TestServer,
+    private readonly ann: TestClient,
+    private readonly bob: TestClient,
+    readonly streamId: string,
+  ) {}
 
-beforeEach(async () => {
-  postgres = await startOwnPostgres();
-});
+  /** Resolves once the answer's text is being seen. */
+  static async begin(env: Record<string, string> = {}): Promise<Scene> {
+    const postgres = await startOwnPostgres();
+    const server = await startServer({
+      databaseUrl: postgres.url,
+      env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent', GUIDE_WORDS_PER_SECOND: '15', ...env },
+    });
+    const ann = await TestClient.connect(server.url, 'ann', { acks: true });
+    const bob = await TestClient.connect(server.url, 'bob', { acks: true });
+    for (const client of [ann, bob]) {
+      await client.ask('conversation:join', { conversationId: CONVERSATION, access: 'link' });
+    }
+    const question = { conversationId: CONVERSATION, clientMessageId: 'q', content: QUESTION };
+    const { streamId } = await ann.ask('message:send', question);
+    await bob.waitFor('stream:chunk', ({ sequence }) => sequence === 3);
+    return new Scene(postgres, server, ann, bob, streamId as string);
+  }
 
-afterEach(async () => {
-  ann.close();
-  bob.close();
-  await server.stop();
-  await postgres.remove();
-});
+  async end(): Promise<void> {
+    this.ann.close();
+    this.bob.close();
+    await this.server.stop();
+    await this.postgres.remove();
+  }
 
-async function begin(env: Record<string, string> = {}): Promise<void> {
-  server = await startServer({
-    databaseUrl: postgres.url,
-    env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent', GUIDE_WORDS_PER_SECOND: '15', ...env },
-  });
-  ann = await TestClient.connect(server.url, 'ann', { acks: true });
-  bob = await TestClient.connect(server.url, 'bob', { acks: true });
-  for (const client of [ann, bob]) {
-    await client.ask('conversation:join', { conversationId: CONVERSATION, access: 'link' });
+  send(clientMessageId: string): Promise<Ack<SendAnswer>> {
+    const payload = { conversationId: CONVERSATION, clientMessageId, content: 'x', respond: false };
+    return this.ann.raw<Ack<SendAnswer>>('message:send', payload);
+  }
+
+  async readiness(): Promise<number> {
+    return (await fetch(`${this.server.url}/api/ws/health/ready`)).status;
+  }
+
+  /**
+   * While the database is away, for as long as two writes take to be refused: those can be sent again, what needs no database
+   * goes on, and nothing is shown that is not in the log (P4).
+   */
+  async expectAway(clientMessageId: string): Promise<void> {
+    await this.expectRefused(clientMessageId);
+    // What was committed just before was still shown; now there is no more.
+    const seen = chunksOf(this.bob, this.streamId).length;
+    await this.expectRefused(clientMessageId);
+    expect(chunksOf(this.bob, this.streamId)).toHaveLength(seen);
+  }
+
+  private async expectRefused(clientMessageId: string): Promise<void> {
+    const { ann, bob, server } = this;
+    const refused = this.send(clientMessageId);
+    await ann.ask('typing:start', { conversationId: CONVERSATION });
+    await bob.waitFor('typing:update', ({ userId, isTyping }) => userId === 'ann' && isTyping);
+    expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
+    expect(await this.readiness()).toBe(503);
+    expect(await refused).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
+    const samples = await scrape(server.url);
+    expect(sumOf(samples, 'streamgate_ready', { part: 'database' })).toBe(0);
+    expect(sumOf(samples, 'streamgate_commit_failures_total', { log: 'messages' })).toBeGreaterThan(0);
+  }
+
+  /** Afterwards: ready again, what was refused is stored once, the answer is whole, and nobody was ever taken for gone. */
+  async expectHealed(clientMessageId: string): Promise<void> {
+    const { ann, bob, streamId } = this;
+    const databaseUrl = this.postgres.directUrl();
+    await eventually(async () => (await this.readiness()) === 200, 'ready again');
+    await eventually(async () => (await this.send(clientMessageId)).ok, 'stored');
+    expect(await this.send(clientMessageId)).toMatchObject({ ok: true, duplicate: true });
+    const { rows } = await withClient(databaseUrl, (client) =>
+      client.query('select from messages where client_message_id = $1', [clientMessageId]),
+    );
+    expect(rows).toHaveLength(1);
+    await waitForStreams(databaseUrl, [streamId], ({ status }) => status === 'completed');
+    await bob.waitFor('message:new', (message) => message.streamId === streamId);
+    expectWholeStream(bob, streamId);
+    expect(await readLog(databaseUrl, streamId)).toEqual(chunksOf(bob, streamId));
+    expect([ann.socket.connected, bob.socket.connected]).toEqual([true, true]);
+    expect(bob.all('presence:update').filter(({ status }) => status === 'offline')).toEqual([]);
   }
 }
 
-function send(clientMessageId: string): Promise<Ack<SendAnswer>> {
-  const payload = { conversationId: CONVERSATION, clientMessageId, content: 'x', respond: false };
-  return ann.raw<Ack<SendAnswer>>('message:send', payload);
-}
-
-/** Asks, and gives the stream's id once its text is being seen. */
-async function ask(): Promise<string> {
-  const question = { conversationId: CONVERSATION, clientMessageId: 'q', content: QUESTION };
-  const { streamId } = await ann.ask('message:send', question);
-  await bob.waitFor('stream:chunk', ({ sequence }) => sequence === 3);
-  return streamId as string;
-}
-
-async function readiness(): Promise<number> {
-  return (await fetch(`${server.url}/api/ws/health/ready`)).status;
-}
-
-/** While the database is away: writes are refused so that they can be sent again, and what needs no database goes on. */
-async function expectAway(clientMessageId: string): Promise<void> {
-  const refused = send(clientMessageId);
-  await ann.ask('typing:start', { conversationId: CONVERSATION });
-  await bob.waitFor('typing:update', ({ userId, isTyping }) => userId === 'ann' && isTyping);
-  expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
-  expect(await readiness()).toBe(503);
-  expect(await refused).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
-  const samples = await scrape(server.url);
-  expect(sumOf(samples, 'streamgate_ready', { part: 'database' })).toBe(0);
-  expect(sumOf(samples, 'streamgate_commit_failures_total', { log: 'messages' })).toBeGreaterThan(0);
-}
-
-/** Afterwards: ready again, what was refused is stored once, the answer is whole, and nobody was ever taken for gone. */
-async function expectHealed(clientMessageId: string, streamId: string): Promise<void> {
-  await eventually(async () => (await readiness()) === 200, 'ready again');
-  await eventually(async () => (await send(clientMessageId)).ok, 'stored');
-  expect(await send(clientMessageId)).toMatchObject({ ok: true, duplicate: true });
-  const { rows } = await withClient(postgres.directUrl(), (client) =>
-    client.query('select from messages where client_message_id = $1', [clientMessageId]),
-  );
-  expect(rows).toHaveLength(1);
-  await waitForStreams(postgres.directUrl(), [streamId], ({ status }) => status === 'completed');
-  await bob.waitFor('message:new', (message) => message.streamId === streamId);
-  expectWholeStream(bob, streamId);
-  expect(await readLog(postgres.directUrl(), streamId)).toEqual(chunksOf(bob, streamId));
-  expect([ann.socket.connected, bob.socket.connected]).toEqual([true, true]);
-  expect(bob.all('presence:update').filter(({ status }) => status === 'offline')).toEqual([]);
-}
-
-/** Nothing that is not in the log is shown while the log cannot be written (P4). */
-function expectStill(seen: number, streamId: string): void {
-  expect(chunksOf(bob, streamId)).toHaveLength(seen);
-}
-
+// They mostly wait, so they do it together.
 for (const [length, leaseMs] of [
   ['shorter than the lease', '15000'],
   ['longer than the lease', '1000'],
 ] as const) {
-  test(`PostgreSQL stands still for ${length}: the answer waits and goes on, whole, in the same hands (P2, P4, P5, P9)`, async () => {
-    await begin({ STREAM_LEASE_MS: leaseMs });
-    const streamId = await ask();
-    await postgres.signal('SIGSTOP');
-    try {
-      // What was committed just before is still shown.
-      await expectAway('still');
-      const seen = chunksOf(bob, streamId).length;
-      await expectAway('still');
-      expectStill(seen, streamId);
-    } finally {
-      await postgres.signal('SIGCONT');
-    }
-    await expectHealed('still', streamId);
-    const [row] = await waitForStreams(postgres.directUrl(), [streamId], () => true);
-    expect(row).toMatchObject({ epoch: 1, interruptions: 0, recoveries: 0 });
-  });
+  test.concurrent(
+    `PostgreSQL stands still for ${length}: the answer waits and goes on, whole, in the same hands (P2, P4, P5, P9)`,
+    async ({ onTestFinished }) => {
+      const scene = await Scene.begin({ STREAM_LEASE_MS: leaseMs });
+      onTestFinished(() => scene.end());
+      await scene.postgres.signal('SIGSTOP');
+      try {
+        await scene.expectAway('still');
+      } finally {
+        await scene.postgres.signal('SIGCONT');
+      }
+      await scene.expectHealed('still');
+      const [row] = await waitForStreams(scene.postgres.directUrl(), [scene.streamId], () => true);
+      expect(row).toMatchObject({ epoch: 1, interruptions: 0, recoveries: 0 });
+    },
+  );
 }
 
-test('PostgreSQL is shut down and started again: the answer waits and goes on, whole (P2, P4, P5, P9)', async () => {
-  await begin({ STREAM_LEASE_MS: '3000' });
-  const streamId = await ask();
-  await postgres.shutDown();
-  await expectAway('stopped');
-  const seen = chunksOf(bob, streamId).length;
-  await expectAway('stopped');
-  expectStill(seen, streamId);
-  await postgres.start();
-  await expectHealed('stopped', streamId);
-});
+test.concurrent(
+  'PostgreSQL is shut down and started again: the answer waits and goes on, whole (P2, P4, P5, P9)',
+  async ({ onTestFinished }) => {
+    const scene = await Scene.begin({ STREAM_LEASE_MS: '3000' });
+    onTestFinished(() => scene.end());
+    await scene.postgres.shutDown();
+    await scene.expectAway('stopped');
+    await scene.postgres.start();
+    await scene.expectHealed('stopped');
+  },
+);
 
-test('PostgreSQL answers 200 ms late: everything goes on, later (P2, P4, P5)', async () => {
-  await begin();
-  const streamId = await ask();
-  postgres.slow(200);
-  expect(await send('slow')).toMatchObject({ ok: true });
-  expect(await readiness()).toBe(200);
-  await expectHealed('slow', streamId);
-});
+test.concurrent(
+  'PostgreSQL answers 200 ms late: everything goes on, later (P2, P4, P5)',
+  async ({ onTestFinished }) => {
+    const scene = await Scene.begin();
+    onTestFinished(() => scene.end());
+    scene.postgres.slow(200);
+    expect(await scene.send('slow')).toMatchObject({ ok: true });
+    expect(await scene.readiness()).toBe(200);
+    await scene.expectHealed('slow');
+  },
+);

@@ -1,12 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
+import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { withClient } from '../support/with-client.js';
 
@@ -15,17 +11,14 @@ interface Health {
   details: Record<string, { status: string } & Record<string, unknown>>;
 }
 
-const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 /** Two seconds by contract; the rest is for a machine with much else to do. */
-const ANSWERED_MS = 6000;
+const ANSWERED_MS = 20_000;
 
-let dataDir: string;
-let postgres: EmbeddedPostgres;
+let postgres: OwnPostgres;
 let server: TestServer;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'streamgate-health-'));
-  postgres = await startEmbeddedPostgres({ dataDir, log: QUIET });
+  postgres = await startOwnPostgres();
   server = await startServer({
     databaseUrl: postgres.url,
     env: { LOG_LEVEL: 'silent', MAX_CONNECTIONS: '2' },
@@ -34,8 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.stop();
-  await postgres.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await postgres.remove();
 }, 60_000);
 
 async function health(path = ''): Promise<{ code: number; body: Health }> {
@@ -43,17 +35,6 @@ async function health(path = ''): Promise<{ code: number; body: Health }> {
     signal: AbortSignal.timeout(ANSWERED_MS),
   });
   return { code: response.status, body: (await response.json()) as Health };
-}
-
-/** Sends a signal to PostgreSQL's main process and all its children. */
-async function signalAll(signal: NodeJS.Signals): Promise<void> {
-  const main = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-  process.kill(main, signal);
-  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-  for (const line of lines) {
-    const [pid, parent] = line.trim().split(/\s+/).map(Number);
-    if (parent === main && pid !== undefined) process.kill(pid, signal);
-  }
 }
 
 test('a healthy server tells figures of each part to everybody, and nothing else', async () => {
@@ -91,7 +72,7 @@ test('a server without room for a connection lives, and is not ready', async () 
 
 test('a frozen database is 503 in time, for a hundred probes at once; metrics still answer; then it heals (P7)', async () => {
   expect((await health('/ready')).code).toBe(200);
-  await signalAll('SIGSTOP');
+  await postgres.signal('SIGSTOP');
   try {
     const probes = await Promise.all(Array.from({ length: 100 }, (_, n) => health(n % 2 ? '/ready' : '')));
     for (const { code, body } of probes) {
@@ -106,10 +87,10 @@ test('a frozen database is 503 in time, for a hundred probes at once; metrics st
     // The second reading asks the queue for nothing: it failed a moment ago.
     expect(sumOf(await scrape(server.url), 'streamgate_queue_sample_failures_total')).toBe(1);
   } finally {
-    await signalAll('SIGCONT');
+    await postgres.signal('SIGCONT');
   }
   await eventually(async () => (await health('/ready')).code === 200, 'ready again');
-  const sessions = await withClient(postgres.url, async (client) => {
+  const sessions = await withClient(postgres.directUrl(), async (client) => {
     const { rows } = await client.query<{ count: string }>(
       `select count(*) from pg_stat_activity where application_name = 'streamgate health'`,
     );
@@ -119,7 +100,7 @@ test('a frozen database is 503 in time, for a hundred probes at once; metrics st
 });
 
 test('a database that lacks a migration is not ready', async () => {
-  const [name] = await withClient(postgres.url, async (client) => {
+  const [name] = await withClient(postgres.directUrl(), async (client) => {
     const { rows } = await client.query<{ name: string }>(
       'delete from migrations where id = (select max(id) from migrations) returning name',
     );
@@ -129,7 +110,7 @@ test('a database that lacks a migration is not ready', async () => {
     code: 503,
     body: { details: { database: { status: 'down' } } },
   });
-  await withClient(postgres.url, (client) =>
+  await withClient(postgres.directUrl(), (client) =>
     client.query('insert into migrations (timestamp, name) values (0, $1)', [name]),
   );
   expect((await health('/ready')).code).toBe(200);

@@ -6,7 +6,7 @@ import {
   finishedAnswer,
   partialAnswer,
   rename,
-  saidTexts,
+  expectSaid,
   say,
   share,
   tell,
@@ -80,8 +80,8 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
     await other.locator('.said').getByText('Meanwhile').waitFor();
     await page.waitForSelector('#link-state[data-phase=connected]');
     await page.waitForSelector('.entry.pending', { state: 'detached' });
-    expect(await saidTexts(page)).toEqual(['Before', 'Meanwhile']);
-    expect(await saidTexts(other)).toEqual(['Before', 'Meanwhile']);
+    await expectSaid(page, ['Before', 'Meanwhile']);
+    await expectSaid(other, ['Before', 'Meanwhile']);
   });
 
   it('sends after a reload what was not sent before it', async () => {
@@ -96,7 +96,7 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
     await page.reload();
     await page.locator('.said').nth(1).waitFor();
     await allSent(page);
-    expect(await saidTexts(page)).toEqual(['Before', 'Kept over the reload']);
+    await expectSaid(page, ['Before', 'Kept over the reload']);
   });
 
   it('sends once a message whose ack was lost', async () => {
@@ -107,10 +107,10 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
     await tell(page, 'Only once');
     await allSent(page);
     expect(losses).toBe(2);
-    expect(await saidTexts(page)).toEqual(['Only once']);
+    await expectSaid(page, ['Only once']);
     await page.reload();
     await page.waitForSelector('.said');
-    expect(await saidTexts(page)).toEqual(['Only once']);
+    await expectSaid(page, ['Only once']);
   });
 
   it('goes on with an answer over a lost connection', async () => {
@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
       await other.locator('.said').getByText(text).waitFor();
     }
     await page.locator('.said').getByText('third').waitFor();
-    expect(await saidTexts(page)).toEqual(['first', 'second', 'third']);
+    await expectSaid(page, ['first', 'second', 'third']);
   });
 
   it('asks for the message of an answer that ended without one', async () => {

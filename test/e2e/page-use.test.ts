@@ -1,7 +1,15 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, visit, type Visitor } from '../support/browser.js';
-import { allSent, finishedAnswer, partialAnswer, saidTexts, say, share, tell } from '../support/chat-page.js';
+import {
+  allSent,
+  finishedAnswer,
+  partialAnswer,
+  expectSaid,
+  say,
+  share,
+  tell,
+} from '../support/chat-page.js';
 import { TestClient } from '../support/client.js';
 import { hasChromium } from '../support/requirements.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -59,7 +67,7 @@ describe.skipIf(!hasChromium())('using the chat page', () => {
     await page.keyboard.type('two');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.said');
-    expect(await saidTexts(page)).toEqual(['one\ntwo']);
+    await expectSaid(page, ['one\ntwo']);
     await partialAnswer(page, 5);
     await page.keyboard.press('Escape');
     await page.getByText('Stopped', { exact: true }).waitFor();
@@ -109,7 +117,10 @@ describe.skipIf(!hasChromium())('using the chat page', () => {
     expect(await isInView(page, 'Message 71')).toBe(true);
     await page.getByText('Message 21', { exact: true }).scrollIntoViewIfNeeded();
     await page.getByText('Message 1', { exact: true }).waitFor();
-    expect(await saidTexts(page)).toEqual(Array.from({ length: 120 }, (_, n) => `Message ${n + 1}`));
+    await expectSaid(
+      page,
+      Array.from({ length: 120 }, (_, n) => `Message ${n + 1}`),
+    );
     await page.click('#jump');
     expect(await isInView(page, 'Message 120')).toBe(true);
   });

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, visit, type Visitor } from '../support/browser.js';
-import { finishedAnswer, partialAnswer, rename, saidTexts, say, share, tell } from '../support/chat-page.js';
+import { finishedAnswer, partialAnswer, expectSaid, rename, say, share, tell } from '../support/chat-page.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { hasChromium } from '../support/requirements.js';
@@ -61,7 +61,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     expect(after.startsWith(before)).toBe(true);
     expect(after.length).toBeLessThan(WHOLE.length);
     expect(await finishedAnswer(page)).toBe(WHOLE);
-    expect(await saidTexts(page)).toEqual(['Tell me something']);
+    await expectSaid(page, ['Tell me something']);
   });
 
   it('shows the same answer to a second person who came by the shared link', async () => {
@@ -81,7 +81,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     await owner.waitForSelector('.said');
     const stranger = await open(owner.url());
     await stranger.getByText('You cannot enter this conversation').waitFor();
-    expect(await saidTexts(stranger)).toEqual([]);
+    await expectSaid(stranger, []);
   });
 
   it('stops an answer, for good and for everybody', async () => {
@@ -109,7 +109,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     await entry.locator('.author').getByText('Bo', { exact: true }).waitFor();
     await tell(anna, 'Hello Bo');
     await bo.locator('.entry.person:not(.own) .author').getByText('Anna', { exact: true }).waitFor();
-    expect(await saidTexts(bo)).toEqual(['Hello Anna', 'Hello Bo']);
+    await expectSaid(bo, ['Hello Anna', 'Hello Bo']);
     expect(await bo.locator('.assistant').count()).toBe(0);
   });
 

@@ -348,12 +348,10 @@ async function storm(at: TestServer, userId: string, count: number): Promise<Sto
 }
 
 test('STREAM_MAX_PER_USER and STREAM_MAX_CONCURRENT hold to the last slot, over many conversations and two processes', async () => {
-  const limits = { STREAM_MAX_PER_USER: '7', STREAM_MAX_CONCURRENT: '10' };
-  const first = await startServer({ env: { ...env(), ...limits, LLM_MODEL: 'stall:1' } });
-  const second = await startServer({
-    env: { ...env(), ...limits, LLM_MODEL: 'stall:1' },
-    databaseUrl: first.databaseUrl,
-  });
+  const limits = { STREAM_MAX_PER_USER: '7', STREAM_MAX_CONCURRENT: '10', SHUTDOWN_GRACE_MS: '1000' };
+  const stalling = { ...env(), ...limits, LLM_MODEL: 'stall:1' };
+  const first = await startServer({ env: stalling });
+  const second = await startServer({ env: stalling, databaseUrl: first.databaseUrl });
   const both = await Promise.all([storm(first, 'alice', 30), storm(second, 'alice', 30)]);
   const alices = both.flatMap(({ streamIds }) => streamIds);
   expect(alices).toHaveLength(7);

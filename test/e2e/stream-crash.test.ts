@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Chunk, TerminalMetadata } from '../../src/protocol/index.js';
 import { newId } from '../../src/common/ids.js';
 import { TestClient } from '../support/client.js';
@@ -68,12 +68,15 @@ async function ask(client: TestClient, conversationId: string, fields: object = 
 }
 
 /** What the guide says to the question when nothing disturbs it. */
-async function undisturbed(): Promise<string> {
-  const server = await begin({});
-  const client = await connect(server);
+let guideText: string;
+beforeAll(async () => {
+  const server = await startServer();
+  const client = await TestClient.connect(server.url, 'alice');
   await ask(client, 'undisturbed');
-  return (await client.waitFor('message:new', ({ role }) => role === 'assistant')).content;
-}
+  guideText = (await client.waitFor('message:new', ({ role }) => role === 'assistant')).content;
+  client.close();
+  await server.stop();
+});
 
 const isUnderWay = ({ last_sequence }: StoredStream): boolean => last_sequence >= 5;
 const terminalOf = (chunks: readonly Chunk[]): TerminalMetadata =>
@@ -90,7 +93,6 @@ function expectSeenIsLogged(viewers: readonly TestClient[], log: readonly Chunk[
 
 describe('kill -9', () => {
   test('in the middle of 50 answers: each is continued from its last chunk and ends once, as if nothing had been (P4, P5)', async () => {
-    const text = await undisturbed();
     const server = await begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_DURABILITY: 'process' });
     const before = await connect(server);
     const ids = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(before, `crash-${n}`)));
@@ -103,7 +105,7 @@ describe('kill -9', () => {
     for (const id of ids) {
       const log = await readLog(server.databaseUrl, id);
       const seen = expectWholeChunks(log);
-      expect(seen.text).toBe(text);
+      expect(seen.text).toBe(guideText);
       expect(log.filter(({ type }) => type === 'metadata')).toHaveLength(1);
       expectSeenIsLogged([before, after], log);
     }
@@ -111,7 +113,7 @@ describe('kill -9', () => {
     const messages = await after.ask('message:history', { conversationId: 'crash-7', afterSeq: 0 });
     expect(messages.messages.map(({ role, content }) => [role, content])).toEqual([
       ['user', QUESTION],
-      ['assistant', text],
+      ['assistant', guideText],
     ]);
   });
 
@@ -155,7 +157,6 @@ describe('kill -9', () => {
   });
 
   test('of an answer that the fallback began: the fallback continues it exactly, and it stays one that says so', async () => {
-    const whole = await undisturbed();
     const llm = await beginLlm();
     const server = await begin({
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10', GUIDE_WORDS_PER_SECOND: '40' },
@@ -167,9 +168,9 @@ describe('kill -9', () => {
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
     await crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
-    const { text, chunks } = expectWholeChunks(await readLog(server.databaseUrl, id));
-    expect(text).toBe(whole);
-    expect(chunks[0]?.metadata).toMatchObject({ provider: 'guide', model: 'guide', usedFallback: true });
+    const log = expectWholeChunks(await readLog(server.databaseUrl, id));
+    expect(log.text).toBe(guideText);
+    expect(log.chunks[0]?.metadata).toMatchObject({ provider: 'guide', model: 'guide', usedFallback: true });
     expect(llm.requests).toHaveLength(1);
   });
 
@@ -241,7 +242,6 @@ describe('kill -9', () => {
   });
 
   test('of a paused answer: it stays paused, and its resume continues it exactly', async () => {
-    const text = await undisturbed();
     const server = await begin({ GUIDE_WORDS_PER_SECOND: '40' });
     const id = await ask(await connect(server), 'paused');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
@@ -255,7 +255,7 @@ describe('kill -9', () => {
     const resumed = await after.ask('stream:resume', { streamId: id });
     expect(resumed).toMatchObject({ status: 'streaming', lastSequence: paused.lastSequence });
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
-    expect(expectWholeChunks(await readLog(server.databaseUrl, id)).text).toBe(text);
+    expect(expectWholeChunks(await readLog(server.databaseUrl, id)).text).toBe(guideText);
   });
 
   test('the answers that are continued take their slots, and give them back', async () => {
@@ -296,7 +296,6 @@ test('PostgreSQL crashed and lost the log’s end: the owner writes it again, as
 });
 
 test('An answer that its living owner does not produce is found, and produced', async () => {
-  const text = await undisturbed();
   const server = await begin({});
   const client = await connect(server);
   await ask(client, 'orphan', { respond: false });
@@ -311,13 +310,12 @@ test('An answer that its living owner does not produce is found, and produced', 
     ),
   );
   const message = await client.waitFor('message:new', ({ role }) => role === 'assistant');
-  expect(message.content).toBe(text);
+  expect(message.content).toBe(guideText);
   expectWholeChunks(await readLog(server.databaseUrl, id));
 });
 
 describe('Two processes on one database', () => {
   test('the owner is stopped past its lease and wakes: its late appends are refused, the log has no fork (P4, P5)', async () => {
-    const text = await undisturbed();
     const databaseUrl = await sharedDatabase();
     const env = { GUIDE_WORDS_PER_SECOND: '30', STREAM_CHUNK_DELAY_MS: '20' };
     const owner = await begin(env, databaseUrl);
@@ -343,14 +341,13 @@ describe('Two processes on one database', () => {
     const viewer = await connect(other);
     for (const id of ids) {
       const log = await readLog(databaseUrl, id);
-      expect(expectWholeChunks(log).text).toBe(text);
+      expect(expectWholeChunks(log).text).toBe(guideText);
       expectSeenIsLogged([client, viewer], log);
     }
     expect(owner.output()).not.toContain('could not be ended');
   });
 
   test('on SIGTERM one hands over, and the other goes on at once, without waiting for a lease (P12)', async () => {
-    const text = await undisturbed();
     const databaseUrl = await sharedDatabase();
     // Nobody would take over for ten minutes if the lease had to run out.
     const env = { GUIDE_WORDS_PER_SECOND: '20', STREAM_LEASE_MS: '600000', SHUTDOWN_GRACE_MS: '60000' };
@@ -370,7 +367,7 @@ describe('Two processes on one database', () => {
     await waitForStreams(databaseUrl, others, ({ status }) => status === 'completed');
     for (const id of others) {
       const log = await readLog(databaseUrl, id);
-      expect(expectWholeChunks(log).text).toBe(text);
+      expect(expectWholeChunks(log).text).toBe(guideText);
       expectSeenIsLogged([client], log);
     }
     expect(await storedStreams(databaseUrl, [paused])).toMatchObject([

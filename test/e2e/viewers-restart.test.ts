@@ -94,7 +94,7 @@ async function follows(server: TestServer, restart: () => Promise<TestServer>): 
   return restarted;
 }
 
-test('EventSource and curl -N follow an answer through kill -9 and a restart, to the text of an undisturbed run (P4, P5)', async () => {
+test.concurrent('EventSource and curl -N follow an answer through kill -9 and a restart, to the text of an undisturbed run (P4, P5)', async () => {
   let server = await startServer({ env: ENV });
   try {
     server = await follows(server, async () => {
@@ -106,7 +106,7 @@ test('EventSource and curl -N follow an answer through kill -9 and a restart, to
   }
 }, 120_000);
 
-test('a graceful end hands the answer over and ends its viewers whole, without a terminal chunk; they go on after the restart (P12)', async () => {
+test.concurrent('a graceful end hands the answer over and ends its viewers whole, without a terminal chunk; they go on after the restart (P12)', async () => {
   let server = await startServer({ env: ENV });
   try {
     let whole: StreamResponse | undefined;

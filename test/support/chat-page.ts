@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
@@ -50,9 +50,9 @@ export async function rename(page: Page, name: string): Promise<void> {
   await page.waitForSelector('#link-state[data-phase=connected]');
 }
 
-/** What people have said in the thread, in order. */
-export function saidTexts(page: Page): Promise<string[]> {
-  return page.locator('.said').allTextContents();
+/** Waits until the thread holds exactly what people have said, in order. */
+export async function expectSaid(page: Page, texts: readonly string[]): Promise<void> {
+  await expect.poll(() => page.locator('.said').allTextContents(), PATIENCE).toEqual(texts);
 }
 
 /** Waits until the server has acked everything that was written here. */
