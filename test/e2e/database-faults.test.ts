@@ -15,92 +15,89 @@ const CONVERSATION = 'faults';
 const QUESTION = 'How do I use my own PostgreSQL?';
 
 /** A server with an answer under way, two people who look, and a PostgreSQL of its own that may be harmed. */
-class Scene {
-  private constructor(
-    readonly postgres: OwnPostgres,
-    private readonly server: TestServer,
-    private readonly ann: TestClient,
-    private readonly bob: TestClient,
-    readonly streamId: string,
-  ) {}
+interface Scene {
+  postgres: OwnPostgres;
+  server: TestServer;
+  ann: TestClient;
+  bob: TestClient;
+  streamId: string;
+  end(): Promise<void>;
+}
 
-  /** Resolves once the answer's text is being seen. */
-  static async begin(env: Record<string, string> = {}): Promise<Scene> {
-    const postgres = await startOwnPostgres();
-    const server = await startServer({
-      databaseUrl: postgres.url,
-      env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent', GUIDE_WORDS_PER_SECOND: '15', ...env },
-    });
-    const ann = await TestClient.connect(server.url, 'ann', { acks: true });
-    const bob = await TestClient.connect(server.url, 'bob', { acks: true });
-    for (const client of [ann, bob]) {
-      await client.ask('conversation:join', { conversationId: CONVERSATION, access: 'link' });
-    }
-    const question = { conversationId: CONVERSATION, clientMessageId: 'q', content: QUESTION };
-    const { streamId } = await ann.ask('message:send', question);
-    await bob.waitFor('stream:chunk', ({ sequence }) => sequence === 3);
-    return new Scene(postgres, server, ann, bob, streamId as string);
+/** Resolves once the answer's text is being seen. */
+async function setScene(env: Record<string, string> = {}): Promise<Scene> {
+  const postgres = await startOwnPostgres();
+  const server = await startServer({
+    databaseUrl: postgres.url,
+    env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'silent', GUIDE_WORDS_PER_SECOND: '15', ...env },
+  });
+  const ann = await TestClient.connect(server.url, 'ann', { acks: true });
+  const bob = await TestClient.connect(server.url, 'bob', { acks: true });
+  for (const client of [ann, bob]) {
+    await client.ask('conversation:join', { conversationId: CONVERSATION, access: 'link' });
   }
+  const question = { conversationId: CONVERSATION, clientMessageId: 'q', content: QUESTION };
+  const { streamId } = await ann.ask('message:send', question);
+  await bob.waitFor('stream:chunk', ({ sequence }) => sequence === 3);
+  const end = async (): Promise<void> => {
+    ann.close();
+    bob.close();
+    await server.stop();
+    await postgres.remove();
+  };
+  return { postgres, server, ann, bob, streamId: streamId as string, end };
+}
 
-  async end(): Promise<void> {
-    this.ann.close();
-    this.bob.close();
-    await this.server.stop();
-    await this.postgres.remove();
-  }
+function send({ ann }: Scene, clientMessageId: string): Promise<Ack<SendAnswer>> {
+  const payload = { conversationId: CONVERSATION, clientMessageId, content: 'x', respond: false };
+  return ann.raw<Ack<SendAnswer>>('message:send', payload);
+}
 
-  send(clientMessageId: string): Promise<Ack<SendAnswer>> {
-    const payload = { conversationId: CONVERSATION, clientMessageId, content: 'x', respond: false };
-    return this.ann.raw<Ack<SendAnswer>>('message:send', payload);
-  }
+async function readiness({ server }: Scene): Promise<number> {
+  return (await fetch(`${server.url}/api/ws/health/ready`)).status;
+}
 
-  async readiness(): Promise<number> {
-    return (await fetch(`${this.server.url}/api/ws/health/ready`)).status;
-  }
+/**
+ * While the database is away, for as long as two writes take to be refused: those can be sent again, what needs no database
+ * goes on, and nothing is shown that is not in the log (P4).
+ */
+async function expectAway(scene: Scene, clientMessageId: string): Promise<void> {
+  await expectRefused(scene, clientMessageId);
+  // What was committed just before was still shown; now there is no more.
+  const seen = chunksOf(scene.bob, scene.streamId).length;
+  await expectRefused(scene, clientMessageId);
+  expect(chunksOf(scene.bob, scene.streamId)).toHaveLength(seen);
+}
 
-  /**
-   * While the database is away, for as long as two writes take to be refused: those can be sent again, what needs no database
-   * goes on, and nothing is shown that is not in the log (P4).
-   */
-  async expectAway(clientMessageId: string): Promise<void> {
-    await this.expectRefused(clientMessageId);
-    // What was committed just before was still shown; now there is no more.
-    const seen = chunksOf(this.bob, this.streamId).length;
-    await this.expectRefused(clientMessageId);
-    expect(chunksOf(this.bob, this.streamId)).toHaveLength(seen);
-  }
+async function expectRefused(scene: Scene, clientMessageId: string): Promise<void> {
+  const { ann, bob, server } = scene;
+  const refused = send(scene, clientMessageId);
+  await ann.ask('typing:start', { conversationId: CONVERSATION });
+  await bob.waitFor('typing:update', ({ userId, isTyping }) => userId === 'ann' && isTyping);
+  expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
+  expect(await readiness(scene)).toBe(503);
+  expect(await refused).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
+  const samples = await scrape(server.url);
+  expect(sumOf(samples, 'streamgate_ready', { part: 'database' })).toBe(0);
+  expect(sumOf(samples, 'streamgate_commit_failures_total', { log: 'messages' })).toBeGreaterThan(0);
+}
 
-  private async expectRefused(clientMessageId: string): Promise<void> {
-    const { ann, bob, server } = this;
-    const refused = this.send(clientMessageId);
-    await ann.ask('typing:start', { conversationId: CONVERSATION });
-    await bob.waitFor('typing:update', ({ userId, isTyping }) => userId === 'ann' && isTyping);
-    expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
-    expect(await this.readiness()).toBe(503);
-    expect(await refused).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
-    const samples = await scrape(server.url);
-    expect(sumOf(samples, 'streamgate_ready', { part: 'database' })).toBe(0);
-    expect(sumOf(samples, 'streamgate_commit_failures_total', { log: 'messages' })).toBeGreaterThan(0);
-  }
-
-  /** Afterwards: ready again, what was refused is stored once, the answer is whole, and nobody was ever taken for gone. */
-  async expectHealed(clientMessageId: string): Promise<void> {
-    const { ann, bob, streamId } = this;
-    const databaseUrl = this.postgres.directUrl();
-    await eventually(async () => (await this.readiness()) === 200, 'ready again');
-    await eventually(async () => (await this.send(clientMessageId)).ok, 'stored');
-    expect(await this.send(clientMessageId)).toMatchObject({ ok: true, duplicate: true });
-    const { rows } = await withClient(databaseUrl, (client) =>
-      client.query('select from messages where client_message_id = $1', [clientMessageId]),
-    );
-    expect(rows).toHaveLength(1);
-    await waitForStreams(databaseUrl, [streamId], ({ status }) => status === 'completed');
-    await bob.waitFor('message:new', (message) => message.streamId === streamId);
-    expectWholeStream(bob, streamId);
-    expect(await readLog(databaseUrl, streamId)).toEqual(chunksOf(bob, streamId));
-    expect([ann.socket.connected, bob.socket.connected]).toEqual([true, true]);
-    expect(bob.all('presence:update').filter(({ status }) => status === 'offline')).toEqual([]);
-  }
+/** Afterwards: ready again, what was refused is stored once, the answer is whole, and nobody was ever taken for gone. */
+async function expectHealed(scene: Scene, clientMessageId: string): Promise<void> {
+  const { postgres, ann, bob, streamId } = scene;
+  await eventually(async () => (await readiness(scene)) === 200, 'ready again');
+  await eventually(async () => (await send(scene, clientMessageId)).ok, 'stored');
+  expect(await send(scene, clientMessageId)).toMatchObject({ ok: true, duplicate: true });
+  const { rows } = await withClient(postgres.directUrl(), (client) =>
+    client.query('select from messages where client_message_id = $1', [clientMessageId]),
+  );
+  expect(rows).toHaveLength(1);
+  await waitForStreams(postgres.directUrl(), [streamId], ({ status }) => status === 'completed');
+  await bob.waitFor('message:new', (message) => message.streamId === streamId);
+  expectWholeStream(bob, streamId);
+  expect(await readLog(postgres.directUrl(), streamId)).toEqual(chunksOf(bob, streamId));
+  expect([ann.socket.connected, bob.socket.connected]).toEqual([true, true]);
+  expect(bob.all('presence:update').filter(({ status }) => status === 'offline')).toEqual([]);
 }
 
 // They mostly wait, so they do it together.
@@ -111,15 +108,15 @@ for (const [length, leaseMs] of [
   test.concurrent(
     `PostgreSQL stands still for ${length}: the answer waits and goes on, whole, in the same hands (P2, P4, P5, P9)`,
     async ({ onTestFinished }) => {
-      const scene = await Scene.begin({ STREAM_LEASE_MS: leaseMs });
+      const scene = await setScene({ STREAM_LEASE_MS: leaseMs });
       onTestFinished(() => scene.end());
       await scene.postgres.signal('SIGSTOP');
       try {
-        await scene.expectAway('still');
+        await expectAway(scene, 'still');
       } finally {
         await scene.postgres.signal('SIGCONT');
       }
-      await scene.expectHealed('still');
+      await expectHealed(scene, 'still');
       const [row] = await waitForStreams(scene.postgres.directUrl(), [scene.streamId], () => true);
       expect(row).toMatchObject({ epoch: 1, interruptions: 0, recoveries: 0 });
     },
@@ -129,23 +126,23 @@ for (const [length, leaseMs] of [
 test.concurrent(
   'PostgreSQL is shut down and started again: the answer waits and goes on, whole (P2, P4, P5, P9)',
   async ({ onTestFinished }) => {
-    const scene = await Scene.begin({ STREAM_LEASE_MS: '3000' });
+    const scene = await setScene({ STREAM_LEASE_MS: '3000' });
     onTestFinished(() => scene.end());
     await scene.postgres.shutDown();
-    await scene.expectAway('stopped');
+    await expectAway(scene, 'stopped');
     await scene.postgres.start();
-    await scene.expectHealed('stopped');
+    await expectHealed(scene, 'stopped');
   },
 );
 
 test.concurrent(
   'PostgreSQL answers 200 ms late: everything goes on, later (P2, P4, P5)',
   async ({ onTestFinished }) => {
-    const scene = await Scene.begin();
+    const scene = await setScene();
     onTestFinished(() => scene.end());
     scene.postgres.slow(200);
-    expect(await scene.send('slow')).toMatchObject({ ok: true });
-    expect(await scene.readiness()).toBe(200);
-    await scene.expectHealed('slow');
+    expect(await send(scene, 'slow')).toMatchObject({ ok: true });
+    expect(await readiness(scene)).toBe(200);
+    await expectHealed(scene, 'slow');
   },
 );

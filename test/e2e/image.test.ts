@@ -81,7 +81,7 @@ describe('what deploy/Dockerfile builds', () => {
 
   async function runHealthcheck(port: string): Promise<number> {
     const [program = '', ...args] = image.healthcheck;
-    const check = spawn(program, args, { env: { ...env, PORT: port } });
+    const check = spawn(program, args, { cwd: image.folder, env: { ...env, PORT: port } });
     const [code] = (await once(check, 'exit')) as [number];
     return code;
   }

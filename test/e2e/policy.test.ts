@@ -31,6 +31,8 @@ beforeAll(async () => {
     env: {
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'stall:2', STREAM_CHUNK_DELAY_MS: '0' },
       ...{ STREAM_MAX_PER_USER: '50', RATE_LIMIT_ENABLED: 'false' },
+      // No answer ends by itself.
+      SHUTDOWN_GRACE_MS: '1000',
     },
   });
   const guest = await fetch(`${server.url}/api/auth/guest`, { method: 'POST' });

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpsServer, request } from 'node:https';
 import { connect as connectPlain } from 'node:net';
@@ -16,6 +18,7 @@ import { tokenFor } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { startServer, stopCleanly } from '../support/server.js';
 
+const HEALTHCHECK = join(import.meta.dirname, '../../deploy/healthcheck.mjs');
 const PAIRS = join(import.meta.dirname, '../support/tls');
 const pair = (name: string) => ({
   TLS_CERT_FILE: join(PAIRS, `${name}.cert.pem`),
@@ -62,6 +65,13 @@ test('HTTPS and WSS by the process itself: with HSTS, TLS 1.2 at least, and an a
     ...{ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
   });
   await expect(once(old, 'secureConnect')).rejects.toThrow(/protocol/);
+
+  // The image's own check meets a certificate for another name.
+  const env = { PATH: process.env['PATH'], PORT: String(port), ...pair('one') };
+  await promisify(execFile)(process.execPath, [HEALTHCHECK], { env });
+  await expect(
+    promisify(execFile)(process.execPath, [HEALTHCHECK], { env: { ...env, TLS_CERT_FILE: '' } }),
+  ).rejects.toMatchObject({ code: 1 });
 });
 
 test.each([

@@ -94,38 +94,46 @@ async function follows(server: TestServer, restart: () => Promise<TestServer>): 
   return restarted;
 }
 
-test.concurrent('EventSource and curl -N follow an answer through kill -9 and a restart, to the text of an undisturbed run (P4, P5)', async () => {
-  let server = await startServer({ env: ENV });
-  try {
-    server = await follows(server, async () => {
-      await server.kill();
-      return server.restart();
-    });
-  } finally {
-    await server.stop();
-  }
-}, 120_000);
+test.concurrent(
+  'EventSource and curl -N follow an answer through kill -9 and a restart, to the text of an undisturbed run (P4, P5)',
+  async () => {
+    let server = await startServer({ env: ENV });
+    try {
+      server = await follows(server, async () => {
+        await server.kill();
+        return server.restart();
+      });
+    } finally {
+      await server.stop();
+    }
+  },
+  120_000,
+);
 
-test.concurrent('a graceful end hands the answer over and ends its viewers whole, without a terminal chunk; they go on after the restart (P12)', async () => {
-  let server = await startServer({ env: ENV });
-  try {
-    let whole: StreamResponse | undefined;
-    server = await follows(server, async () => {
-      const user = await HttpUser.of(server.url, 'alice');
-      const { body } = await (
-        await HttpUser.of(server.url, 'root', { roles: ['admin'] })
-      ).json<{
-        items: { streamId: string }[];
-      }>('GET', '/api/ws/stream/active');
-      whole = await user.attach('http', body.items[0]?.streamId ?? '');
-      await whole.until(() => (whole?.lines.length ?? 0) > 0);
-      expect(await server.terminate()).toBe(0);
-      return server.restart();
-    });
-    await whole?.closed();
-    expect(whole?.ended).toBe(true);
-    expect(whole?.chunks.some(isTerminal)).toBe(false);
-  } finally {
-    await server.stop();
-  }
-}, 120_000);
+test.concurrent(
+  'a graceful end hands the answer over and ends its viewers whole, without a terminal chunk; they go on after the restart (P12)',
+  async () => {
+    let server = await startServer({ env: ENV });
+    try {
+      let whole: StreamResponse | undefined;
+      server = await follows(server, async () => {
+        const user = await HttpUser.of(server.url, 'alice');
+        const { body } = await (
+          await HttpUser.of(server.url, 'root', { roles: ['admin'] })
+        ).json<{
+          items: { streamId: string }[];
+        }>('GET', '/api/ws/stream/active');
+        whole = await user.attach('http', body.items[0]?.streamId ?? '');
+        await whole.until(() => (whole?.lines.length ?? 0) > 0);
+        expect(await server.terminate()).toBe(0);
+        return server.restart();
+      });
+      await whole?.closed();
+      expect(whole?.ended).toBe(true);
+      expect(whole?.chunks.some(isTerminal)).toBe(false);
+    } finally {
+      await server.stop();
+    }
+  },
+  120_000,
+);

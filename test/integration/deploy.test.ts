@@ -5,7 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { readConfig } from '../../src/config/config.js';
 import { VARIABLES } from '../../src/config/variables.js';
 import { readStages } from '../support/dockerfile.js';
-import { ROOT } from '../support/pages.js';
+import { readPage, ROOT } from '../support/pages.js';
 
 const FOLDER = join(ROOT, 'deploy');
 const NAMES = new Set(Object.keys(VARIABLES));
@@ -128,7 +128,8 @@ describe('deploy/kubernetes', async () => {
     const final = (await readStages(join(FOLDER, 'Dockerfile'))).at(-1);
     const texts = (final?.instructions ?? []).map(({ name, text }) => `${name} ${text}`);
     expect(texts).toContain(`EXPOSE ${DEFAULTS.PORT}`);
-    expect(texts.find((text) => text.startsWith('HEALTHCHECK'))).toContain('/api/ws/health/ready');
+    expect(texts.find((text) => text.startsWith('HEALTHCHECK'))).toContain('healthcheck.mjs');
+    expect(await readPage('deploy/healthcheck.mjs')).toContain('/api/ws/health/ready');
   });
 
   test('lists every manifest but the example of the secret', async () => {

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { execForm, readStages, type Instruction, type Stage } from './dockerfile.js';
 import { ROOT } from './pages.js';
@@ -64,13 +65,13 @@ async function buildStage({ name = 'final', instructions }: Stage, base: string)
   const folder = join(base, name);
   await mkdir(folder);
   for (const { name: instruction, text } of instructions) {
-    if (instruction === 'COPY') await copy(text, folder, base);
+    if (instruction === 'COPY') copy(text, folder, base);
     else if (instruction === 'RUN') await runStep(text, folder);
     else if (!WITHOUT_FILES.includes(instruction)) throw new Error(`${instruction} is not understood`);
   }
 }
 
-async function copy(text: string, folder: string, base: string): Promise<void> {
+function copy(text: string, folder: string, base: string): void {
   const words = text.split(' ');
   const stage = /^--from=(\S+)$/.exec(words[0] ?? '')?.[1];
   if (stage) words.shift();
@@ -78,7 +79,7 @@ async function copy(text: string, folder: string, base: string): Promise<void> {
   for (const word of words) {
     const source = stage ? join(base, stage, word.replace(/^\/app\//, '')) : join(ROOT, word);
     const place = target.endsWith('/') ? join(folder, target, basename(word)) : join(folder, target);
-    await cp(source, place, { recursive: true, dereference: false, verbatimSymlinks: true });
+    link(source, place);
   }
 }
 
@@ -109,14 +110,23 @@ async function copyPackages(folder: string): Promise<void> {
   const wanted = Object.entries(lock.packages).filter(
     ([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional,
   );
-  for (const [path] of wanted) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await cp(join(ROOT, path), join(folder, path), { recursive: true, filter: notNested(path) });
-  }
+  // Packages within another one have entries of their own.
+  for (const [path] of wanted) link(join(ROOT, path), join(folder, path), 'node_modules');
 }
 
-/** Packages below this one have entries of their own. */
-function notNested(path: string): (source: string) => boolean {
-  const nested = join(ROOT, path, 'node_modules');
-  return (source) => source !== nested;
+/** Hard links to a file or to all in a folder, since copies would take half a minute; copies where the target is on another disk. */
+function link(from: string, to: string, without = ''): void {
+  if (lstatSync(from).isDirectory()) {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) {
+      if (name !== without) link(join(from, name), join(to, name), without);
+    }
+    return;
+  }
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    copyFileSync(from, to);
+  }
 }
