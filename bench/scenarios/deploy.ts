@@ -1,10 +1,11 @@
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from '../harness/figures.js';
 import { startProgram, type ServerProcess } from '../harness/processes.js';
 import { isWanted, Rows, type Context, type Scenario } from '../harness/scenario.js';
 import type { DeployCrowd, DeployResult } from '../load/deploy.js';
 import { startBareWithRecovery, startStreamgate } from '../servers/programs.js';
+import { freePort } from '../../src/common/free-port.js';
 
 const CLIENTS = 2000;
 const ROOM_SIZE = 10;
@@ -66,14 +67,6 @@ async function measure(context: Context, rows: Rows, { start, bare }: Subject): 
     'away p99 ms': percentile(sorted, 0.99),
     'away max ms': sorted.at(-1) ?? Number.NaN,
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** Resolves when nobody listens there any more. */

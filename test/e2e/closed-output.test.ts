@@ -1,22 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { TEST_SECRET } from '../support/server.js';
+import { freePort } from '../../src/common/free-port.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test.for(['production', 'development'])(
   'In %s, a server whose output nobody reads any more starts, serves and ends as ever (P12)',

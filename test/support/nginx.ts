@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.js';
 import { ROOT } from './pages.js';
 import { nginxPath } from './requirements.js';
+import { freePort } from '../../src/common/free-port.js';
 
 /** An nginx of the test's own, with the configuration that is shipped. */
 export interface Nginx {
@@ -106,13 +106,4 @@ function replaced(text: string, replacements: readonly Replacement[]): string {
     if (parts.length !== 2) throw new Error(`“${from}” is there ${parts.length - 1} times`);
     return parts.join(to);
   }, text);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../start-error.js';
 import { type Account, PLAIN_ENVIRONMENT } from './account.js';
 import { pathFor } from './cluster.js';
 import { commandLine, isAlive } from './processes.js';
+import { freePort } from '../../common/free-port.js';
 
 const POLL_MS = 15;
 const FAST_SHUTDOWN_MS = 10_000;
@@ -124,15 +124,6 @@ const MARK = 'streamgate.folder';
 
 async function isPostmaster(pid: number, folder: string): Promise<boolean> {
   return `${await commandLine(pid)} `.includes(` ${MARK}=${folder} `);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function sizeOf(file: string): Promise<number> {
