@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { RevocationList } from './revocation-list.js';
+import { RevocationList, type TokenUser } from './revocation-list.js';
 
 const alice = { userId: 'alice', jti: 'a1', issuedAt: 1000 };
 
@@ -30,17 +30,16 @@ describe('the revocation list', () => {
     expect(list.has({ userId: 'alice', issuedAt: 2500 })).toBe(true);
   });
 
-  it('ends each watcher once, at once where it is late, and none that has stopped or is not concerned', () => {
+  it('ends each user of a token once, at once where it is late, and none that is forgotten or not concerned', () => {
     const list = new RevocationList();
-    const end = () => vi.fn<() => void>();
-    const ends = [end(), end(), end(), end()] as const;
-    const [mine, stopped, other, late] = ends;
-    list.watch(alice, mine);
-    list.watch(alice, stopped)();
-    list.watch({ userId: 'bob', issuedAt: 0 }, other);
+    const user = (principal: TokenUser['principal']) => ({ principal, endRevoked: vi.fn<() => void>() });
+    const users = [user(alice), user(alice), user({ userId: 'bob', issuedAt: 0 }), user(alice)] as const;
+    const [mine, stopped, other, late] = users;
+    for (const watched of [mine, stopped, other]) list.watch(watched);
+    list.forget(stopped);
     list.add([{ kind: 'sub', value: 'alice', at: 1000 }]);
     list.add([{ kind: 'jti', value: 'a1', at: 1000 }]);
-    list.watch(alice, late);
-    expect(ends.map(({ mock }) => mock.calls.length)).toEqual([1, 0, 0, 1]);
+    list.watch(late);
+    expect(users.map(({ endRevoked }) => endRevoked.mock.calls.length)).toEqual([1, 0, 0, 1]);
   });
 });

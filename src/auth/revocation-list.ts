@@ -4,9 +4,11 @@ import type { Principal } from './principal.js';
 
 type Bearer = Pick<Principal, 'userId' | 'jti' | 'issuedAt'>;
 
-interface Watcher {
-  readonly bearer: Bearer;
-  readonly end: () => void;
+/** Who goes by a token for longer than a moment. */
+export interface TokenUser {
+  readonly principal: Bearer;
+  /** The token is revoked. Must not throw. */
+  endRevoked(): void;
 }
 
 /** The revocations as this node knows them, and who must hear of new ones. */
@@ -15,7 +17,7 @@ export class RevocationList {
   private readonly tokens = new Set<string>();
   /** Users, and up to when (milliseconds since 1970) the tokens that name them are revoked. */
   private readonly users = new Map<string, number>();
-  private readonly watchers = new Set<Watcher>();
+  private readonly watched = new Set<TokenUser>();
 
   /** Whether the token that made `bearer` is revoked. Without `issuedAt` it is, once its user ever was. */
   has({ userId, jti, issuedAt }: Bearer): boolean {
@@ -29,25 +31,21 @@ export class RevocationList {
     let isNews = false;
     for (const revocation of revocations) isNews = this.note(revocation) || isNews;
     if (!isNews) return;
-    for (const watcher of this.watchers) {
-      if (!this.has(watcher.bearer)) continue;
-      this.watchers.delete(watcher);
-      watcher.end();
+    for (const user of this.watched) {
+      if (!this.has(user.principal)) continue;
+      this.watched.delete(user);
+      user.endRevoked();
     }
   }
 
-  /**
-   * Calls `end` once when the token behind `bearer` is revoked, at once where it is already, unless the returned function
-   * is called before. `end` must not throw.
-   */
-  watch(bearer: Bearer, end: () => void): () => void {
-    if (this.has(bearer)) {
-      end();
-      return () => {};
-    }
-    const watcher = { bearer, end };
-    this.watchers.add(watcher);
-    return () => this.watchers.delete(watcher);
+  /** Ends `user` once when its token is revoked, at once where it is already, unless it is forgotten before. */
+  watch(user: TokenUser): void {
+    if (this.has(user.principal)) user.endRevoked();
+    else this.watched.add(user);
+  }
+
+  forget(user: TokenUser): void {
+    this.watched.delete(user);
   }
 
   private note({ kind, value, at }: Revocation): boolean {

@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { Principal } from '../auth/principal.js';
+import type { TokenUser } from '../auth/revocation-list.js';
 import type { ErrorCode, ServerEvents } from '../protocol/index.js';
 import { DomainError } from '../common/domain-error.js';
 import type { Work } from '../common/work.js';
@@ -23,7 +24,7 @@ interface RetryAfter {
 }
 
 /** One client's socket, and who is behind it. */
-export class Connection {
+export class Connection implements TokenUser {
   /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
   readonly joined = new Map<string, number>();
   /** Conversations in which this connection has typed, and not said that it stopped. */
@@ -64,9 +65,24 @@ export class Connection {
     return this.who.userId;
   }
 
+  /** What it goes over now: one that began with polling may become a WebSocket. */
+  get transport(): 'websocket' | 'polling' {
+    return this.socket.conn.transport.name === 'websocket' ? 'websocket' : 'polling';
+  }
+
+  /** Calls `act` when it has become a WebSocket; one that is has nothing to become. */
+  onceUpgraded(act: () => void): void {
+    if (this.transport === 'polling') this.socket.conn.once('upgrade', act);
+  }
+
   /** Goes on as `principal`, who must be the same user. */
   renew(principal: Principal): void {
     this.who = principal;
+  }
+
+  /** Its token was revoked. */
+  endRevoked(): void {
+    this.expel('unauthenticated', 'The token was revoked.');
   }
 
   /** Sends an event that the protocol knows. */

@@ -148,8 +148,9 @@ export class StreamController {
   /** Who reads with a token that is revoked reads no more, not even what was written already. */
   private viewer(response: Response, format: FormatName, principal: Principal): Viewer {
     const viewer = new Viewer(response, format);
-    const forget = this.revoked.watch(principal, () => viewer.cut());
-    response.once('close', forget);
+    const user = { principal, endRevoked: () => viewer.cut() };
+    this.revoked.watch(user);
+    response.once('close', () => this.revoked.forget(user));
     return viewer;
   }
 }
