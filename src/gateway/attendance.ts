@@ -53,9 +53,7 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
     const { id: connectionId, userId } = connection;
     this.presence.enter({ userId, connectionId });
     this.note(this.registry.add(this.describe(connection)));
-    connection.socket.conn.once('upgrade', () => {
-      this.note(this.registry.update(connectionId, { transport: 'websocket' }));
-    });
+    connection.onceUpgraded(() => this.note(this.registry.update(connectionId, { transport: 'websocket' })));
   }
 
   went({ id: connectionId, userId }: Connection): void {
@@ -106,6 +104,7 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
       connectedAt,
       lastActivityAt,
       socket,
+      transport,
       address,
     } = connection;
     const userAgent = socket.handshake.headers['user-agent'];
@@ -113,8 +112,7 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
       ...{ connectionId, userId, deviceId, connectedAt, lastActivityAt },
       nodeId: this.node.id,
       authenticated: !principal.guest,
-      transport: socket.conn.transport.name === 'websocket' ? 'websocket' : 'polling',
-      address,
+      ...{ transport, address },
       ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 256) }),
     };
   }

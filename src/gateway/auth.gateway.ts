@@ -1,6 +1,5 @@
 import { UseFilters } from '@nestjs/common';
 import {
-  ConnectedSocket,
   MessageBody,
   SubscribeMessage,
   WebSocketGateway,
@@ -11,6 +10,7 @@ import type { Socket } from 'socket.io';
 import { RefreshDto } from '../auth/refresh.dto.js';
 import type { RefreshAnswer } from '../protocol/index.js';
 import type { Connection } from './connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
 import { Expiry } from './expiry.js';
 import { ReplyFilter } from './reply.filter.js';
 
@@ -29,7 +29,10 @@ export class AuthGateway implements OnGatewayConnection<Socket>, OnGatewayDiscon
   }
 
   @SubscribeMessage('auth:refresh')
-  refresh(@ConnectedSocket() socket: Socket, @MessageBody() { token }: RefreshDto): Promise<RefreshAnswer> {
-    return this.expiry.refresh(socket.data as Connection, token);
+  refresh(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { token }: RefreshDto,
+  ): Promise<RefreshAnswer> {
+    return this.expiry.refresh(connection, token);
   }
 }

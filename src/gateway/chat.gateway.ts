@@ -1,6 +1,5 @@
 import { UseFilters } from '@nestjs/common';
 import {
-  ConnectedSocket,
   MessageBody,
   SubscribeMessage,
   WebSocketGateway,
@@ -17,6 +16,7 @@ import { Acknowledger } from '../queue/acknowledger.js';
 import { SendDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
 import type { Connection } from './connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
 import { CurrentWork } from './current-work.decorator.js';
 import { JoinService } from './join.service.js';
 import { ReplyFilter } from './reply.filter.js';
@@ -44,45 +44,46 @@ export class ChatGateway
     this.lifecycle.connected(socket.data as Connection);
   }
 
-  handleDisconnect(socket: Socket): void {
-    this.lifecycle.disconnected(socket.data as Connection);
+  handleDisconnect(socket: Socket, reason: string): void {
+    this.lifecycle.disconnected(socket.data as Connection, reason);
   }
 
   @SubscribeMessage('conversation:join')
-  join(@ConnectedSocket() socket: Socket, @MessageBody() payload: JoinDto): Promise<JoinAnswer> {
-    return this.joining.join(socket.data as Connection, payload);
+  join(@CurrentConnection() connection: Connection, @MessageBody() payload: JoinDto): Promise<JoinAnswer> {
+    return this.joining.join(connection, payload);
   }
 
   @SubscribeMessage('conversation:leave')
   leave(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { conversationId }: ConversationDto,
   ): Promise<void> {
-    return this.joining.leave(socket.data as Connection, conversationId);
+    return this.joining.leave(connection, conversationId);
   }
 
   @SubscribeMessage('message:send')
   send(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() { principal, id }: Connection,
     @MessageBody() payload: SendDto,
     @CurrentWork() work: Work,
   ): Promise<SendAnswer> {
-    const { principal, id } = socket.data as Connection;
     return this.streaming.send(principal, payload, { transport: 'websocket', origin: id, work });
   }
 
   @SubscribeMessage('message:ack')
   async ack(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() { userId }: Connection,
     @MessageBody() { conversationId, seq, read }: AckDto,
   ): Promise<void> {
-    const { userId } = socket.data as Connection;
     await this.acknowledger.ack({ userId, conversationId, deliveredSeq: seq, readSeq: read ? seq : 0 });
   }
 
   @SubscribeMessage('message:history')
-  history(@ConnectedSocket() socket: Socket, @MessageBody() payload: HistoryDto): Promise<MessagePage> {
-    return this.messages.history((socket.data as Connection).principal, payload);
+  history(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() payload: HistoryDto,
+  ): Promise<MessagePage> {
+    return this.messages.history(principal, payload);
   }
 
   @SubscribeMessage('ping')

@@ -1,10 +1,9 @@
-import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
+import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import type { Counter, Gauge } from 'prom-client';
 import { MetricsRegistry } from '../metrics/registry.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
-import { engineOf } from './engine.js';
 
 /** Socket.IO's reasons of a disconnect, as labels. */
 const REASONS = new Map([
@@ -23,7 +22,7 @@ const TRANSPORTS = ['websocket', 'polling'] as const;
 
 /** Counts connections: how they come and go, and how many there are. */
 @WebSocketGateway()
-export class ConnectionMetrics implements OnGatewayConnection<Socket> {
+export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
   private readonly connects: Counter<'transport'>;
   private readonly upgrades: Counter;
   private readonly disconnects: Counter<'reason'>;
@@ -55,22 +54,19 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket> {
 
   handleConnection(socket: Socket): void {
     const connection = socket.data as Connection;
-    const engine = engineOf(socket);
-    this.connects.inc({ transport: transportOf(connection) });
-    engine.once('upgrade', () => this.upgrades.inc());
-    socket.once('disconnect', (reason) => {
-      this.disconnects.inc({ reason: connection.closedFor ?? REASONS.get(reason) ?? 'other' });
-    });
+    this.connects.inc({ transport: connection.transport });
+    connection.onceUpgraded(() => this.upgrades.inc());
+  }
+
+  handleDisconnect(socket: Socket, reason: string): void {
+    const { closedFor } = socket.data as Connection;
+    this.disconnects.inc({ reason: closedFor ?? REASONS.get(reason) ?? 'other' });
   }
 
   /** Looked at when somebody asks, so that an upgrade is never missed. */
   private setConnections(gauge: Gauge<'transport'>): void {
     const counts = { websocket: 0, polling: 0 };
-    for (const connection of this.connections.all()) counts[transportOf(connection)] += 1;
+    for (const { transport } of this.connections.all()) counts[transport] += 1;
     for (const transport of TRANSPORTS) gauge.set({ transport }, counts[transport]);
   }
-}
-
-function transportOf({ socket }: Connection): (typeof TRANSPORTS)[number] {
-  return engineOf(socket).transport.name === 'websocket' ? 'websocket' : 'polling';
 }

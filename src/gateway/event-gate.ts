@@ -12,11 +12,11 @@ const BUSY_RETRY_MS = 1000;
 /** Who asks for so many times its limit, refusals included, does not listen: its connection is closed. */
 const MAX_OVERRUN = 3;
 
-interface GateOptions {
-  connection: Connection;
-  limits: RateLimits;
+/** What the gates of all connections share. */
+export interface GateOptions {
+  readonly limits: RateLimits;
   /** Counts an event for which there was no room to wait. */
-  onFull: () => void;
+  readonly onFull: () => void;
 }
 
 /** What a connection's events pass before they are handled, so that one that never stops costs little and delays nobody (P7). */
@@ -25,11 +25,15 @@ export class EventGate {
   private isClosing = false;
   private readonly waiting: (() => Promise<void>)[] = [];
 
-  constructor(private readonly options: GateOptions) {}
+  constructor(
+    readonly connection: Connection,
+    private readonly options: GateOptions,
+  ) {}
 
   /** Counts an event. @returns null, or why it is not handled: before anything of it was looked at but its name. */
   async admit(event: string): Promise<DomainError | null> {
-    const { connection, limits } = this.options;
+    const { connection } = this;
+    const { limits } = this.options;
     const cost = costOf(event);
     const refusal = await limits.connectionEvents.take(connection.id, cost);
     if (refusal) {
@@ -58,11 +62,10 @@ export class EventGate {
   }
 
   private judge({ error, overrun }: Refusal): void {
-    const { connection } = this.options;
     if (overrun < MAX_OVERRUN || this.isClosing) return;
     this.isClosing = true;
     const message = 'More was sent on this connection than it may. Slow down.';
     // The refusals of what came together with this event are answered first: nothing is written after the close.
-    setImmediate(() => connection.sendHome(error.code, message, error));
+    setImmediate(() => this.connection.sendHome(error.code, message, error));
   }
 }

@@ -16,6 +16,7 @@ import { Company } from './company.js';
 import { ConnectionMetrics } from './connection-metrics.js';
 import { Connections } from './connections.js';
 import { Deliveries } from './deliveries.js';
+import { Dispatcher } from './dispatcher.js';
 import { EventMetrics } from './event-metrics.js';
 import { Expiry } from './expiry.js';
 import { Farewell } from './farewell.js';
@@ -72,6 +73,7 @@ import { Watches } from './watches.js';
     Farewell,
     Connections,
     ConnectionMetrics,
+    Dispatcher,
     EventMetrics,
     HandshakeMetrics,
     OfferMetrics,

@@ -27,10 +27,12 @@ export class Liveness implements RoomObserver {
   connected(connection: Connection): void {
     this.attendance.came(connection);
     this.idle.watch(connection);
-    connection.socket.onAny((event: string, payload: unknown) => {
-      this.attendance.acted(connection);
-      if (event === 'message:send') this.stopTyping(connection, payload);
-    });
+  }
+
+  /** An event of the client has come; nothing of it has been checked yet. */
+  heard(connection: Connection, event: string, payload: unknown): void {
+    this.attendance.acted(connection);
+    if (event === 'message:send') this.stopTyping(connection, payload);
   }
 
   disconnected(connection: Connection): void {
@@ -56,7 +58,7 @@ export class Liveness implements RoomObserver {
     if (role === 'user') this.typing.end(conversationId, senderId);
   }
 
-  /** Who sends has stopped typing, on whichever device; the payload has not been checked yet. */
+  /** Who sends has stopped typing, on whichever device. */
   private stopTyping({ userId, typingIn }: Connection, payload: unknown): void {
     const { conversationId } = (payload ?? {}) as Record<string, unknown>;
     if (!isConversationId(conversationId)) return;

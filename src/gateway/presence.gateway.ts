@@ -1,6 +1,5 @@
 import { UseFilters } from '@nestjs/common';
 import {
-  ConnectedSocket,
   MessageBody,
   SubscribeMessage,
   WebSocketGateway,
@@ -15,6 +14,7 @@ import { PresenceService } from '../presence/presence.service.js';
 import type { Presence } from '../protocol/index.js';
 import { TopicsDto } from '../topics/topics.dto.js';
 import type { Connection } from './connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
 import { Liveness } from './liveness.js';
 import { ReplyFilter } from './reply.filter.js';
 import { TopicRooms } from './topic-rooms.js';
@@ -52,50 +52,58 @@ export class PresenceGateway
   }
 
   @SubscribeMessage('presence:update')
-  update(@ConnectedSocket() socket: Socket, @MessageBody() payload: PresenceDto): Promise<void> {
-    const { userId, id } = socket.data as Connection;
+  update(
+    @CurrentConnection() { userId, id }: Connection,
+    @MessageBody() payload: PresenceDto,
+  ): Promise<void> {
     return this.presence.choose(userId, payload, id);
   }
 
   @SubscribeMessage('presence:watch')
   async watch(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.watches.watch(socket.data as Connection, userIds) };
+    return { presence: await this.watches.watch(connection, userIds) };
   }
 
   @SubscribeMessage('presence:unwatch')
   async unwatch(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.watches.unwatch(socket.data as Connection, userIds) };
+    return { presence: await this.watches.unwatch(connection, userIds) };
   }
 
   @SubscribeMessage('typing:start')
   startTyping(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { conversationId }: ConversationDto,
   ): Promise<void> {
-    return this.typing.start(socket.data as Connection, conversationId);
+    return this.typing.start(connection, conversationId);
   }
 
   @SubscribeMessage('typing:stop')
   stopTyping(
-    @ConnectedSocket() socket: Socket,
+    @CurrentConnection() connection: Connection,
     @MessageBody() { conversationId }: ConversationDto,
   ): Promise<void> {
-    return this.typing.stop(socket.data as Connection, conversationId);
+    return this.typing.stop(connection, conversationId);
   }
 
   @SubscribeMessage('topic:subscribe')
-  subscribe(@ConnectedSocket() socket: Socket, @MessageBody() { topics }: TopicsDto): { topics: string[] } {
-    return { topics: this.topics.subscribe(socket.data as Connection, topics) };
+  subscribe(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { topics }: TopicsDto,
+  ): { topics: string[] } {
+    return { topics: this.topics.subscribe(connection, topics) };
   }
 
   @SubscribeMessage('topic:unsubscribe')
-  unsubscribe(@ConnectedSocket() socket: Socket, @MessageBody() { topics }: TopicsDto): { topics: string[] } {
-    return { topics: this.topics.unsubscribe(socket.data as Connection, topics) };
+  unsubscribe(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { topics }: TopicsDto,
+  ): { topics: string[] } {
+    return { topics: this.topics.unsubscribe(connection, topics) };
   }
 }

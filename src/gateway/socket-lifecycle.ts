@@ -41,23 +41,21 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
       ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
     });
     this.deliveries.start(connection);
-    this.note(connection);
+    this.note(connection, 'connected', { transport: connection.transport });
   }
 
-  disconnected(connection: Connection): void {
+  disconnected(connection: Connection, reason: string): void {
+    this.note(connection, 'disconnected', { reason });
+    // An ordinary client closes the transport now; one that does not would hold a place for nothing.
+    if (reason === 'client namespace disconnect') connection.socket.conn.close();
     this.deliveries.stop(connection);
     for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
     if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
   }
 
-  private note({ socket, id: connectionId, userId, deviceId, work }: Connection): void {
-    const who = { correlationId: work.id, connectionId, userId, deviceId };
-    this.logger.debug('connected', { ...who, transport: socket.conn.transport.name });
-    socket.once('disconnect', (reason) => {
-      this.logger.debug('disconnected', { ...who, reason });
-      // An ordinary client closes the transport now; one that does not would hold a place for nothing.
-      if (reason === 'client namespace disconnect') socket.conn.close();
-    });
+  private note(connection: Connection, what: string, how: Record<string, string>): void {
+    const { id: connectionId, userId, deviceId, work } = connection;
+    this.logger.debug(what, { correlationId: work.id, connectionId, userId, deviceId, ...how });
   }
 
   /** Closes what is left: connections that came while the others were sent away. */

@@ -14,10 +14,8 @@ import { SOCKET_PATH } from '../protocol/index.js';
 import { admission, forHandshakes, type AdmissionCheck, type EngineRequest } from './admission.js';
 import { boundedParser } from './bounded-parser.js';
 import type { Connection } from './connection.js';
-import { dispatcher } from './dispatch.js';
+import { Dispatcher } from './dispatcher.js';
 import type { EngineServer } from './engine.js';
-import { EventGate } from './event-gate.js';
-import { EventMetrics } from './event-metrics.js';
 import { gatherWrites } from './gathered-writes.js';
 import { HandshakeMetrics } from './handshake-metrics.js';
 
@@ -28,26 +26,23 @@ const FULL_RETRY_MS = 5000;
 
 /** Socket.IO as this service runs it: its bounds, its heartbeat, and one place that owns every acknowledgement. */
 export class SocketAdapter extends IoAdapter {
-  private readonly handlers = new WeakMap<Socket, Map<string, MessageMappingProperties['callback']>>();
-  private readonly metrics: EventMetrics;
+  private readonly dispatcher: Dispatcher;
   private readonly draining: Draining;
   private readonly limits: RateLimits;
   private readonly addresses: ClientAddresses;
   private readonly refused: HandshakeMetrics['refused'];
   private readonly countFull: () => void;
-  private readonly countWaiting: () => void;
 
   constructor(
     app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
+    this.dispatcher = app.get(Dispatcher);
     this.draining = app.get(Draining);
     this.limits = app.get(RateLimits);
     this.addresses = app.get(ClientAddresses);
     this.countFull = app.get(LimitsMetrics).refusalsOf('connections');
-    this.countWaiting = app.get(LimitsMetrics).refusalsOf('events_waiting');
-    this.metrics = app.get(EventMetrics);
     this.refused = app.get(HandshakeMetrics).refused;
   }
 
@@ -68,6 +63,7 @@ export class SocketAdapter extends IoAdapter {
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
     engine.on('connection', gatherWrites);
+    server.on('connection', ({ data }) => this.dispatcher.listen(data as Connection));
     return server;
   }
 
@@ -98,18 +94,15 @@ export class SocketAdapter extends IoAdapter {
   }
 
   /**
-   * Nest's own binding makes a pipeline of observables per event and socket, and owns no acknowledgement. Called once for
-   * each gateway: all of a socket's events have one dispatcher, which alone knows which do not exist.
+   * Nest's own binding makes a pipeline of observables per event and socket, and owns no acknowledgement. Nest binds the
+   * handlers of each gateway to each socket anew: kept are only the first ones, which `CurrentConnection` makes good for all.
    */
-  override bindMessageHandlers(socket: Socket, handlers: MessageMappingProperties[]): void {
-    let callbacks = this.handlers.get(socket);
-    if (!callbacks) {
-      callbacks = new Map();
-      this.handlers.set(socket, callbacks);
-      const { limits, metrics, countWaiting: onFull } = this;
-      const gate = new EventGate({ connection: socket.data as Connection, limits, onFull });
-      socket.onAny(dispatcher(callbacks, { gate, metrics }));
-    }
-    for (const { message, callback } of handlers) callbacks.set(message as string, callback);
+  override bindMessageHandlers(_socket: Socket, handlers: MessageMappingProperties[]): void {
+    this.dispatcher.learn(handlers);
+  }
+
+  /** Nest asks once for each gateway, and each time tells all gateways, which want to hear it once. */
+  override bindClientDisconnect(socket: Socket, callback: (reason: string) => void): void {
+    if (socket.listenerCount('disconnect') === 0) socket.on('disconnect', callback);
   }
 }

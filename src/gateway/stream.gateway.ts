@@ -1,12 +1,12 @@
 import { UseFilters } from '@nestjs/common';
-import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import type { Socket } from 'socket.io';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { ControlAnswer, RecoverAnswer } from '../protocol/index.js';
 import { RecoverDto } from '../streaming/stream.dto.js';
 import { StreamDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
 import { RecoveryService } from '../streaming/viewers/recovery.service.js';
 import type { Connection } from './connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
 import { ReplyFilter } from './reply.filter.js';
 
 /** The client's events about answers (protocol section 4.2), one line each. */
@@ -19,22 +19,34 @@ export class StreamGateway {
   ) {}
 
   @SubscribeMessage('stream:pause')
-  pause(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.pause((socket.data as Connection).principal, streamId);
+  pause(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.pause(principal, streamId);
   }
 
   @SubscribeMessage('stream:resume')
-  resume(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.resume((socket.data as Connection).principal, streamId);
+  resume(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.resume(principal, streamId);
   }
 
   @SubscribeMessage('stream:cancel')
-  cancel(@ConnectedSocket() socket: Socket, @MessageBody() { streamId }: StreamDto): Promise<ControlAnswer> {
-    return this.streaming.cancel((socket.data as Connection).principal, streamId);
+  cancel(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.cancel(principal, streamId);
   }
 
   @SubscribeMessage('stream:recover')
-  recover(@ConnectedSocket() socket: Socket, @MessageBody() payload: RecoverDto): Promise<RecoverAnswer> {
-    return this.recovery.recover((socket.data as Connection).principal, payload);
+  recover(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() payload: RecoverDto,
+  ): Promise<RecoverAnswer> {
+    return this.recovery.recover(principal, payload);
   }
 }
