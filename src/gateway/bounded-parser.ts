@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { Decoder, Encoder, PacketType, type Packet } from 'socket.io-parser';
 
 /** Stands where the payload of an event stood that was larger than `MAX_PAYLOAD_BYTES`. */
@@ -16,32 +15,27 @@ const MAX_DEPTH = 32;
  * are refused: the connection is closed.
  */
 export function boundedParser(maxBytes: number) {
-  class BoundedDecoder extends EventEmitter {
-    private readonly inner = new Decoder();
+  class BoundedDecoder extends Decoder {
     private tooLarge = false;
 
     constructor() {
       super();
-      this.inner.on('decoded', (packet: Packet) => this.emit('decoded', this.bounded(packet)));
+      // Socket.IO's own listener comes behind this one, and finds the packet bounded.
+      this.on('decoded', (packet: Packet) => this.bound(packet));
     }
 
-    add(data: unknown): void {
+    override add(data: unknown): void {
       if (typeof data !== 'string' || isBinaryHeader(data))
         throw new Error('binary packets are not accepted');
       this.tooLarge = data.length > maxBytes || Buffer.byteLength(data) > maxBytes;
-      this.inner.add(data);
+      super.add(data);
     }
 
-    destroy(): void {
-      this.inner.destroy();
-      this.removeAllListeners();
-    }
-
-    private bounded(packet: Packet): Packet {
-      if (packet.type !== PacketType.EVENT) return packet;
+    private bound(packet: Packet): void {
+      if (packet.type !== PacketType.EVENT) return;
       const [name, ...payloads] = packet.data as unknown[];
-      if (this.tooLarge) return { ...packet, data: [name, OVERSIZED] };
-      return isShallow(payloads, MAX_DEPTH) ? packet : { ...packet, data: [name, TOO_DEEP] };
+      if (this.tooLarge) packet.data = [name, OVERSIZED];
+      else if (!isShallow(payloads, MAX_DEPTH)) packet.data = [name, TOO_DEEP];
     }
   }
   return { Encoder, Decoder: BoundedDecoder };

@@ -3,7 +3,7 @@ import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import { CONFIG, type Config } from '../config/config.js';
 import { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
-import { Drainer } from './drainer.js';
+import { Drainer, type DrainerOptions } from './drainer.js';
 import { OfferMetrics } from './offer-metrics.js';
 
 /** Brings what waits for users to their connections. */
@@ -16,24 +16,22 @@ export class Deliveries {
    * after a restart these reads would keep everybody from joining, and with that go on for ever.
    */
   private readonly turns: BulkheadPolicy;
+  private readonly options: DrainerOptions;
 
-  constructor(
-    private readonly queue: QueueService,
-    private readonly metrics: OfferMetrics,
-    @Inject(CONFIG) private readonly config: Config,
-  ) {
+  constructor(queue: QueueService, metrics: OfferMetrics, @Inject(CONFIG) config: Config) {
     this.turns = bulkhead(Math.ceil(config.DATABASE_POOL_SIZE / 4), Infinity);
+    this.options = {
+      queue,
+      metrics,
+      inTurn: (read) => this.turns.execute(read),
+      ackTimeoutMs: config.QUEUE_ACK_TIMEOUT_MS,
+      onFault: ({ id }, error) =>
+        this.logger.warn(`the queue of ${id} waits for another try: ${String(error)}`),
+    };
   }
 
   start(connection: Connection): void {
-    const drainer = new Drainer(connection, {
-      queue: this.queue,
-      metrics: this.metrics,
-      inTurn: (read) => this.turns.execute(read),
-      ackTimeoutMs: this.config.QUEUE_ACK_TIMEOUT_MS,
-      onFault: (error) =>
-        this.logger.warn(`the queue of ${connection.id} waits for another try: ${String(error)}`),
-    });
+    const drainer = new Drainer(connection, this.options);
     this.drainers.set(connection, drainer);
     drainer.wake();
   }

@@ -3,14 +3,15 @@ import type { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
 import type { OfferMetrics, OfferOutcome } from './offer-metrics.js';
 
-interface DrainerOptions {
+/** What the drainers of all connections share. */
+export interface DrainerOptions {
   queue: QueueService;
   metrics: OfferMetrics;
   /** Runs a read of the queue when it is its turn. */
   inTurn: <T>(read: () => Promise<T>) => Promise<T>;
   /** How long a client may take to ack a batch, in milliseconds. */
   ackTimeoutMs: number;
-  onFault: (error: unknown) => void;
+  onFault: (connection: Connection, error: unknown) => void;
 }
 
 const RETRY_MS = 2000;
@@ -46,7 +47,7 @@ export class Drainer {
         await this.drain();
       }
     } catch (error) {
-      this.options.onFault(error);
+      this.options.onFault(this.connection, error);
       if (!this.stopped) this.retry = setTimeout(() => this.wake(), RETRY_MS);
     }
     this.running = false;

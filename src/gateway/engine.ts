@@ -33,17 +33,17 @@ export interface EngineTransport {
 export interface Engine {
   readonly readyState: string;
   readonly transport: EngineTransport;
-  once(event: 'upgrade', listener: () => void): unknown;
-  on(event: 'flush', listener: () => void): unknown;
-  on(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
+  /** Packets that wait for the transport to be writable. */
+  readonly writeBuffer: readonly EnginePacket[];
+  on(event: 'packetCreate', listener: (this: Engine, packet: EnginePacket) => void): unknown;
   off(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
   /** With `discard`, without waiting for what is unsent. */
   close(discard: boolean): void;
 }
 
-/** The connection beneath a Socket.IO socket: its types leave out what tells how much is unsent. */
-export function engineOf(socket: Socket): Engine {
-  return socket.conn;
+/** The connection beneath a Socket.IO socket: its types leave out, or hide, what tells how much is unsent. */
+export function engineOf({ conn }: Socket): Engine {
+  return conn as object as Engine;
 }
 
 /** What of an engine.io server is used here. */

@@ -9,10 +9,12 @@ let holding: EngineTransport[] = [];
  * ends, so what waits, in which order, and until when a close waits for it stay engine.io's own affair.
  */
 export function gatherWrites(engine: Engine): void {
-  engine.on('packetCreate', () => hold(engine.transport));
+  engine.on('packetCreate', hold);
 }
 
-function hold(transport: EngineTransport): void {
+/** One function for all connections. */
+function hold(this: Engine): void {
+  const { transport } = this;
   if (transport.name !== 'websocket' || !transport.writable) return;
   transport.writable = false;
   // Runs when all that this turn has settled has been told.

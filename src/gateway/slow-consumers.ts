@@ -23,10 +23,8 @@ export class SlowConsumers {
     const max = this.config.VIEWER_MAX_BUFFERED_BYTES;
     /** Characters of packets that wait for the transport to be writable. */
     let waiting = 0;
-    engine.on('flush', () => {
-      waiting = 0;
-    });
     const onPacket = ({ data }: EnginePacket): void => {
+      if (engine.writeBuffer.length === 0) waiting = 0;
       const unsent = waiting + (engine.transport.socket?.bufferedAmount ?? 0);
       // Judged without this packet: one answer may be as large as it likes when nothing else is unsent.
       if (unsent > max) {

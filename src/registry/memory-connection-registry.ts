@@ -7,18 +7,14 @@ import {
   type RegistryFigures,
 } from './connection-registry.js';
 
-interface Entry {
-  connection: RegisteredConnection;
-  conversations: Set<string>;
-}
-
 const SLOT_MS = 1000;
 
 /** The registry of a single node. Each call changes everything at once, before its promise is made. */
 export class MemoryConnectionRegistry extends ConnectionRegistry {
-  private readonly entries = new Map<string, Entry>();
+  private readonly connections = new Map<string, RegisteredConnection>();
   private readonly byUser = new Map<string, Set<string>>();
   private readonly byConversation = new Map<string, Set<string>>();
+  private readonly conversationsOf = new Map<string, Set<string>>();
   private readonly leases: DueTimes<string>;
 
   constructor(
@@ -31,9 +27,9 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
 
   /** How much is kept: all 0 when nobody is connected. */
   get size(): { connections: number; users: number; conversations: number; leases: number } {
-    const { entries, byUser, byConversation, leases } = this;
+    const { connections, byUser, byConversation, leases } = this;
     return {
-      connections: entries.size,
+      connections: connections.size,
       users: byUser.size,
       conversations: byConversation.size,
       leases: leases.size,
@@ -42,58 +38,57 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
 
   override add(connection: RegisteredConnection): Promise<void> {
     const { connectionId, userId } = connection;
-    this.entries.set(connectionId, { connection: { ...connection }, conversations: new Set() });
+    this.connections.set(connectionId, { ...connection });
     addTo(this.byUser, userId, connectionId);
     this.leases.set(connectionId, this.clock.now() + this.leaseMs);
     return Promise.resolve();
   }
 
   override update(connectionId: string, changes: Partial<RegisteredConnection>): Promise<void> {
-    const entry = this.entries.get(connectionId);
-    if (entry) Object.assign(entry.connection, changes);
+    const connection = this.connections.get(connectionId);
+    if (connection) Object.assign(connection, changes);
     return Promise.resolve();
   }
 
   override join(connectionId: string, conversationId: string): Promise<void> {
-    const entry = this.entries.get(connectionId);
-    if (entry) {
-      entry.conversations.add(conversationId);
+    if (this.connections.has(connectionId)) {
+      addTo(this.conversationsOf, connectionId, conversationId);
       addTo(this.byConversation, conversationId, connectionId);
     }
     return Promise.resolve();
   }
 
   override leave(connectionId: string, conversationId: string): Promise<void> {
-    if (this.entries.get(connectionId)?.conversations.delete(conversationId)) {
-      deleteFrom(this.byConversation, conversationId, connectionId);
-    }
+    deleteFrom(this.conversationsOf, connectionId, conversationId);
+    deleteFrom(this.byConversation, conversationId, connectionId);
     return Promise.resolve();
   }
 
   override remove(connectionId: string): Promise<void> {
-    const entry = this.entries.get(connectionId);
-    if (!entry) return Promise.resolve();
-    this.entries.delete(connectionId);
+    const connection = this.connections.get(connectionId);
+    if (!connection) return Promise.resolve();
+    this.connections.delete(connectionId);
     this.leases.delete(connectionId);
-    deleteFrom(this.byUser, entry.connection.userId, connectionId);
-    for (const conversationId of entry.conversations)
+    deleteFrom(this.byUser, connection.userId, connectionId);
+    for (const conversationId of this.conversationsOf.get(connectionId) ?? [])
       deleteFrom(this.byConversation, conversationId, connectionId);
+    this.conversationsOf.delete(connectionId);
     return Promise.resolve();
   }
 
   override renew(connectionIds: readonly string[]): Promise<string[]> {
     this.dropExpired();
-    const missing = connectionIds.filter((connectionId) => !this.entries.has(connectionId));
+    const missing = connectionIds.filter((connectionId) => !this.connections.has(connectionId));
     const until = this.clock.now() + this.leaseMs;
     for (const connectionId of connectionIds) {
-      if (this.entries.has(connectionId)) this.leases.set(connectionId, until);
+      if (this.connections.has(connectionId)) this.leases.set(connectionId, until);
     }
     return Promise.resolve(missing);
   }
 
   override find(connectionId: string): Promise<RegisteredConnection | null> {
     this.dropExpired();
-    return Promise.resolve(this.entries.get(connectionId)?.connection ?? null);
+    return Promise.resolve(this.connections.get(connectionId) ?? null);
   }
 
   override ofUser(userId: string, page: Page): Promise<RegisteredConnection[]> {
@@ -108,19 +103,21 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
 
   override figures(nodeId?: string): Promise<RegistryFigures> {
     this.dropExpired();
-    const all = [...this.entries.values()];
-    const counted = nodeId === undefined ? all : all.filter(({ connection }) => connection.nodeId === nodeId);
+    const all = [...this.connections.values()];
+    const counted = nodeId === undefined ? all : all.filter((connection) => connection.nodeId === nodeId);
     return Promise.resolve({
       totalConnections: counted.length,
-      authenticatedConnections: counted.filter(({ connection }) => connection.authenticated).length,
-      uniqueUsers: new Set(counted.map(({ connection }) => connection.userId)).size,
-      activeConversations: new Set(counted.flatMap(({ conversations }) => [...conversations])).size,
+      authenticatedConnections: counted.filter(({ authenticated }) => authenticated).length,
+      uniqueUsers: new Set(counted.map(({ userId }) => userId)).size,
+      activeConversations: new Set(
+        counted.flatMap(({ connectionId }) => [...(this.conversationsOf.get(connectionId) ?? [])]),
+      ).size,
     });
   }
 
   private page(ids: Iterable<string> = [], { after, limit }: Page): RegisteredConnection[] {
     const sorted = [...ids].filter((id) => id > after).toSorted();
-    return sorted.slice(0, limit).map((id) => (this.entries.get(id) as Entry).connection);
+    return sorted.slice(0, limit).map((id) => this.connections.get(id) as RegisteredConnection);
   }
 
   private dropExpired(): void {
