@@ -6,6 +6,8 @@ import { unauthenticated } from './token-errors.js';
 /** User ids that senders of the service itself have: no token may have one as its `sub`. */
 const RESERVED_IDS: readonly string[] = [ASSISTANT_ID, 'system'];
 
+const NO_ROLES: readonly string[] = Object.freeze([]);
+
 /** The latest moment that a Date can hold (ECMA-262): a token that ends later counts as never ending. */
 const LAST_MOMENT_MS = 8.64e15;
 
@@ -35,7 +37,7 @@ export function displayName(name: string): string | undefined {
 export function appPrincipal(claims: JWTPayload): Principal {
   if (!isAppUserId(claims.sub)) throw unauthenticated('The sub of the token is not a user id.');
   const roles = readRoles(claims['roles']);
-  return { ...common(claims), userId: claims.sub, roles, isAdmin: roles.includes('admin'), guest: false };
+  return { userId: claims.sub, roles, isAdmin: roles.includes('admin'), guest: false, ...common(claims) };
 }
 
 /**
@@ -47,9 +49,10 @@ export function guestPrincipal(claims: JWTPayload): Principal {
   if (!isUserId(sub) || !sub.startsWith(GUEST_PREFIX)) {
     throw unauthenticated('The sub of the token is not a guest.');
   }
-  return { ...common(claims), userId: sub, roles: [], isAdmin: false, guest: true };
+  return { userId: sub, roles: NO_ROLES, isAdmin: false, guest: true, ...common(claims) };
 }
 
+/** To be spread last: V8 gives each object that begins with a spread a hidden class of its own, larger than the object. */
 function common({
   name,
   jti,
@@ -73,7 +76,7 @@ function readName(name: unknown): string | undefined {
 }
 
 function readRoles(roles: unknown): readonly string[] {
-  if (roles === undefined || roles === null) return [];
+  if (roles === undefined || roles === null) return NO_ROLES;
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) {
     throw unauthenticated('The roles in the token must be a list of strings.');
   }

@@ -1,4 +1,4 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import { toDomainError, type DomainError } from '../common/domain-error.js';
 import { toProblem } from '../common/problem.js';
 import { workOfCaller } from '../common/work.js';
@@ -27,7 +27,11 @@ export function admission(checks: readonly AdmissionCheck[], refused: (code: Err
     firstRefusal(checks, request)
       .catch((error: unknown) => toDomainError(error))
       .then((refusal) => {
-        if (!refusal) return next();
+        if (!refusal) {
+          next();
+          forgetRequest(response);
+          return;
+        }
         refused(refusal.code);
         refuse(request, response, refusal);
       })
@@ -45,6 +49,11 @@ async function firstRefusal(
     if (refusal) return refusal;
   }
   return null;
+}
+
+/** engine.io's stand-in for the response of an upgrade lives as long as the connection, and its request would with it. */
+function forgetRequest(response: ServerResponse): void {
+  if (!(response instanceof ServerResponse)) Object.assign(response, { req: undefined });
 }
 
 function refuse(request: EngineRequest, response: ServerResponse, error: DomainError): void {

@@ -96,24 +96,12 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   private describe(connection: Connection): RegisteredConnection {
-    const {
-      id: connectionId,
-      userId,
-      deviceId,
-      principal,
-      connectedAt,
-      lastActivityAt,
-      socket,
-      transport,
-      address,
-    } = connection;
-    const userAgent = socket.handshake.headers['user-agent'];
+    const { id, userId, deviceId, connectedAt, lastActivityAt, transport, address, userAgent } = connection;
     return {
-      ...{ connectionId, userId, deviceId, connectedAt, lastActivityAt },
+      ...{ connectionId: id, userId, deviceId, connectedAt, lastActivityAt, transport, address },
       nodeId: this.node.id,
-      authenticated: !principal.guest,
-      ...{ transport, address },
-      ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 256) }),
+      authenticated: !connection.principal.guest,
+      ...(userAgent !== undefined && { userAgent }),
     };
   }
 

@@ -17,6 +17,8 @@ export interface Handshake {
   work: Work;
   /** Where the client is, as far as `TRUST_PROXY` tells. */
   address: string;
+  /** What the client says it is, shortened. */
+  userAgent: string | undefined;
 }
 
 interface RetryAfter {
@@ -27,29 +29,30 @@ interface RetryAfter {
 export class Connection implements TokenUser {
   /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
   readonly joined = new Map<string, number>();
-  /** Conversations in which this connection has typed, and not said that it stopped. */
-  readonly typingIn = new Set<string>();
   readonly connectedAt = Date.now();
   /** When its client last sent an event, or connected; in milliseconds since 1970. */
   lastActivityAt = this.connectedAt;
   /** Why the server closed it for cause; undefined otherwise. */
   closedFor: ErrorCode | undefined;
   private who: Principal;
+  private typing: Set<string> | undefined;
   readonly deviceId: string;
   readonly acks: boolean;
   /** Its handshake's: under its id stands what the server says of the connection itself. */
   readonly work: Work;
   readonly address: string;
+  readonly userAgent: string | undefined;
 
   constructor(
     readonly socket: Socket,
-    { principal, deviceId, acks, work, address }: Handshake,
+    { principal, deviceId, acks, work, address, userAgent }: Handshake,
   ) {
     this.who = principal;
     this.deviceId = deviceId;
     this.acks = acks;
     this.work = work;
     this.address = address;
+    this.userAgent = userAgent;
   }
 
   get id(): string {
@@ -63,6 +66,11 @@ export class Connection implements TokenUser {
 
   get userId(): string {
     return this.who.userId;
+  }
+
+  /** Conversations in which this connection has typed, and not said that it stopped; most never do. */
+  get typingIn(): Set<string> {
+    return (this.typing ??= new Set());
   }
 
   /** What it goes over now: one that began with polling may become a WebSocket. */

@@ -7,10 +7,13 @@ import { AuthFailures } from '../limits/auth-failures.js';
 import { addressKey, ClientAddresses } from '../limits/client-addresses.js';
 import { isClientMessageId } from '../protocol/index.js';
 import { Connection } from './connection.js';
+import { forgetHandshake } from './engine.js';
 import { SlowConsumers } from './slow-consumers.js';
 import { UserPlaces } from './user-places.js';
 
 type Next = (error?: Error) => void;
+
+const MAX_USER_AGENT_CHARS = 256;
 
 /** Authenticates a socket before it is connected: `connection` handlers are not awaited, middleware is. */
 @Injectable()
@@ -32,6 +35,7 @@ export class HandshakeMiddleware {
       (connection) => {
         socket.data = connection;
         this.slowConsumers.watch(connection);
+        forgetHandshake(socket);
         next();
       },
       (error: unknown) => next(this.refusal(error, work)),
@@ -52,7 +56,8 @@ export class HandshakeMiddleware {
       this.authenticator.authenticate(token),
     );
     await this.places.take(principal.userId, socket);
-    const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address };
+    const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS);
+    const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address, userAgent };
     return new Connection(socket, { ...client, principal, work });
   }
 

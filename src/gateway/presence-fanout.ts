@@ -4,7 +4,8 @@ import { AcquaintancesStore, type Pair } from '../presence/acquaintances.store.j
 import { Relay } from '../relay/relay.js';
 import type { PresenceEvent } from '../relay/topics.js';
 import type { Connection } from './connection.js';
-import { conversationRoom, userRoom } from './room.js';
+import { Connections } from './connections.js';
+import { conversationRoom } from './room.js';
 import { Rooms } from './rooms.js';
 import { Watches } from './watches.js';
 
@@ -24,6 +25,7 @@ export class PresenceFanOut {
     private readonly rooms: Rooms,
     private readonly watches: Watches,
     private readonly acquaintances: AcquaintancesStore,
+    private readonly connections: Connections,
   ) {}
 
   attach(server: Server): void {
@@ -65,7 +67,11 @@ export class PresenceFanOut {
 
   private show({ presence, conversationIds, origin }: PresenceEvent, watchers: readonly Connection[]): void {
     const rooms = conversationIds.filter((id) => this.rooms.has(id)).map(conversationRoom);
-    const audience = this.server.to([...rooms, userRoom(presence.userId), ...watchers.map(({ id }) => id)]);
-    (origin === undefined ? audience : audience.except(origin)).emit('presence:update', presence);
+    const mine = this.connections.ofUser(presence.userId);
+    const audience = [...rooms, ...[...mine, ...watchers].map(({ id }) => id)];
+    // To nobody would be to everybody (Socket.IO).
+    if (audience.length === 0) return;
+    const emitter = this.server.to(audience);
+    (origin === undefined ? emitter : emitter.except(origin)).emit('presence:update', presence);
   }
 }

@@ -23,11 +23,11 @@ export interface RoomSource {
   failed(conversationId: string, error: unknown): void;
 }
 
-/** Emits to all sockets of the room (that somebody types only to those that can take it at once) but those of `except`: a connection's or a user's own room. */
+/** Emits to all sockets of the room (that somebody types only to those that can take it at once) but those whose ids are in `except`. */
 export type Broadcast = <K extends keyof ServerEvents>(
   event: K,
   payload: ServerEvents[K],
-  except?: string,
+  except?: string[],
 ) => void;
 
 const GAP_HOLD_MS = 50;
@@ -44,7 +44,7 @@ export class Room {
   readonly opened: Promise<void>;
   private readonly receipts = new ReceiptBoard(
     () => this.connections.size,
-    (receipt) => this.broadcast('message:receipt', receipt, userRoom(receipt.userId)),
+    (receipt) => this.broadcast('message:receipt', receipt, this.idsOf(receipt.userId)),
   );
   private readonly inbox: Heard[] = [];
   private shownSeq = 0;
@@ -87,7 +87,7 @@ export class Room {
         this.broadcast('conversation:changed', event.change);
         break;
       case 'typing':
-        this.broadcast('typing:update', event.update, userRoom(event.update.userId));
+        this.broadcast('typing:update', event.update, this.idsOf(event.update.userId));
         break;
       case 'receipt':
         this.receipts.hear(event.receipt);
@@ -102,6 +102,11 @@ export class Room {
         this.broadcast('stream:status', event.status);
         break;
     }
+  }
+
+  /** The user's own connections in this room. */
+  private idsOf(userId: string): string[] {
+    return [...this.connections].filter((connection) => connection.userId === userId).map(({ id }) => id);
   }
 
   /** Keeps what was heard ascending by `seq`: the relay can bring it in another order. */
@@ -173,16 +178,11 @@ export class Room {
 
   private show(message: Message, origin?: string): void {
     this.shownSeq = message.seq;
-    this.broadcast('message:new', message, origin);
+    this.broadcast('message:new', message, origin === undefined ? undefined : [origin]);
     for (const connection of this.connections) {
       if (!connection.acks && connection.id !== origin) this.source.taken(connection, message);
     }
   }
-}
-
-/** Socket.IO room of all connections of a user. */
-export function userRoom(userId: string): string {
-  return `user:${userId}`;
 }
 
 /** Socket.IO room of the connections that joined a conversation. */

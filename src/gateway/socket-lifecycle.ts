@@ -4,7 +4,6 @@ import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Deliveries } from './deliveries.js';
 import { HandshakeMiddleware } from './handshake.js';
-import { userRoom } from './room.js';
 import { Rooms } from './rooms.js';
 import { UserTopics } from './user-topics.js';
 
@@ -30,7 +29,6 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
 
   connected(connection: Connection): void {
     const { id: connectionId, userId, deviceId, principal } = connection;
-    void connection.socket.join(userRoom(userId));
     if (this.connections.add(connection)) this.topics.listen(userId);
     connection.emit('connection:status', {
       status: 'connected',

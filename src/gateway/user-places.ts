@@ -38,7 +38,7 @@ export class UserPlaces {
     // It may have closed while its token was checked: nobody would give the place back.
     if (engineOf(socket).readyState !== 'open') return;
     this.taken.set(userId, mine + 1);
-    socket.conn.once('close', () => this.release(userId));
+    socket.conn.on('close', () => this.release(userId));
   }
 
   private release(userId: string): void {
