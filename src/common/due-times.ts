@@ -17,8 +17,9 @@ export class DueTimes<K> {
   /** Sets or moves the time of `key`, in milliseconds since 1970. */
   set(key: K, dueAt: number): void {
     const slot = Math.ceil(dueAt / this.slotMs);
-    if (this.slotOf.get(key) === slot) return;
-    this.delete(key);
+    const before = this.slotOf.get(key);
+    if (before === slot) return;
+    if (before !== undefined) this.leave(before, key);
     this.slotOf.set(key, slot);
     const keys = this.slots.get(slot);
     if (keys) keys.add(key);
@@ -30,9 +31,7 @@ export class DueTimes<K> {
     const slot = this.slotOf.get(key);
     if (slot === undefined) return;
     this.slotOf.delete(key);
-    const keys = this.slots.get(slot) as Set<K>;
-    keys.delete(key);
-    if (keys.size === 0) this.slots.delete(slot);
+    this.leave(slot, key);
   }
 
   /** Takes out what is due at `now`, the earliest first. */
@@ -50,5 +49,11 @@ export class DueTimes<K> {
     }
     this.nextSlot = this.slots.size === 0 ? Number.POSITIVE_INFINITY : last + 1;
     return due;
+  }
+
+  private leave(slot: number, key: K): void {
+    const keys = this.slots.get(slot) as Set<K>;
+    keys.delete(key);
+    if (keys.size === 0) this.slots.delete(slot);
   }
 }

@@ -20,7 +20,7 @@ let eve: TestClient;
 let foreign: Named;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { PRESENCE_LEAVE_GRACE_MS: '0' } });
   await share(server.url, 'private', ['ann', 'bob']);
   await share(server.url, 'elsewhere', ['eve']);
   ann = await TestClient.connect(server.url, 'ann');
@@ -93,6 +93,15 @@ test('unwatching strangers changes nothing and tells nothing', async () => {
   for (const { userId } of [foreign, MISSING]) {
     expect(await eve.ask('presence:unwatch', { userIds: [userId] })).toMatchObject({ presence: [] });
   }
+});
+
+test('that somebody goes who shares no conversation with anybody is told to nobody (P10)', async () => {
+  const zed = await TestClient.connect(server.url, 'zed');
+  zed.close();
+  const state = async () => (await http(server.url, 'GET /api/ws/presence/zed', { userId: 'zed' })).json();
+  await expect.poll(state).toMatchObject({ status: 'offline' });
+  await eve.ask('ping', 1);
+  expect(eve.all('presence:update').filter(({ userId }) => userId === 'zed')).toEqual([]);
 });
 
 test('and a stranger hears of nothing that was done meanwhile', async () => {
