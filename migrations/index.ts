@@ -4,6 +4,7 @@ import { MessageFunctions1764000000001 } from './1764000000001-message-functions
 import { StreamFunctions1764000000002 } from './1764000000002-stream-functions.js';
 import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
+import { GatheredReads1764000000005 } from './1764000000005-gathered-reads.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -12,4 +13,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   StreamFunctions1764000000002,
   Revocations1764000000003,
   Users1764000000004,
+  GatheredReads1764000000005,
 ];

@@ -20,7 +20,7 @@ export interface GroupCommitOptions<Item, Result> {
   isItemFault: (error: unknown) => boolean;
   /** How long an item may wait for its answer, in milliseconds. */
   deadlineMs: number;
-  observer: GroupCommitObserver;
+  observer?: GroupCommitObserver;
 }
 
 interface Waiting<Item, Result> {
@@ -49,7 +49,7 @@ export class GroupCommit<Item, Result> {
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
     this.queues = Array.from({ length: options.lanes }, () => []);
     this.running = Array.from({ length: options.lanes }, () => undefined);
-    options.observer.countWaiting(() => this.waitingItems);
+    options.observer?.countWaiting(() => this.waitingItems);
   }
 
   /**
@@ -128,10 +128,10 @@ export class GroupCommit<Item, Result> {
         batch.map(({ item }) => item),
         lane,
       );
-      this.options.observer.committed(batch.length, performance.now() - startedAt);
+      this.options.observer?.committed(batch.length, performance.now() - startedAt);
       batch.forEach((waiting, index) => waiting.resolve(results[index] as Result));
     } catch (error) {
-      this.options.observer.failed(performance.now() - startedAt);
+      this.options.observer?.failed(performance.now() - startedAt);
       if (batch.length === 1 || !this.options.isItemFault(error)) {
         for (const waiting of batch) waiting.reject(error);
         return;

@@ -1,32 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
+import { gatherReads } from '../database/gathered-reads.js';
 import type { Conversation, ConversationAccess, Member, MemberRole, Role } from '../protocol/index.js';
-
-interface ConversationRow {
-  id: string;
-  title: string | null;
-  access: ConversationAccess;
-  created_at: Date;
-  last_seq: string;
-}
-
-interface MemberRow {
-  user_id: string;
-  name: string | null;
-  role: MemberRole;
-  joined_at: Date;
-  delivered_seq: string;
-  delivered_at: Date | null;
-  read_seq: string;
-  read_at: Date | null;
-}
+import { toConversation, toMember, type ConversationRow, type MemberRow } from './conversation.rows.js';
 
 /** A conversation as one of its members sees it. */
 export interface Membership {
   conversation: Conversation;
   role: MemberRole;
   memberVersion: number;
+}
+
+/** What a returning member has to know before it listens. */
+export interface Standing {
+  /** `seq` of the conversation's last message. */
+  lastSeq: number;
+  /** The member's name as others see it; null where it has none. */
+  name: string | null;
 }
 
 export type JoinOutcome = 'created' | 'joined' | 'member' | 'full' | 'not_found';
@@ -68,11 +59,23 @@ export interface JoinRequest {
   access?: ConversationAccess | undefined;
 }
 
+interface Place {
+  conversationId: string;
+  userId: string;
+}
+
+const STANDING_BYTES = 2048;
+
 const CONVERSATION_COLUMNS = 'c.id, c.title, c.access, c.created_at, c.last_seq';
 
 /** Conversations and their members. What changes them is one statement each: see the functions in `migrations/`. */
 @Injectable()
 export class ConversationsStore {
+  private readonly standings = gatherReads({
+    read: (batch: readonly Place[]) => this.readStandings(batch),
+    resultBytes: STANDING_BYTES,
+  });
+
   constructor(
     private readonly database: DataSource,
     @Inject(CONFIG) private readonly config: Config,
@@ -118,6 +121,14 @@ export class ConversationsStore {
       : null;
   }
 
+  /**
+   * Null where the user is not a member. Gathered, since thousands may come back at once; `offset 0` keeps the planner from
+   * reading whole tables for them.
+   */
+  standing(conversationId: string, userId: string): Promise<Standing | null> {
+    return this.standings({ conversationId, userId });
+  }
+
   /** Conversations of a user, the latest activity first, behind a cursor. */
   async ofUser(userId: string, before: ActivityCursor | null, limit: number): Promise<ListedConversation[]> {
     const rows = await this.database.query<ListedRow[]>(
@@ -159,15 +170,6 @@ export class ConversationsStore {
     return rows.map(toMember);
   }
 
-  /** `seq` of the last message; 0 where there is none. */
-  async lastSeq(conversationId: string): Promise<number> {
-    const rows = await this.database.query<{ last_seq: string }[]>(
-      'select last_seq from conversations where id = $1',
-      [conversationId],
-    );
-    return Number(rows[0]?.last_seq ?? 0);
-  }
-
   /** Creates a conversation of its own; false where the id is taken. */
   async create(
     id: string,
@@ -195,20 +197,26 @@ export class ConversationsStore {
     );
   }
 
+  private async readStandings(batch: readonly Place[]): Promise<(Standing | null)[]> {
+    const rows = await this.database.query<{ n: string; last_seq: string; name: string | null }[]>(
+      `select t.n, c.last_seq, m.name
+       from unnest($1::text[], $2::text[]) with ordinality t(conversation_id, user_id, n)
+       cross join lateral (
+         select name from members
+         where conversation_id = t.conversation_id and user_id = t.user_id offset 0) m
+       cross join lateral (select last_seq from conversations where id = t.conversation_id offset 0) c`,
+      [batch.map(({ conversationId }) => conversationId), batch.map(({ userId }) => userId)],
+    );
+    const standings = new Map(
+      rows.map(({ n, last_seq: lastSeq, name }) => [Number(n), { lastSeq: Number(lastSeq), name }]),
+    );
+    return batch.map((_, index) => standings.get(index + 1) ?? null);
+  }
+
   private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {
     const rows = await this.database.query<{ outcome: T }[]>(`select ${call} as outcome`, values);
     return (rows[0] as { outcome: T }).outcome;
   }
-}
-
-function toConversation(row: ConversationRow): Conversation {
-  return {
-    id: row.id,
-    ...(row.title !== null && { title: row.title }),
-    access: row.access,
-    createdAt: row.created_at.toISOString(),
-    lastSeq: Number(row.last_seq),
-  };
 }
 
 function toListed(row: ListedRow): ListedConversation {
@@ -226,18 +234,5 @@ function toListed(row: ListedRow): ListedConversation {
       lastMessage: { ...lastMessage, createdAt: row.message_created_at.toISOString() },
     }),
     activeAt: row.active_at.toISOString(),
-  };
-}
-
-function toMember(row: MemberRow): Member {
-  return {
-    userId: row.user_id,
-    ...(row.name !== null && { name: row.name }),
-    role: row.role,
-    joinedAt: row.joined_at.toISOString(),
-    deliveredSeq: Number(row.delivered_seq),
-    ...(row.delivered_at !== null && { deliveredAt: row.delivered_at.toISOString() }),
-    readSeq: Number(row.read_seq),
-    ...(row.read_at !== null && { readAt: row.read_at.toISOString() }),
   };
 }

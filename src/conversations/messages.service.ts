@@ -89,12 +89,8 @@ export class MessagesService {
       throw new DomainError('invalid_payload', 'Give afterSeq or beforeSeq, not both.');
     }
     await this.conversations.require(request.conversationId, reader.userId);
-    return this.page(reader, request);
-  }
-
-  /** As {@link history}, where somebody else asks whether the reader is a member: who is none reads nothing. */
-  page({ userId: readerId }: Principal, request: HistoryPayload): Promise<MessagePage> {
-    return this.store.page({ ...request, limit: request.limit ?? LIMITS.defaultPageMessages, readerId });
+    const limit = request.limit ?? LIMITS.defaultPageMessages;
+    return this.store.page({ ...request, limit, readerId: reader.userId });
   }
 
   /** The wait for a batch, and its commit. */

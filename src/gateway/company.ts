@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { PresenceService } from '../presence/presence.service.js';
 import type { JoinAnswer, Member } from '../protocol/index.js';
-import { StreamsStore } from '../streaming/streams.store.js';
 import { TypingService } from '../typing/typing.service.js';
 
-/** Who is there, who types and which answers are being written, as the answer of a join tells it: the full state, from which differences go on. */
+/** Who is there and who types, as the answer of a join tells it: the full state, from which differences go on. */
 @Injectable()
 export class Company {
   constructor(
     private readonly presence: PresenceService,
     private readonly typing: TypingService,
-    private readonly streams: StreamsStore,
   ) {}
 
   /** To be asked when the connection hears the room already: a difference then comes twice at worst. */
@@ -18,12 +16,11 @@ export class Company {
     conversationId: string,
     members: readonly Member[],
     readerId: string,
-  ): Promise<Pick<JoinAnswer, 'presence' | 'typing' | 'activeStreams'>> {
-    const [presence, typing, activeStreams] = await Promise.all([
+  ): Promise<Pick<JoinAnswer, 'presence' | 'typing'>> {
+    const [presence, typing] = await Promise.all([
       this.presence.of(members.map(({ userId }) => userId)),
       this.typing.in(conversationId),
-      this.streams.active(conversationId),
     ]);
-    return { presence, typing: typing.filter((userId) => userId !== readerId), activeStreams };
+    return { presence, typing: typing.filter((userId) => userId !== readerId) };
   }
 }

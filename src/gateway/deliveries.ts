@@ -1,5 +1,4 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import { CONFIG, type Config } from '../config/config.js';
 import { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
@@ -11,19 +10,12 @@ import { OfferMetrics } from './offer-metrics.js';
 export class Deliveries {
   private readonly logger = new Logger(Deliveries.name);
   private readonly drainers = new Map<Connection, Drainer>();
-  /**
-   * A quarter of the database's pool. Who is connected and has not joined yet is offered each message by a read of its own:
-   * after a restart these reads would keep everybody from joining, and with that go on for ever.
-   */
-  private readonly turns: BulkheadPolicy;
   private readonly options: DrainerOptions;
 
   constructor(queue: QueueService, metrics: OfferMetrics, @Inject(CONFIG) config: Config) {
-    this.turns = bulkhead(Math.ceil(config.DATABASE_POOL_SIZE / 4), Infinity);
     this.options = {
       queue,
       metrics,
-      inTurn: (read) => this.turns.execute(read),
       ackTimeoutMs: config.QUEUE_ACK_TIMEOUT_MS,
       onFault: ({ id }, error) =>
         this.logger.warn(`the queue of ${id} waits for another try: ${String(error)}`),

@@ -1,4 +1,5 @@
-import type { QueueItem } from '../protocol/index.js';
+import type { ServerEvents } from '../protocol/index.js';
+import type { Drained } from '../queue/deliveries.store.js';
 import type { QueueService } from '../queue/queue.service.js';
 import type { Connection } from './connection.js';
 import type { OfferMetrics, OfferOutcome } from './offer-metrics.js';
@@ -7,8 +8,6 @@ import type { OfferMetrics, OfferOutcome } from './offer-metrics.js';
 export interface DrainerOptions {
   queue: QueueService;
   metrics: OfferMetrics;
-  /** Runs a read of the queue when it is its turn. */
-  inTurn: <T>(read: () => Promise<T>) => Promise<T>;
   /** How long a client may take to ack a batch, in milliseconds. */
   ackTimeoutMs: number;
   onFault: (connection: Connection, error: unknown) => void;
@@ -54,11 +53,11 @@ export class Drainer {
   }
 
   private async drain(): Promise<void> {
-    const { queue, metrics, inTurn } = this.options;
+    const { queue, metrics } = this.options;
     const { userId, joined } = this.connection;
     // From the first one each time: of two that were queued at once the lower id may be committed later.
     let afterId = '0';
-    let batch = await inTurn(() => queue.first({ userId, live: joined }));
+    let batch = await queue.first({ userId, live: joined });
     for (;;) {
       const last = batch.items.at(-1);
       if (!last || this.stopped) return;
@@ -71,16 +70,13 @@ export class Drainer {
       } else {
         await queue.attempted(userId, batch.items);
       }
-      batch = await inTurn(() => queue.next({ userId, afterId, live: joined }));
+      batch = await queue.next({ userId, afterId, live: joined });
     }
   }
 
-  private async offer(batch: {
-    items: QueueItem[];
-    remaining: number;
-    dropped: number;
-  }): Promise<OfferOutcome> {
+  private async offer({ items, remaining, dropped }: Drained): Promise<OfferOutcome> {
     const { socket, acks } = this.connection;
+    const batch: ServerEvents['queue:deliver'] = { items, remaining, dropped };
     if (!acks) return socket.connected && socket.emit('queue:deliver', batch) ? 'taken' : 'gone';
     try {
       await socket.timeout(this.options.ackTimeoutMs).emitWithAck('queue:deliver', batch);

@@ -1,16 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { bulkhead } from 'cockatiel';
-import { DomainError } from '../common/domain-error.js';
+import { DomainError, notFound } from '../common/domain-error.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
-import { MessagesService } from '../conversations/messages.service.js';
+import { SnapshotsStore } from '../streaming/snapshots.store.js';
 import { LIMITS, type JoinAnswer, type JoinPayload } from '../protocol/index.js';
 import { Company } from './company.js';
 import type { Connection } from './connection.js';
 import { Deliveries } from './deliveries.js';
 import { Rooms } from './rooms.js';
 
-/** Joins that are under way at once; each asks the database's pool a few times, and up to three times at once. */
-const AT_ONCE = 5;
+/** Joins that are under way at once: as many as their gathered reads take, with as many waiting for the next. */
+const AT_ONCE = 100;
 
 /** Lets a connection hear a conversation. */
 @Injectable()
@@ -20,7 +20,7 @@ export class JoinService {
 
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly messages: MessagesService,
+    private readonly snapshots: SnapshotsStore,
     private readonly rooms: Rooms,
     private readonly deliveries: Deliveries,
     private readonly company: Company,
@@ -40,17 +40,20 @@ export class JoinService {
     });
   }
 
-  private async joinNow(
-    connection: Connection,
-    { conversationId, afterSeq, access }: JoinPayload,
-  ): Promise<JoinAnswer> {
+  private async joinNow(connection: Connection, payload: JoinPayload): Promise<JoinAnswer> {
     const { principal } = connection;
-    this.rooms.requireSpace(connection, conversationId);
-    await this.conversations.enter(principal, conversationId, access);
-    const check = () => this.conversations.require(conversationId, principal.userId);
-    await this.rooms.join(connection, conversationId, check);
+    const { conversationId, access } = payload;
+    const standing = await this.rooms.join(connection, conversationId);
+    if (!standing) {
+      await this.conversations.enter(principal, conversationId, access);
+      if (!(await this.rooms.join(connection, conversationId))) throw notFound();
+    }
     try {
-      return await this.answer(connection, conversationId, afterSeq);
+      // Its token names the member otherwise than before.
+      if (standing && (principal.name ?? standing.name) !== standing.name) {
+        await this.conversations.enter(principal, conversationId);
+      }
+      return await this.answer(connection, payload);
     } catch (error) {
       // Who is told that it has not joined does not listen either.
       this.quit(connection, conversationId);
@@ -59,19 +62,15 @@ export class JoinService {
   }
 
   private async answer(
-    { principal }: Connection,
-    conversationId: string,
-    afterSeq: number | undefined,
+    { userId, joined }: Connection,
+    { conversationId, afterSeq }: JoinPayload,
   ): Promise<JoinAnswer> {
-    const [members, page] = await Promise.all([
-      this.conversations.members(conversationId),
-      this.messages.page(principal, { conversationId, ...(afterSeq !== undefined && { afterSeq }) }),
-    ]);
-    const company = await this.company.in(conversationId, members, principal.userId);
-    // Last: who is a member now was one when the rest was read (P10).
-    const { conversation } = await this.conversations.require(conversationId, principal.userId);
-    const { lastSeq } = conversation;
-    return { conversation, members, lastSeq, ...page, ...company };
+    const snapshot = await this.snapshots.of({ conversationId, userId, afterSeq });
+    if (!snapshot) throw notFound();
+    const company = await this.company.in(conversationId, snapshot.members, userId);
+    // Last: a removal that came meanwhile has taken it out (P10).
+    if (!joined.has(conversationId)) throw notFound();
+    return { ...snapshot, lastSeq: snapshot.conversation.lastSeq, ...company };
   }
 
   /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */

@@ -33,12 +33,11 @@ interface Log {
   failing?: number;
 }
 
-async function open({ lastSeq, until, members = () => ['ann', 'bob'], failing = 0 }: Log): Promise<World> {
+function open({ lastSeq, until, members = () => ['ann', 'bob'], failing = 0 }: Log): World {
   const shown: number[] = [];
   const faults: string[] = [];
   let reads = 0;
   const source: RoomSource = {
-    lastSeq: () => Promise.resolve(lastSeq),
     messagesAfter: (_id, afterSeq) => {
       reads += 1;
       if (reads <= failing) return Promise.reject(new Error('away'));
@@ -58,7 +57,7 @@ async function open({ lastSeq, until, members = () => ['ann', 'bob'], failing = 
     },
     (connection) => room.connections.delete(connection),
   );
-  await room.opened;
+  room.begin(lastSeq);
   return { room, shown, reads: () => reads, faults };
 }
 
@@ -70,28 +69,28 @@ function join({ room }: World, userId: string): Connection {
 
 describe('A room shows messages ascending by seq, each once (P3)', () => {
   test('as they come, without reading the log', async () => {
-    const { room, shown, reads } = await open({ lastSeq: 4, until: 9 });
+    const { room, shown, reads } = open({ lastSeq: 4, until: 9 });
     for (const seq of [3, 5, 6, 6, 5, 7]) room.hear(heard(seq));
     await expect.poll(() => shown).toEqual([5, 6, 7]);
     expect(reads()).toBe(0);
   });
 
   test('in their order when the relay brings them in another, without reading the log', async () => {
-    const { room, shown, reads } = await open({ lastSeq: 0, until: 4 });
+    const { room, shown, reads } = open({ lastSeq: 0, until: 4 });
     for (const seq of [3, 4, 1, 2]) room.hear(heard(seq));
     await expect.poll(() => shown, { timeout: SOON_MS }).toEqual([1, 2, 3, 4]);
     expect(reads()).toBe(0);
   });
 
   test('with what never came, read from the log, up to what was heard and no further (P10)', async () => {
-    const { room, shown, reads } = await open({ lastSeq: 0, until: 9 });
+    const { room, shown, reads } = open({ lastSeq: 0, until: 9 });
     room.hear(heard(4));
     await expect.poll(() => shown, { timeout: SOON_MS }).toEqual([1, 2, 3, 4]);
     expect(reads()).toBe(1);
   });
 
   test('and goes on when what it heard of is gone from the log', async () => {
-    const { room, shown, reads } = await open({ lastSeq: 2, until: 2 });
+    const { room, shown, reads } = open({ lastSeq: 2, until: 2 });
     room.hear(heard(9));
     await expect.poll(reads, { timeout: SOON_MS }).toBe(1);
     room.hear(heard(3));
@@ -99,7 +98,7 @@ describe('A room shows messages ascending by seq, each once (P3)', () => {
   });
 
   test('also when the database was away meanwhile: it tries again by itself', async () => {
-    const { room, shown, faults } = await open({ lastSeq: 0, until: 5, failing: 1 });
+    const { room, shown, faults } = open({ lastSeq: 0, until: 5, failing: 1 });
     room.hear(heard(3));
     room.hear(heard(5));
     await expect.poll(() => shown, { timeout: SOON_MS }).toEqual([1, 2, 3, 4, 5]);
@@ -109,7 +108,7 @@ describe('A room shows messages ascending by seq, each once (P3)', () => {
 
 describe('Before it shows a message of a newer membership, a room knows the members (P10)', () => {
   test('and who is none any more has left', async () => {
-    const world = await open({ lastSeq: 0, until: 1, members: () => ['ann'] });
+    const world = open({ lastSeq: 0, until: 1, members: () => ['ann'] });
     const ann = join(world, 'ann');
     join(world, 'bob');
     world.room.hear(heard(1, 2));
@@ -119,7 +118,7 @@ describe('Before it shows a message of a newer membership, a room knows the memb
 
   test('and who became one only behind it stays', async () => {
     const members = (version: number): string[] => (version > 2 ? ['ann', 'late'] : ['ann']);
-    const world = await open({ lastSeq: 0, until: 1, members });
+    const world = open({ lastSeq: 0, until: 1, members });
     const [ann, late] = [join(world, 'ann'), join(world, 'late')];
     world.room.hear(heard(1, 2));
     await expect.poll(() => world.shown).toEqual([1]);

@@ -13,7 +13,6 @@ interface Heard {
 
 /** What a room asks of those below it. */
 export interface RoomSource {
-  lastSeq(conversationId: string): Promise<number>;
   /** Messages behind `afterSeq`, ascending. */
   messagesAfter(conversationId: string, afterSeq: number): Promise<Message[]>;
   /** The members at this membership version or later. */
@@ -40,8 +39,6 @@ const RETRY_MS = 1000;
  */
 export class Room {
   readonly connections = new Set<Connection>();
-  /** Resolves when the room knows where the log ends: from then on nothing that is committed passes it by. */
-  readonly opened: Promise<void>;
   private readonly receipts = new ReceiptBoard(
     () => this.connections.size,
     (receipt) => this.broadcast('message:receipt', receipt, this.idsOf(receipt.userId)),
@@ -49,6 +46,7 @@ export class Room {
   private readonly inbox: Heard[] = [];
   private shownSeq = 0;
   private memberVersion = 0;
+  private begun = false;
   private busy = true;
   private closed = false;
 
@@ -58,11 +56,17 @@ export class Room {
     private readonly broadcast: Broadcast,
     /** Ends a connection's stay in this room. */
     private readonly evict: (connection: Connection) => void,
-  ) {
-    this.opened = source.lastSeq(conversationId).then((lastSeq) => {
-      this.shownSeq = lastSeq;
-      void this.drain();
-    });
+  ) {}
+
+  /**
+   * Shows what lies behind `lastSeq`, where the log ended at some moment since the room listens: from then on nothing that is
+   * committed passes it by. A repeat does nothing.
+   */
+  begin(lastSeq: number): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.shownSeq = lastSeq;
+    void this.drain();
   }
 
   /** `seq` of the last message that was shown, or was there before. */
@@ -180,7 +184,10 @@ export class Room {
     this.shownSeq = message.seq;
     this.broadcast('message:new', message, origin === undefined ? undefined : [origin]);
     for (const connection of this.connections) {
-      if (!connection.acks && connection.id !== origin) this.source.taken(connection, message);
+      if (connection.acks || connection.id === origin) continue;
+      // Who is only about to join has not been shown it.
+      const joinedAt = connection.joined.get(this.conversationId) ?? message.seq;
+      if (message.seq > joinedAt) this.source.taken(connection, message);
     }
   }
 }

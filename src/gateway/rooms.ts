@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { MemberCache } from '../conversations/member-cache.js';
-import { ConversationsStore } from '../conversations/conversations.store.js';
+import { ConversationsStore, type Standing } from '../conversations/conversations.store.js';
 import { MessagesStore } from '../conversations/messages.store.js';
 import { LIMITS, type Message, type ServerEvents } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
@@ -57,8 +57,7 @@ export class Rooms implements RoomSource {
     this.observer = observer;
   }
 
-  /** @throws {DomainError} `conflict` where the connection has joined as many conversations as it may. */
-  requireSpace({ joined }: Connection, conversationId: string): void {
+  private requireSpace({ joined }: Connection, conversationId: string): void {
     const max = LIMITS.joinedConversations;
     if (joined.size < max || joined.has(conversationId)) return;
     throw new DomainError(
@@ -68,23 +67,28 @@ export class Rooms implements RoomSource {
   }
 
   /**
-   * From when this resolves, the connection hears everything that is committed.
-   * @param check asks whether the user is a member. A removal that comes while it is under way is noticed.
-   * @throws {DomainError} what `check` throws, `not_found` or `conflict`.
+   * From when this resolves with how a member stands, its connection hears everything that is committed; null where the user is
+   * no member. A removal that comes while the database is asked is noticed.
+   * @throws {DomainError} `not_found`, `conflict`, or retryable when the database is slow or away.
    */
-  async join(connection: Connection, conversationId: string, check: () => Promise<unknown>): Promise<void> {
-    // Again: others may have been joined since it was asked.
+  async join(connection: Connection, conversationId: string): Promise<Standing | null> {
     this.requireSpace(connection, conversationId);
     const { room } = this.entries.get(conversationId) ?? this.open(conversationId);
     room.connections.add(connection);
     connection.joined.set(conversationId, Number.MAX_SAFE_INTEGER);
     try {
-      await Promise.all([room.opened, check()]);
+      const standing = await this.conversations.standing(conversationId, connection.userId);
+      if (!standing) {
+        this.leave(connection, conversationId);
+        return null;
+      }
       const isStillWelcome = room.connections.has(connection) && connection.socket.connected;
       if (!isStillWelcome) throw notFound();
+      room.begin(standing.lastSeq);
       void connection.socket.join(conversationRoom(conversationId));
       connection.joined.set(conversationId, room.lastSeq);
       this.observer.joined(connection, conversationId);
+      return standing;
     } catch (error) {
       this.leave(connection, conversationId);
       throw error;
@@ -108,10 +112,6 @@ export class Rooms implements RoomSource {
     for (const connection of this.entries.get(conversationId)?.room.connections ?? []) {
       if (connection.userId === userId) this.leave(connection, conversationId);
     }
-  }
-
-  lastSeq(conversationId: string): Promise<number> {
-    return this.conversations.lastSeq(conversationId);
   }
 
   async messagesAfter(conversationId: string, afterSeq: number): Promise<Message[]> {

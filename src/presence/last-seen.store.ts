@@ -1,10 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { gatherReads } from '../database/gathered-reads.js';
 import type { Presence } from '../protocol/index.js';
+
+interface SeenRow {
+  user_id: string;
+  last_seen_at: Date;
+  presence_version: string;
+}
+
+/** A room is asked for as a whole: a batch is at most 64 of them. */
+const RESULT_BYTES = 16 * 1024;
 
 /** When users were last seen, kept beyond restarts. */
 @Injectable()
 export class LastSeenStore {
+  private readonly reads = gatherReads({
+    read: (batch: readonly (readonly string[])[]) => this.readAll(batch),
+    resultBytes: RESULT_BYTES,
+  });
+
   constructor(private readonly database: DataSource) {}
 
   /** Writes a batch in one statement; each user once. An older state does not replace a newer one. */
@@ -26,15 +41,25 @@ export class LastSeenStore {
   }
 
   /** The users among these that have been seen, as offline. */
-  async read(userIds: readonly string[]): Promise<Presence[]> {
-    const rows = await this.database.query<
-      { user_id: string; last_seen_at: Date; presence_version: string }[]
-    >('select user_id, last_seen_at, presence_version from users where user_id = any($1)', [userIds]);
-    return rows.map((row) => ({
-      userId: row.user_id,
-      status: 'offline',
-      lastSeenAt: row.last_seen_at.toISOString(),
-      version: Number(row.presence_version),
-    }));
+  read(userIds: readonly string[]): Promise<Presence[]> {
+    return this.reads(userIds);
   }
+
+  private async readAll(batch: readonly (readonly string[])[]): Promise<Presence[][]> {
+    const rows = await this.database.query<SeenRow[]>(
+      'select user_id, last_seen_at, presence_version from users where user_id = any($1)',
+      [[...new Set(batch.flat())]],
+    );
+    const seen = new Map(rows.map((row) => [row.user_id, toOffline(row)]));
+    return batch.map((userIds) => userIds.map((id) => seen.get(id)).filter((state) => state !== undefined));
+  }
+}
+
+function toOffline(row: SeenRow): Presence {
+  return {
+    userId: row.user_id,
+    status: 'offline',
+    lastSeenAt: row.last_seen_at.toISOString(),
+    version: Number(row.presence_version),
+  };
 }

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
+import { gatherReads } from '../database/gathered-reads.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
-import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './message.rows.js';
+import { toMessage, type MessageRow } from './message.rows.js';
 
 /** Which deliveries to offer next. */
 export interface DrainRequest {
@@ -19,48 +20,38 @@ export interface Drained {
   remaining: number;
   /** Deliveries dropped since the user was last told. */
   dropped: number;
+  /** Whether the queue is larger than it may be, or something in it is older. */
+  overdue: boolean;
 }
 
-type DrainRow = Partial<MessageRow> & { queue_id: string; system: SystemMessage | null };
+type DrainRow = Partial<MessageRow> & {
+  reader: number;
+  queue_id: string;
+  system: SystemMessage | null;
+  remaining: string;
+  dropped: string;
+  overdue: boolean;
+};
 
-/** Deliveries `d` behind an id that have not expired and are not heard live. */
-const OFFERED = `d.user_id = $1 and d.id > $2 and d.created_at > now() - $3 * interval '1 ms'
-  and not exists (
-    select from unnest($4::text[], $5::bigint[]) as l(conversation_id, seq)
-    where l.conversation_id = d.conversation_id and d.seq > l.seq)`;
+/** A batch of reads is at most 64 answers. */
+const RESULT_BYTES = 16 * 1024;
 
 /** The waiting deliveries: offering them, and counting the offers that came to nothing. */
 @Injectable()
 export class DeliveriesStore {
+  private readonly offers = gatherReads({
+    read: (batch: readonly DrainRequest[]) => this.readOffers(batch),
+    resultBytes: RESULT_BYTES,
+  });
+
   constructor(
     private readonly database: DataSource,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** The next deliveries of a user, oldest first: at most 100 or 256 KiB, but at least one where there is one. */
-  async next({ userId, afterId, live }: DrainRequest): Promise<Drained> {
-    const rows = await this.database.query<DrainRow[]>(
-      `with offered as (
-         select d.id as queue_id, d.system, d.conversation_id, d.seq from deliveries d
-         where ${OFFERED}
-         order by d.id limit $6),
-       sized as (
-         select o.*, sum(octet_length(coalesce(m.content, o.system::text))) over (order by o.queue_id) as bytes,
-           row_number() over (order by o.queue_id) as n
-         from offered o left join messages m on m.conversation_id = o.conversation_id and m.seq = o.seq
-         where m.id is not null or o.system is not null)
-       select s.queue_id, s.system, ${MESSAGE_COLUMNS}
-       from sized s left join messages m on m.conversation_id = s.conversation_id and m.seq = s.seq
-       where s.n = 1 or s.bytes <= $7 order by s.queue_id`,
-      [
-        ...[userId, afterId, this.config.QUEUE_TTL_MS, [...live.keys()], [...live.values()]],
-        ...[LIMITS.deliverItems, LIMITS.pageBytes],
-      ],
-    );
-    const items = rows.map(toItem);
-    return items.length === 0
-      ? { items, remaining: 0, dropped: 0 }
-      : { items, ...(await this.counts({ userId, afterId: items.at(-1)?.queueId ?? afterId, live })) };
+  next(request: DrainRequest): Promise<Drained> {
+    return this.offers(request);
   }
 
   /** Counts an offer that was not acked in time; what was offered `QUEUE_MAX_ATTEMPTS` times has failed. */
@@ -96,18 +87,25 @@ export class DeliveriesStore {
     );
   }
 
-  private async counts({
-    userId,
-    afterId,
-    live,
-  }: DrainRequest): Promise<Pick<Drained, 'remaining' | 'dropped'>> {
-    const rows = await this.database.query<{ remaining: string; dropped: string }[]>(
-      `select
-         (select count(*) from deliveries d where ${OFFERED}) as remaining,
-         (select count(*) from ended_deliveries where user_id = $1 and state = 'dropped' and not told) as dropped`,
-      [userId, afterId, this.config.QUEUE_TTL_MS, [...live.keys()], [...live.values()]],
+  private async readOffers(batch: readonly DrainRequest[]): Promise<Drained[]> {
+    const rows = await this.database.query<DrainRow[]>(
+      'select * from offer_deliveries($1, $2, $3, $4, $5, $6, $7)',
+      [
+        batch.map(({ userId }) => userId),
+        batch.map(({ afterId }) => afterId),
+        batch.map(({ live }) => JSON.stringify(Object.fromEntries(live))),
+        ...[this.config.QUEUE_TTL_MS, this.config.QUEUE_MAX_SIZE, LIMITS.deliverItems, LIMITS.pageBytes],
+      ],
     );
-    return { remaining: Number(rows[0]?.remaining), dropped: Number(rows[0]?.dropped) };
+    const drained = batch.map((): Drained => ({ items: [], remaining: 0, dropped: 0, overdue: false }));
+    for (const row of rows) {
+      const found = drained[row.reader - 1] as Drained;
+      found.items.push(toItem(row));
+      found.remaining = Number(row.remaining);
+      found.dropped = Number(row.dropped);
+      found.overdue = row.overdue;
+    }
+    return drained;
   }
 }
 

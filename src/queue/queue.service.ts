@@ -19,8 +19,7 @@ export class QueueService {
   async first(request: Omit<DrainRequest, 'afterId'>): Promise<Drained> {
     const all = { ...request, afterId: '0' };
     const found = await this.deliveries.next(all);
-    // Nothing waits for most who connect: it is not worth a second look.
-    if (found.items.length === 0 || (await this.admin.trim(request.userId)) === 0) return found;
+    if (!found.overdue) return found;
     while ((await this.admin.trim(request.userId)) > 0);
     return this.deliveries.next(all);
   }

@@ -19,6 +19,7 @@ import { StreamEnder } from './stream-ender.js';
 import { StreamMetrics } from './stream-metrics.js';
 import { StreamRunners } from './stream-runners.js';
 import { StreamingService } from './streaming.service.js';
+import { SnapshotsStore } from './snapshots.store.js';
 import { StreamsStore } from './streams.store.js';
 
 /** AI responses: produced, logged, controlled. */
@@ -30,6 +31,7 @@ import { StreamsStore } from './streams.store.js';
     ChunkJanitor,
     DatabaseTurns,
     StreamsStore,
+    SnapshotsStore,
     PromptBuilder,
     RunnerTools,
     RetentionStore,
@@ -48,7 +50,7 @@ import { StreamsStore } from './streams.store.js';
   exports: [
     NodeLease,
     StreamingService,
-    StreamsStore,
+    SnapshotsStore,
     StreamRunners,
     StreamAccess,
     ChunkLogStore,

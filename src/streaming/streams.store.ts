@@ -6,7 +6,6 @@ import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { toDatabaseError } from '../database/errors.js';
 import type {
-  ActiveStream,
   CancelReason,
   Chunk,
   MemberRole,
@@ -19,14 +18,7 @@ import type {
 } from '../protocol/index.js';
 import { ASSISTANT_ID } from '../protocol/index.js';
 import { DatabaseTurns } from './database-turns.js';
-import {
-  OWNED_COLUMNS,
-  STREAM_COLUMNS,
-  toChunk,
-  toState,
-  type OwnedStream,
-  type StreamRow,
-} from './stream.rows.js';
+import { OWNED_COLUMNS, STREAM_COLUMNS, toChunk, type OwnedStream, type StreamRow } from './stream.rows.js';
 
 /** How a stream ends. Without `owner` it ends whoever owns it: that is cancelling. */
 export interface Ending {
@@ -118,23 +110,6 @@ export class StreamsStore {
     );
     const row = rows[0];
     return row ? { row, role: row.role } : null;
-  }
-
-  /** The visible running streams of a conversation, each with all its text so far. */
-  async active(conversationId: string): Promise<ActiveStream[]> {
-    const rows = await this.database.query<(StreamRow & { text: string | null })[]>(
-      `select ${STREAM_COLUMNS}, (
-         select string_agg(c.content, '' order by c.sequence) from stream_chunks c
-         where c.stream_id = s.id and c.type = 'content' and c.sequence <= s.last_sequence) as text
-       from streams s
-       where s.conversation_id = $1 and s.completed_at is null and (s.options->>'visible')::boolean
-       order by s.started_at, s.id`,
-      [conversationId],
-    );
-    return rows.map((row) => ({
-      ...toState(row),
-      snapshot: { text: row.text ?? '', sequence: row.last_sequence },
-    }));
   }
 
   /** Ends a stream once, whoever else tries at the same time (P5). @throws {DomainError} retryable, when the database is away. */

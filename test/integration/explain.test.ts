@@ -105,7 +105,7 @@ async function fill(): Promise<void> {
     `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options,
        started_at, last_sequence, status)
      select lpad(n::text, 32, '0')::uuid, 'c' || 1 + n % ${CONVERSATIONS}, gen_random_uuid(), '{}', 'u' || n, 'guide', 'guide',
-       'websocket', '{}', now(), ${CHUNKS_EACH - 1}, 'streaming'
+       'websocket', '{"visible":true}', now(), ${CHUNKS_EACH - 1}, 'streaming'
      from generate_series(1, ${STREAMS}) n`,
   );
   await client.query(
@@ -176,7 +176,34 @@ describe('On a million messages, by indexes alone:', () => {
       ['conversations', 'members', 'deliveries'],
       () => Promise.all(fifty.map((n) => stores.acks.ack(acked(`u${n + 1}`, `c${n}`, 450)))),
     ],
-    ['offering', ['deliveries', 'messages', 'ended_deliveries'], () => stores.deliveries.next(full)],
+    [
+      'joining: how each stands',
+      ['conversations', 'members'],
+      () => Promise.all(fifty.map((n) => stores.conversations.standing(`c${n}`, `u${n + 1}`))),
+    ],
+    [
+      'joining: what each is told',
+      ['conversations', 'members', 'messages', 'streams', 'stream_chunks'],
+      () =>
+        Promise.all(
+          fifty.map((n) =>
+            stores.snapshots.of({
+              ...{ conversationId: `c${n}`, userId: `u${n + 1}` },
+              ...(n % 2 === 0 && { afterSeq: 480 }),
+            }),
+          ),
+        ),
+    ],
+    [
+      'offering',
+      ['deliveries', 'messages', 'ended_deliveries'],
+      () =>
+        Promise.all(
+          [full, ...fifty.map((n) => ({ ...full, userId: `u${n}` }))].map((one) =>
+            stores.deliveries.next(one),
+          ),
+        ),
+    ],
     [
       'counting attempts',
       ['deliveries', 'members'],

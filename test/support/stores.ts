@@ -12,6 +12,7 @@ import { AckStore } from '../../src/queue/ack.store.js';
 import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
 import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { SnapshotsStore } from '../../src/streaming/snapshots.store.js';
 import { testMetrics } from './metrics.js';
 
 /** The stores of one node. */
@@ -24,6 +25,7 @@ export interface Stores {
   admin: QueueAdminStore;
   conversations: ConversationsStore;
   messages: MessagesStore;
+  snapshots: SnapshotsStore;
 }
 
 /** Stores whose connections are the test's to close. */
@@ -61,6 +63,7 @@ export function storesOn(database: DataSource, lanes: Lanes, env: Record<string,
     admin: new QueueAdminStore(database, config),
     conversations: new ConversationsStore(database, config),
     messages: new MessagesStore(database),
+    snapshots: new SnapshotsStore(database),
   };
 }
 

@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import {
+  toConversation,
+  toMember,
+  type ConversationRow,
+  type MemberRow,
+} from '../conversations/conversation.rows.js';
+import { gatherReads } from '../database/gathered-reads.js';
+import { LIMITS, type ActiveStream, type JoinAnswer } from '../protocol/index.js';
+import { toMessage, type MessageRow } from '../queue/message.rows.js';
+import { toState, type StreamRow } from './stream.rows.js';
+
+/** Whose view of which conversation; messages behind `afterSeq`, or without it the last ones. */
+export interface SnapshotRequest {
+  conversationId: string;
+  userId: string;
+  afterSeq?: number | undefined;
+}
+
+/** A conversation at one moment: the first page of messages of at most 50 or 256 KiB, running answers with their text so far. */
+export type Snapshot = Pick<
+  JoinAnswer,
+  'conversation' | 'members' | 'messages' | 'hasMore' | 'activeStreams'
+>;
+
+/** What `read_snapshots` tells of a conversation, and of a page of its messages. Times are ISO text: it is JSON. */
+interface Body {
+  conversation: object;
+  members: object[];
+  streams: object[];
+  messages: object[];
+  found: number;
+}
+
+/** Statements that are under way at once: one is read by PostgreSQL while another's answer is parsed here. */
+const AT_ONCE = 2;
+/** A batch is at most 32 answers. */
+const RESULT_BYTES = 32 * 1024;
+
+/** What a member who joins is told of the conversation, in one statement for all who join meanwhile. */
+@Injectable()
+export class SnapshotsStore {
+  private readonly snapshots = gatherReads({
+    read: (batch: readonly SnapshotRequest[]) => this.read(batch),
+    atOnce: AT_ONCE,
+    resultBytes: RESULT_BYTES,
+  });
+
+  constructor(private readonly database: DataSource) {}
+
+  /** Null where the user is not a member at that moment (P10). */
+  of(request: SnapshotRequest): Promise<Snapshot | null> {
+    return this.snapshots(request);
+  }
+
+  private async read(batch: readonly SnapshotRequest[]): Promise<(Snapshot | null)[]> {
+    const rows = await this.database.query<{ readers: number[]; body: Partial<Body> }[]>(
+      'select readers, body from read_snapshots($1, $2, $3, $4, $5)',
+      [
+        batch.map(({ conversationId }) => conversationId),
+        batch.map(({ userId }) => userId),
+        batch.map(({ afterSeq }) => afterSeq ?? null),
+        ...[LIMITS.defaultPageMessages, LIMITS.pageBytes],
+      ],
+    );
+    const snapshots: Partial<Snapshot>[] = [];
+    for (const { readers, body } of rows) {
+      const part = toPart(body);
+      for (const n of readers) snapshots[n - 1] = { ...snapshots[n - 1], ...part };
+    }
+    return batch.map((_, index) => (snapshots[index] as Snapshot | undefined) ?? null);
+  }
+}
+
+function toPart({
+  conversation,
+  members,
+  streams,
+  messages = [],
+  found = 0,
+}: Partial<Body>): Partial<Snapshot> {
+  if (!conversation || !members || !streams) {
+    const page = messages.map((row) => toMessage(dated(row) as MessageRow));
+    return { messages: page, hasMore: page.length < found };
+  }
+  return {
+    conversation: toConversation(dated(conversation) as ConversationRow),
+    members: members.map((row) => toMember(dated(row) as MemberRow)),
+    activeStreams: streams.map((row) => toActive(dated(row) as StreamRow & { text: string })),
+  };
+}
+
+function toActive(row: StreamRow & { text: string }): ActiveStream {
+  return { ...toState(row), snapshot: { text: row.text, sequence: row.last_sequence } };
+}
+
+/** A row that came as JSON, as the driver would have given it: times are dates. */
+function dated(json: object): unknown {
+  const fields = Object.entries(json).map(([name, value]: [string, unknown]) =>
+    name.endsWith('_at') && typeof value === 'string' ? [name, new Date(value)] : [name, value],
+  );
+  return Object.fromEntries(fields);
+}
