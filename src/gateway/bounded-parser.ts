@@ -9,14 +9,18 @@ export const TOO_DEEP = Symbol('payload nested too deep');
 /** Encoding recurses: what is answered or passed on must not be as deep as 64 KB of brackets are. */
 const MAX_DEPTH = 32;
 
+/** How often a client may ask for a namespace on one transport: once, and again with another token after a refusal. Each is answered. */
+const MAX_CONNECTS = 10;
+
 /**
  * A parser for Socket.IO that measures packets before they reach a handler: an event of more than `maxBytes`, or nested
  * too deep, keeps its name and its acknowledgement, so that it can be answered, and loses its payload. Binary packets
- * are refused: the connection is closed.
+ * are refused, and who asks for namespaces without end: the connection is closed.
  */
 export function boundedParser(maxBytes: number) {
   class BoundedDecoder extends Decoder {
     private tooLarge = false;
+    private connects = 0;
 
     constructor() {
       super();
@@ -32,6 +36,8 @@ export function boundedParser(maxBytes: number) {
     }
 
     private bound(packet: Packet): void {
+      if (packet.type === PacketType.CONNECT && ++this.connects > MAX_CONNECTS)
+        throw new Error('too many connects on one transport');
       if (packet.type !== PacketType.EVENT) return;
       const [name, ...payloads] = packet.data as unknown[];
       if (this.tooLarge) packet.data = [name, OVERSIZED];

@@ -3,7 +3,7 @@ import type { Counter } from 'prom-client';
 import { MetricsRegistry } from '../metrics/registry.js';
 import type { ErrorCode } from '../protocol/index.js';
 
-/** Counts the requests of Socket.IO that are refused over HTTP: before a connection has a token, so before anything else counts it. */
+/** Counts what Socket.IO refuses before there is a connection: over HTTP, and by `connect_error`. */
 @Injectable()
 export class HandshakeMetrics {
   private readonly refusals: Counter<'code'>;
@@ -11,7 +11,7 @@ export class HandshakeMetrics {
   constructor(registry: MetricsRegistry) {
     this.refusals = registry.counter(
       'streamgate_handshake_refusals_total',
-      'Handshakes and requests of long polling that were refused over HTTP.',
+      'Handshakes and requests of long polling that were refused, over HTTP or by connect_error.',
       ['code'],
     );
   }

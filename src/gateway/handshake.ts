@@ -8,7 +8,7 @@ import { addressKey, ClientAddresses } from '../limits/client-addresses.js';
 import { isClientMessageId } from '../protocol/index.js';
 import { Connection } from './connection.js';
 import { forgetHandshake } from './engine.js';
-import { SlowConsumers } from './slow-consumers.js';
+import { HandshakeMetrics } from './handshake-metrics.js';
 import { UserPlaces } from './user-places.js';
 
 type Next = (error?: Error) => void;
@@ -19,26 +19,37 @@ const MAX_USER_AGENT_CHARS = 256;
 @Injectable()
 export class HandshakeMiddleware {
   private readonly logger = new Logger(HandshakeMiddleware.name);
+  /** Transports whose connection is there, or is being authenticated: each carries one. */
+  private readonly taken = new WeakSet<Socket['conn']>();
 
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly slowConsumers: SlowConsumers,
     private readonly addresses: ClientAddresses,
     private readonly failures: AuthFailures,
     private readonly places: UserPlaces,
+    private readonly metrics: HandshakeMetrics,
   ) {}
 
   /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
   readonly use = (socket: Socket, next: Next): void => {
+    const { conn } = socket;
+    if (this.taken.has(conn)) {
+      // Socket.IO closes a second one by itself, but not while the first is being authenticated.
+      conn.close();
+      return next();
+    }
+    this.taken.add(conn);
     const work = workOfCaller(socket.handshake.headers);
     within(work, () => this.connect(socket, work)).then(
       (connection) => {
         socket.data = connection;
-        this.slowConsumers.watch(connection);
         forgetHandshake(socket);
         next();
       },
-      (error: unknown) => next(this.refusal(error, work)),
+      (error: unknown) => {
+        this.taken.delete(conn);
+        next(this.refusal(error, work));
+      },
     );
   };
 
@@ -63,6 +74,7 @@ export class HandshakeMiddleware {
 
   private refusal(error: unknown, { id: correlationId }: Work): Error {
     const fault = toDomainError(error);
+    this.metrics.refused(fault.code);
     if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);
     return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
   }

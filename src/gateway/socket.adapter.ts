@@ -13,11 +13,13 @@ import { RateLimits } from '../limits/rate-limits.js';
 import { SOCKET_PATH } from '../protocol/index.js';
 import { admission, forHandshakes, type AdmissionCheck, type EngineRequest } from './admission.js';
 import { boundedParser } from './bounded-parser.js';
+import { BoundedWebSocketServer } from './bounded-web-socket.js';
 import type { Connection } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
 import type { EngineServer } from './engine.js';
 import { gatherWrites } from './gathered-writes.js';
 import { HandshakeMetrics } from './handshake-metrics.js';
+import { SlowConsumers } from './slow-consumers.js';
 
 /** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -31,6 +33,7 @@ export class SocketAdapter extends IoAdapter {
   private readonly limits: RateLimits;
   private readonly addresses: ClientAddresses;
   private readonly refused: HandshakeMetrics['refused'];
+  private readonly slowConsumers: SlowConsumers;
   private readonly countFull: () => void;
 
   constructor(
@@ -42,6 +45,7 @@ export class SocketAdapter extends IoAdapter {
     this.draining = app.get(Draining);
     this.limits = app.get(RateLimits);
     this.addresses = app.get(ClientAddresses);
+    this.slowConsumers = app.get(SlowConsumers);
     this.countFull = app.get(LimitsMetrics).refusalsOf('connections');
     this.refused = app.get(HandshakeMetrics).refused;
   }
@@ -57,13 +61,19 @@ export class SocketAdapter extends IoAdapter {
       pingTimeout: HEARTBEAT_TIMEOUT_MS,
       maxHttpBufferSize: 4 * MAX_PAYLOAD_BYTES,
       parser: boundedParser(MAX_PAYLOAD_BYTES),
+      wsEngine: BoundedWebSocketServer,
       ...(CORS_ORIGINS.length > 0 && { cors: { origin: CORS_ORIGINS, credentials: true } }),
     } as ServerOptions);
     const engine = server.engine as EngineServer;
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
     engine.on('connection', gatherWrites);
-    server.on('connection', ({ data }) => this.dispatcher.listen(data as Connection));
+    server.on('connection', ({ data }) => {
+      const connection = data as Connection;
+      // Before anything is said to it.
+      this.slowConsumers.watch(connection);
+      this.dispatcher.listen(connection);
+    });
     return server;
   }
 

@@ -74,6 +74,11 @@ export class RawWebSocket {
     return raw;
   }
 
+  /** Whether the server said goodbye, or has gone. */
+  get isClosing(): boolean {
+    return this.socket.closed || this.text.includes(String.fromCharCode(0x80 | CLOSE));
+  }
+
   /** Joins the namespace, and waits for the server's answer; or for the end, where the handshake was not to be taken. */
   async connect(token: string): Promise<void> {
     this.send([textFrame(`40${JSON.stringify({ token })}`)]);
