@@ -33,6 +33,8 @@ export type RunnerLimits = Pick<
 type OwnEnding = Pick<Parameters<StreamEnder['end']>[0], 'type' | 'usage' | 'error' | 'reason'>;
 
 const DATABASE_PATIENCE_MS = 30_000;
+/** Made once: every answer is stopped when it is over, and the stack of an error costs more than a chunk. */
+const STOPPED = new DOMException('The answer was stopped.', 'AbortError');
 
 /**
  * Produces one answer, from its beginning or from where its last owner left it: the provider's deltas become chunks,
@@ -151,8 +153,7 @@ export class StreamRunner {
 
   private abort(reason?: CancelReason): void {
     this.cancelledFor ??= reason;
-    const error = new DOMException('The answer was stopped.', 'AbortError');
-    this.aborting.abort(error);
+    this.aborting.abort(STOPPED);
   }
 
   private endPause(): void {

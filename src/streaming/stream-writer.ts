@@ -31,6 +31,8 @@ export class FencedError extends Error {
 }
 
 const RETRY_MS = 200;
+/** Made once: every writer is stopped in the end, and the stack of an error costs more than a chunk. */
+const STOPPED = new DOMException('The writer was stopped.', 'AbortError');
 const MAX_APPEND_CHUNKS = 64;
 /** What a chunk costs in memory beside its text, about: many tiny ones must not pass for little. */
 const CHUNK_BYTES = 128;
@@ -108,7 +110,7 @@ export class StreamWriter {
 
   /** Writes no more. An append that is under way ends in the log or at the fence. */
   stop(): void {
-    this.stopping.abort();
+    this.stopping.abort(STOPPED);
   }
 
   private async work(): Promise<void> {
