@@ -5,14 +5,28 @@ import { DomainError } from '../common/domain-error.js';
 import { isConnectionFault, isStalePlan } from './errors.js';
 import type { DatabaseLog } from './log.js';
 
+/** PostgreSQL's settings of one connection. Default: the server's. */
+interface LaneSettings extends Partial<typeof PINNED_PLANS> {
+  /** `off`: a commit survives this process, and is lost with PostgreSQL's or the machine's crash. */
+  synchronous_commit?: 'on' | 'off';
+}
+
+/**
+ * Each statement is planned once, by its indexes. Planning a small batch anew costs twice what writing it does; and a plan
+ * that was made while the tables were empty must be good for full ones.
+ */
+export const PINNED_PLANS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  jit: 'off',
+} as const;
+
 export interface LaneOptions {
   url: string;
   /** Shown in pg_stat_activity. */
   name: string;
-  settings?: {
-    /** `off`: a commit survives this process, and is lost with PostgreSQL's or the machine's crash. Default: the server's. */
-    synchronous_commit?: 'on' | 'off';
-  };
+  settings?: LaneSettings;
   log: DatabaseLog;
   /** How long a query may take as its caller sees it, waiting and connecting included; default 5000. */
   deadlineMs?: number;
@@ -114,10 +128,10 @@ export class Lane {
     });
     try {
       await client.connect();
-      if (settings?.synchronous_commit) {
-        await client.query("select set_config('synchronous_commit', $1, false)", [
-          settings.synchronous_commit,
-        ]);
+      if (settings) {
+        const set =
+          'select set_config(name, value, false) from unnest($1::text[], $2::text[]) s(name, value)';
+        await client.query(set, [Object.keys(settings), Object.values(settings)]);
       }
     } catch (error) {
       if (this.connection === connection) this.drop(error as Error);

@@ -4,7 +4,7 @@ import { GroupCommit, laneOfKey } from '../common/group-commit.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { CommitMetrics } from '../database/commit-metrics.js';
 import { isDataFault, toDatabaseError } from '../database/errors.js';
-import type { Lane } from '../database/lane.js';
+import { PINNED_PLANS, type Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { LIMITS, type Chunk, type ChunkType } from '../protocol/index.js';
 import type { PauseState } from './pause-gate.js';
@@ -77,7 +77,7 @@ export class ChunkLogStore {
     // What a viewer saw must survive this process, not the machine: the commit need not wait for the disk.
     const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
     this.lanes = Array.from({ length: LANES }, (_, index) =>
-      lanes.open(`chunks-${index}`, { settings: { synchronous_commit: commit } }),
+      lanes.open(`chunks-${index}`, { settings: { synchronous_commit: commit, ...PINNED_PLANS } }),
     );
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),

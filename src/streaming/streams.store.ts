@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { NodeIdentity } from '../common/node-identity.js';
 import { toMessage } from '../queue/message.rows.js';
-import type { Lane } from '../database/lane.js';
+import { PINNED_PLANS, type Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { toDatabaseError } from '../database/errors.js';
 import type {
@@ -84,7 +84,7 @@ export class StreamsStore {
     private readonly node: NodeIdentity,
     private readonly turns: DatabaseTurns,
   ) {
-    this.ends = lanes.open('stream-ends');
+    this.ends = lanes.open('stream-ends', { settings: PINNED_PLANS });
   }
 
   /** A stream that this node owns and that nobody has begun to write; null where it is not so. */
