@@ -31,7 +31,7 @@ export class Completion {
     if (isObject(choice)) this.takeChoice(choice);
   }
 
-  /** The text that has become whole since the last call, joined: each delta costs its readers as much as parsing it. */
+  /** The text that has become whole since the last call. */
   takeDeltas(): TextDelta[] {
     const { ready } = this;
     if (ready.length > 0) this.ready = [];
@@ -63,10 +63,7 @@ export class Completion {
   }
 
   private add(type: TextDelta['type'], text: string): void {
-    if (text === '') return;
-    const last = this.ready.at(-1);
-    if (last?.type === type) last.text += text;
-    else this.ready.push({ type, text });
+    if (text !== '') this.ready.push({ type, text });
   }
 }
 
