@@ -3,13 +3,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { isDataFault, toDatabaseError } from '../../src/database/errors.js';
-import { Lane, type LaneOptions } from '../../src/database/lane.js';
+import { PINNED_PLANS, Lane, type LaneOptions } from '../../src/database/lane.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const PID = { name: 'pid', text: 'select pg_backend_pid() as pid' };
 const SLEEP = { name: 'sleep', text: 'select pg_sleep($1)' };
 const SETTINGS =
-  'application_name idle_in_transaction_session_timeout lock_timeout statement_timeout synchronous_commit';
+  'application_name enable_bitmapscan enable_seqscan idle_in_transaction_session_timeout jit lock_timeout plan_cache_mode statement_timeout synchronous_commit';
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
 let database: TestDatabase;
@@ -75,7 +75,7 @@ it.each([-3_600_000, 3_600_000])('keeps its deadlines when the clock jumps by %i
 });
 
 it('sets the session as asked', async () => {
-  const lane = open({ name: 'chunks', settings: { synchronous_commit: 'off' } });
+  const lane = open({ name: 'chunks', settings: { synchronous_commit: 'off', ...PINNED_PLANS } });
   const rows = await lane.query<{ name: string; setting: string }>(
     {
       name: 'settings',
@@ -89,6 +89,7 @@ it('sets the session as asked', async () => {
     lock_timeout: '3000',
     statement_timeout: '4000',
     synchronous_commit: 'off',
+    ...PINNED_PLANS,
   });
 });
 
