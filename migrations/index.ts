@@ -5,6 +5,7 @@ import { StreamFunctions1764000000002 } from './1764000000002-stream-functions.j
 import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
 import { GatheredReads1764000000005 } from './1764000000005-gathered-reads.js';
+import { Prompts1764000000006 } from './1764000000006-prompts.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -14,4 +15,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   Revocations1764000000003,
   Users1764000000004,
   GatheredReads1764000000005,
+  Prompts1764000000006,
 ];

@@ -4,7 +4,7 @@ import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
 import { isConversationId } from '../protocol/index.js';
-import type { Conversation, ConversationAccess, Member, ServerEvents } from '../protocol/index.js';
+import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../relay/relay.js';
 import {
   ConversationsStore,
@@ -63,10 +63,6 @@ export class ConversationsService {
     const items = found.slice(0, limit);
     const last = items.at(-1);
     return { items, ...(found.length > limit && last && { nextCursor: toCursor(last) }) };
-  }
-
-  members(conversationId: string): Promise<Member[]> {
-    return this.store.members(conversationId);
   }
 
   /** Changes title or access. @throws {DomainError} `forbidden` for members who are not the owner. */

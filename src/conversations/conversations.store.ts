@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
 import { gatherReads } from '../database/gathered-reads.js';
-import type { Conversation, ConversationAccess, Member, MemberRole, Role } from '../protocol/index.js';
-import { toConversation, toMember, type ConversationRow, type MemberRow } from './conversation.rows.js';
+import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
+import { toConversation, type ConversationRow } from './conversation.rows.js';
 
 /** A conversation as one of its members sees it. */
 export interface Membership {
@@ -158,16 +158,6 @@ export class ConversationsStore {
     );
     // What is made under the id of a deleted conversation is newer than this.
     return { version: Number(rows[0]?.version ?? 0), userIds: rows[0]?.user_ids ?? [] };
-  }
-
-  /** Members in the order in which they came. */
-  async members(conversationId: string): Promise<Member[]> {
-    const rows = await this.database.query<MemberRow[]>(
-      `select user_id, name, role, joined_at, delivered_seq, delivered_at, read_seq, read_at
-       from members where conversation_id = $1 order by joined_at, user_id`,
-      [conversationId],
-    );
-    return rows.map(toMember);
   }
 
   /** Creates a conversation of its own; false where the id is taken. */

@@ -3,8 +3,9 @@ import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import { CONFIG, type Config } from '../config/config.js';
 
 /**
- * Beginning an answer reads the database's pool. Who would wait there for more than seconds is refused, so that a thousand
- * beginnings at once would fail, and everybody else beside them: they wait here, and leave half of the pool alone.
+ * Each answer that begins notes the size of its prompt. Who would wait for the database's pool for more than seconds is
+ * refused, so that a thousand notes at once would fail, and everybody else beside them: they wait here, and leave half of
+ * the pool alone.
  */
 @Injectable()
 export class DatabaseTurns {

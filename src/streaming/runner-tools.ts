@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Draining } from '../lifecycle/draining.js';
 import { Relay } from '../relay/relay.js';
 import { ChunkLogStore } from './chunk-log.store.js';
-import { PromptBuilder } from './prompt.js';
+import { PromptsStore } from './prompts.store.js';
 import { StreamControlStore } from './stream-control.store.js';
 import { StreamEnder } from './stream-ender.js';
 import { StreamMetrics } from './stream-metrics.js';
@@ -13,7 +13,7 @@ export class RunnerTools {
   constructor(
     readonly log: ChunkLogStore,
     readonly states: StreamControlStore,
-    readonly prompts: PromptBuilder,
+    readonly prompts: PromptsStore,
     readonly ender: StreamEnder,
     readonly relay: Relay,
     readonly metrics: StreamMetrics,

@@ -169,8 +169,7 @@ export class StreamRunner {
     tellBeginning(tools.relay, row);
     const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
     assertContinuable({ row, provider: source, limits: this.limits, metrics: tools.metrics, continueFrom });
-    const { conversation_id: conversationId, reply_to: question, options } = row;
-    const messages = await tools.prompts.build(conversationId, question.seq, options.includeContext);
+    const messages = row.prompt ?? (await tools.prompts.of(row.id));
     const noted = this.notePrompt(promptBytes(messages));
     const { signal } = this.aborting;
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };

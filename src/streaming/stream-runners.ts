@@ -10,7 +10,6 @@ import type { OwnStream } from './nodes.store.js';
 import { RunnerTools } from './runner-tools.js';
 import { StreamRunner } from './stream-runner.js';
 import type { OwnedStream } from './stream.rows.js';
-import { StreamsStore } from './streams.store.js';
 
 /** Of the time for leaving, what is kept for handing over, and as much for what the process does after it. */
 const RELEASE_MS = 2000;
@@ -31,7 +30,6 @@ export class StreamRunners {
 
   constructor(
     private readonly tools: RunnerTools,
-    private readonly streams: StreamsStore,
     private readonly providers: ProviderRegistry,
     private readonly slots: StreamSlots,
     @Inject(CONFIG) private readonly config: Config,
@@ -64,7 +62,7 @@ export class StreamRunners {
 
   /** Begins the answer of a stream in the background, if this node owns it and nobody has begun it. */
   start(streamId: string): void {
-    if (!this.has(streamId)) this.track(streamId, this.streams.findNew(streamId));
+    if (!this.has(streamId)) this.track(streamId, this.tools.prompts.findNew(streamId));
   }
 
   /** Goes on with a stream that this node has claimed, in the background. */

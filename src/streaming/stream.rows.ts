@@ -1,4 +1,5 @@
 import type { WorkName } from '../common/work.js';
+import type { PromptMessage } from '../providers/provider.js';
 import type {
   Chunk,
   ChunkType,
@@ -55,6 +56,8 @@ export interface StreamRow {
 export interface OwnedStream extends StreamRow {
   /** How long it has lived, without its pauses, in milliseconds by the database's clock. */
   lived_ms: number;
+  /** What the provider is to be asked, where it was read along with the stream. */
+  prompt?: readonly PromptMessage[];
 }
 
 /** The columns of a {@link StreamRow}, of a table or alias named `s`. */

@@ -14,7 +14,7 @@ import { StreamAccess } from './stream-access.js';
 import { StreamClaims } from './stream-claims.js';
 import { StreamControlStore } from './stream-control.store.js';
 import { StreamControls } from './stream-controls.js';
-import { PromptBuilder } from './prompt.js';
+import { PromptsStore } from './prompts.store.js';
 import { StreamEnder } from './stream-ender.js';
 import { StreamMetrics } from './stream-metrics.js';
 import { StreamRunners } from './stream-runners.js';
@@ -32,7 +32,7 @@ import { StreamsStore } from './streams.store.js';
     DatabaseTurns,
     StreamsStore,
     SnapshotsStore,
-    PromptBuilder,
+    PromptsStore,
     RunnerTools,
     RetentionStore,
     NodeLease,

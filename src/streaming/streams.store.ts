@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { NodeIdentity } from '../common/node-identity.js';
 import { toMessage } from '../queue/message.rows.js';
 import { PINNED_PLANS, type Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
@@ -17,8 +16,7 @@ import type {
   WireError,
 } from '../protocol/index.js';
 import { ASSISTANT_ID } from '../protocol/index.js';
-import { DatabaseTurns } from './database-turns.js';
-import { OWNED_COLUMNS, STREAM_COLUMNS, toChunk, type OwnedStream, type StreamRow } from './stream.rows.js';
+import { STREAM_COLUMNS, toChunk, type StreamRow } from './stream.rows.js';
 
 /** How a stream ends. Without `owner` it ends whoever owns it: that is cancelling. */
 export interface Ending {
@@ -81,20 +79,8 @@ export class StreamsStore {
   constructor(
     lanes: Lanes,
     private readonly database: DataSource,
-    private readonly node: NodeIdentity,
-    private readonly turns: DatabaseTurns,
   ) {
     this.ends = lanes.open('stream-ends', { settings: PINNED_PLANS });
-  }
-
-  /** A stream that this node owns and that nobody has begun to write; null where it is not so. */
-  async findNew(streamId: string): Promise<OwnedStream | null> {
-    const text = `select ${OWNED_COLUMNS} from streams s
-      where s.id = $1 and s.owner_node = $2 and s.last_sequence = -1 and s.completed_at is null`;
-    const rows = await this.turns.take(() =>
-      this.database.query<OwnedStream[]>(text, [streamId, this.node.id]),
-    );
-    return rows[0] ?? null;
   }
 
   /** The stream and what `userId` is in its conversation (null: not a member); null where there is no such stream. */

@@ -104,8 +104,8 @@ async function fill(): Promise<void> {
   await client.query(
     `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options,
        started_at, last_sequence, status)
-     select lpad(n::text, 32, '0')::uuid, 'c' || 1 + n % ${CONVERSATIONS}, gen_random_uuid(), '{}', 'u' || n, 'guide', 'guide',
-       'websocket', '{"visible":true}', now(), ${CHUNKS_EACH - 1}, 'streaming'
+     select lpad(n::text, 32, '0')::uuid, 'c' || 1 + n % ${CONVERSATIONS}, gen_random_uuid(), '{"seq":100}', 'u' || n, 'guide', 'guide',
+       'websocket', '{"visible":true,"includeContext":true}', now(), ${CHUNKS_EACH - 1}, 'streaming'
      from generate_series(1, ${STREAMS}) n`,
   );
   await client.query(
@@ -234,6 +234,11 @@ describe('On a million messages, by indexes alone:', () => {
           ...stream,
           chunks: [{ sequence: CHUNKS_EACH, type: 'content', content: 'x' }],
         }),
+    ],
+    [
+      'beginning answers',
+      ['streams', 'messages'],
+      () => Promise.all(fifty.map((n) => stores.prompts.findNew(String(n).padStart(32, '0')))),
     ],
     ['reading chunks', ['stream_chunks'], () => stores.chunks.read(stream.streamId, 10)],
   ];

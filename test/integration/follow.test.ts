@@ -2,7 +2,6 @@ import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Principal } from '../../src/auth/principal.js';
 import { newId } from '../../src/common/ids.js';
-import { NodeIdentity } from '../../src/common/node-identity.js';
 import { readConfig } from '../../src/config/config.js';
 import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
@@ -10,7 +9,6 @@ import { MetricsRegistry } from '../../src/metrics/registry.js';
 import type { Chunk } from '../../src/protocol/index.js';
 import { MemoryRelay } from '../../src/relay/memory-relay.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
-import { DatabaseTurns } from '../../src/streaming/database-turns.js';
 import { StreamAccess } from '../../src/streaming/stream-access.js';
 import { StreamMetrics } from '../../src/streaming/stream-metrics.js';
 import { toChunk, type StreamRow } from '../../src/streaming/stream.rows.js';
@@ -41,7 +39,7 @@ beforeAll(async () => {
   lanes = new Lanes({ url: database.url, log: QUIET });
   client = await connectedClient(database.url);
   log = new ChunkLogStore(lanes, dataSource, readConfig({}), testMetrics().commits);
-  streams = new StreamsStore(lanes, dataSource, new NodeIdentity(), new DatabaseTurns(readConfig({})));
+  streams = new StreamsStore(lanes, dataSource);
   access = new StreamAccess(streams);
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../src/common/ids.js';
+import { toMember, type MemberRow } from '../../src/conversations/conversation.rows.js';
 import { LIMITS } from '../../src/protocol/index.js';
 import type { Snapshot, SnapshotRequest } from '../../src/streaming/snapshots.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -42,19 +43,25 @@ async function open(room: string): Promise<void> {
   );
 }
 
-/** An answer under way, of which `text` is in the log. */
-async function begin(room: string, text: string[], visible: boolean): Promise<string> {
+/** Asks a question of the owner's; the id of its answer. */
+async function ask(room: string, options: object): Promise<string> {
   const [owner = ''] = membersOf(room);
   const answer = {
     ...{ streamId: newId(), messageId: newId(), provider: 'guide', model: 'guide' },
-    ...{ transport: 'websocket' as const, options: { visible } },
+    ...{ transport: 'websocket' as const, options: { ...options } },
   };
   await stores.append.append({ ...item(room, owner, `ask ${answer.streamId}`), answer });
+  return answer.streamId;
+}
+
+/** An answer under way, of which `text` is in the log. */
+async function begin(room: string, text: string[], visible: boolean): Promise<string> {
+  const streamId = await ask(room, { visible });
   const chunks = ['', ...text].map((content, sequence) => {
     return { sequence, type: sequence === 0 ? ('metadata' as const) : ('content' as const), content };
   });
-  await stores.chunks.append({ streamId: answer.streamId, epoch: 1, chunks });
-  return answer.streamId;
+  await stores.chunks.append({ streamId, epoch: 1, chunks });
+  return streamId;
 }
 
 test('Of snapshots that are asked for at once each member gets its own, byte for byte as history has it; strangers and the missing get none (P3, P10)', async () => {
@@ -79,9 +86,12 @@ async function readSingly({ conversationId, userId, afterSeq }: SnapshotRequest)
   const membership = await stores.conversations.membership(conversationId, userId);
   if (!membership) return null;
   const page = { conversationId, afterSeq, limit: LIMITS.defaultPageMessages };
-  const members = await stores.conversations.members(conversationId);
+  const members = await stores.database.query<MemberRow[]>(
+    'select * from members where conversation_id = $1 order by joined_at, user_id',
+    [conversationId],
+  );
   return {
-    ...{ conversation: membership.conversation, members, activeStreams: [] },
+    ...{ conversation: membership.conversation, members: members.map(toMember), activeStreams: [] },
     ...(await stores.messages.page(page)),
   };
 }
@@ -143,4 +153,52 @@ test('Who is offered a queue that is too long is told so, and how many wait behi
   expect(found).toMatchObject({ remaining: QUEUE_MAX_SIZE + 1 - LIMITS.deliverItems, overdue: true });
   expect(await stores.admin.trim('busy')).toBe(1);
   expect(await stores.deliveries.next(busy)).toMatchObject({ dropped: 1, overdue: false });
+});
+
+test('Answers that are begun at once each get their own prompt: up to the question, with names once two have spoken', async () => {
+  await stores.conversations.create('pair', { userId: 'pair-user-0', name: 'Ann' }, null, 'members');
+  // Ids that any object has as names of its own; this one has left, and so has no name any more.
+  await stores.conversations.addMember('pair', 'pair-user-0', 'constructor');
+  await stores.append.append(item('pair', 'constructor', 'hello'));
+  await stores.conversations.removeMember('pair', 'pair-user-0', 'constructor');
+  const alone = await ask('room-2', { includeContext: true });
+  const bare = await ask('room-3', { includeContext: false });
+  const pair = await ask('pair', { includeContext: true });
+  await stores.append.append(item('pair', 'pair-user-0', 'later'));
+  const begun = await Promise.all([alone, bare, pair, newId()].map((id) => stores.prompts.findNew(id)));
+  const prompts = begun.map((row) => row?.prompt?.map(({ content, name }) => [content, name]));
+  const before = Array.from({ length: 49 }, (_, n) => [String(MESSAGES - 49 + n), undefined]);
+  expect(prompts).toEqual([
+    [...before, [`ask ${alone}`, undefined]],
+    [[`ask ${bare}`, undefined]],
+    [
+      ['hello', 'constructor'],
+      [`ask ${pair}`, 'Ann'],
+    ],
+    undefined,
+  ]);
+  expect(begun.map((row) => row?.status)).toEqual(['starting', 'starting', 'starting', undefined]);
+  expect(await stores.prompts.of(pair)).toEqual(begun[2]?.prompt);
+});
+
+test('A prompt has at most 256 KiB, but at least the question', async () => {
+  const large = 'x'.repeat(LIMITS.pageBytes / 2);
+  await stores.conversations.create('long', { userId: 'long-user-0' }, null, 'members');
+  for (const content of [large, large])
+    await stores.append.append({ ...item('long', 'long-user-0', newId()), content });
+  const streamId = await ask('long', { includeContext: true });
+  expect((await stores.prompts.of(streamId)).map(({ content }) => content)).toEqual([
+    large,
+    `ask ${streamId}`,
+  ]);
+});
+
+test('What another has begun, or this node has begun already, is not begun again (P5)', async () => {
+  const streamId = await begin('room-4', [], true);
+  expect(await stores.prompts.findNew(streamId)).toBeNull();
+  const other = await openStores(database.url);
+  const own = await ask('room-4', { visible: true });
+  expect(await other.prompts.findNew(own)).toBeNull();
+  await other.close();
+  expect(await stores.prompts.findNew(own)).toMatchObject({ id: own, epoch: 1 });
 });

@@ -44,7 +44,7 @@ function makeNode(leaseMs = 500): Node {
     log: new ChunkLogStore(lanes, dataSource, config, testMetrics().commits),
     nodes: new NodesStore(lanes, identity, config),
     states: new StreamControlStore(lanes, dataSource, turns),
-    streams: new StreamsStore(lanes, dataSource, identity, turns),
+    streams: new StreamsStore(lanes, dataSource),
   };
 }
 

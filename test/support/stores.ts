@@ -12,6 +12,7 @@ import { AckStore } from '../../src/queue/ack.store.js';
 import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
 import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
+import { PromptsStore } from '../../src/streaming/prompts.store.js';
 import { SnapshotsStore } from '../../src/streaming/snapshots.store.js';
 import { testMetrics } from './metrics.js';
 
@@ -26,6 +27,7 @@ export interface Stores {
   conversations: ConversationsStore;
   messages: MessagesStore;
   snapshots: SnapshotsStore;
+  prompts: PromptsStore;
 }
 
 /** Stores whose connections are the test's to close. */
@@ -54,9 +56,10 @@ export async function openStores(url: string, env: Record<string, string> = {}):
 export function storesOn(database: DataSource, lanes: Lanes, env: Record<string, string> = {}): Stores {
   const config = readConfig(env);
   const { commits, messages } = testMetrics();
+  const node = new NodeIdentity();
   return {
     config,
-    append: new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config, messages),
+    append: new AppendStore(lanes, node, new StreamSlots(config), config, messages),
     acks: new AckStore(lanes, commits),
     chunks: new ChunkLogStore(lanes, database, config, commits),
     deliveries: new DeliveriesStore(database, config),
@@ -64,6 +67,7 @@ export function storesOn(database: DataSource, lanes: Lanes, env: Record<string,
     conversations: new ConversationsStore(database, config),
     messages: new MessagesStore(database),
     snapshots: new SnapshotsStore(database),
+    prompts: new PromptsStore(database, node),
   };
 }
 
