@@ -62,11 +62,23 @@ const APPEND = {
     select id, last_chunk_at from ok`,
 };
 
+/** Behind the appends of the same streams, on their connection: it never waits for their rows. */
+const NOTE_PROMPTS = {
+  name: 'note_prompts',
+  text: `update streams s set prompt_bytes = t.bytes from unnest($1::uuid[], $2::int[]) t(id, bytes) where s.id = t.id`,
+};
+
+interface PromptSize {
+  streamId: string;
+  bytes: number;
+}
+
 /** The chunks' log: appends by group commit over all streams of this node, and reads. */
 @Injectable()
 export class ChunkLogStore {
   private readonly lanes: Lane[];
   private readonly commits: GroupCommit<AppendChunks, Date | null>;
+  private readonly notes: GroupCommit<PromptSize, void>;
 
   constructor(
     lanes: Lanes,
@@ -88,6 +100,14 @@ export class ChunkLogStore {
       deadlineMs: LIMITS.requestTimeoutMs,
       observer: commits.of('chunks'),
     });
+    this.notes = new GroupCommit({
+      commit: (batch, lane) => this.note(batch, lane),
+      laneOf: ({ streamId }) => laneOfKey(streamId, LANES),
+      lanes: LANES,
+      sizeOf: () => 256,
+      isItemFault: isDataFault,
+      deadlineMs: LIMITS.requestTimeoutMs,
+    });
   }
 
   /**
@@ -100,6 +120,11 @@ export class ChunkLogStore {
     } catch (error) {
       throw toDatabaseError(error);
     }
+  }
+
+  /** Notes the prompt's size, from which usage is estimated where the provider does not count. As durable as the chunks. */
+  notePrompt(streamId: string, bytes: number): Promise<void> {
+    return this.notes.submit({ streamId, bytes });
   }
 
   /** Where a stream's log ends and whose it is; null where there is no such stream. */
@@ -134,6 +159,12 @@ export class ChunkLogStore {
       [streamId, fromSequence, LIMITS.pageChunks, maxBytes],
     );
     return rows.map(toChunk);
+  }
+
+  private async note(batch: readonly PromptSize[], lane: number): Promise<void[]> {
+    const values = [batch.map(({ streamId }) => streamId), batch.map(({ bytes }) => bytes)];
+    await (this.lanes[lane] as Lane).query(NOTE_PROMPTS, values);
+    return batch.map(() => undefined);
   }
 
   private async commit(batch: readonly AppendChunks[], lane: number): Promise<(Date | null)[]> {

@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { Lane } from '../database/lane.js';
 import { Lanes } from '../database/lanes.js';
 import { toDatabaseError } from '../database/errors.js';
 import type { StreamStatus } from '../protocol/index.js';
-import { DatabaseTurns } from './database-turns.js';
 
 /** What a pause or resume came to. */
 export interface Controlled {
@@ -54,11 +52,7 @@ const FALLBACK = {
 export class StreamControlStore {
   private readonly lane: Lane;
 
-  constructor(
-    lanes: Lanes,
-    private readonly database: DataSource,
-    private readonly turns: DatabaseTurns,
-  ) {
+  constructor(lanes: Lanes) {
     this.lane = lanes.open('stream-controls');
   }
 
@@ -83,12 +77,6 @@ export class StreamControlStore {
       .query(FALLBACK, [id, epoch, provider, model])
       .catch((fault: unknown) => Promise.reject(toDatabaseError(fault)));
     return rows.length > 0;
-  }
-
-  /** Notes the prompt's size, from which usage is estimated where the provider does not count. */
-  async setPromptBytes(streamId: string, bytes: number): Promise<void> {
-    const update = 'update streams set prompt_bytes = $2 where id = $1';
-    await this.turns.take(() => this.database.query(update, [streamId, bytes]));
   }
 
   /** @throws {DomainError} retryable, when the database is slow or away. */

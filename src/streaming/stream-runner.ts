@@ -187,7 +187,7 @@ export class StreamRunner {
   /** Without it the estimated usage is too low, which ends no answer. */
   private async notePrompt(bytes: number): Promise<void> {
     const { id } = this.row;
-    await this.tools.states.setPromptBytes(id, bytes).catch((error: unknown) => {
+    await this.tools.log.notePrompt(id, bytes).catch((error: unknown) => {
       this.logger.warn(`the prompt of stream ${id} was not noted: ${String(error)}`);
     });
   }

@@ -5,7 +5,6 @@ import { ProvidersModule } from '../providers/providers.module.js';
 import { ChunkLogStore } from './chunk-log.store.js';
 import { MessagesController } from './messages.controller.js';
 import { ChunkJanitor } from './chunk-janitor.js';
-import { DatabaseTurns } from './database-turns.js';
 import { NodeLease } from './node-lease.js';
 import { NodesStore } from './nodes.store.js';
 import { RetentionStore } from './retention.store.js';
@@ -29,7 +28,6 @@ import { StreamsStore } from './streams.store.js';
   providers: [
     ChunkLogStore,
     ChunkJanitor,
-    DatabaseTurns,
     StreamsStore,
     SnapshotsStore,
     PromptsStore,

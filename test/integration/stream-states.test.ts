@@ -6,7 +6,6 @@ import { readConfig } from '../../src/config/config.js';
 import { createDataSource } from '../../src/database/data-source.js';
 import { Lanes } from '../../src/database/lanes.js';
 import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
-import { DatabaseTurns } from '../../src/streaming/database-turns.js';
 import { NodesStore } from '../../src/streaming/nodes.store.js';
 import { RetentionStore } from '../../src/streaming/retention.store.js';
 import { StreamControlStore } from '../../src/streaming/stream-control.store.js';
@@ -38,12 +37,11 @@ let b: Node;
 function makeNode(leaseMs = 500): Node {
   const identity = new NodeIdentity();
   const config = { ...readConfig({}), STREAM_LEASE_MS: leaseMs };
-  const turns = new DatabaseTurns(config);
   return {
     id: identity.id,
     log: new ChunkLogStore(lanes, dataSource, config, testMetrics().commits),
     nodes: new NodesStore(lanes, identity, config),
-    states: new StreamControlStore(lanes, dataSource, turns),
+    states: new StreamControlStore(lanes),
     streams: new StreamsStore(lanes, dataSource),
   };
 }
