@@ -9,12 +9,18 @@ import { StreamsStore, type EndResult, type Ending } from './streams.store.js';
 type Ended = Extract<EndResult, { outcome: 'ended' }>;
 type VisibleEnding = Ending & { visible: boolean };
 
+/** Resolves when no append of this process is under way; never rejects. */
+interface Writing {
+  quiet(): Promise<void>;
+}
+
 const RETRY_MS = 200;
 
 /** Ends streams and tells of it: who made the end tells it, after the commit. */
 @Injectable()
 export class StreamEnder {
   private readonly logger = new Logger(StreamEnder.name);
+  private readonly writers = new Map<string, Writing>();
 
   constructor(
     private readonly streams: StreamsStore,
@@ -22,6 +28,17 @@ export class StreamEnder {
     private readonly announcer: Announcer,
     private readonly metrics: StreamMetrics,
   ) {}
+
+  /**
+   * Names who writes a stream in this process: what it has under way may be in the log before the end, with the answer still on
+   * its way, and is then shown before the end. Call what this returns when it writes no more.
+   */
+  heed(streamId: string, writer: Writing): () => void {
+    this.writers.set(streamId, writer);
+    return () => {
+      if (this.writers.get(streamId) === writer) this.writers.delete(streamId);
+    };
+  }
 
   /**
    * Ends a stream once, whoever else tries (P5). While the database is away it tries again, for `patienceMs`.
@@ -35,7 +52,7 @@ export class StreamEnder {
         // The end may be of an earlier try whose answer was lost, and then nobody has told of it. Twice is harmless.
         const told =
           isRepeat && result.outcome === 'already' ? await this.streams.ended(ending.streamId) : result;
-        if (told?.outcome === 'ended') this.tell(ending, told);
+        if (told?.outcome === 'ended') await this.tell(ending, told);
         return result;
       } catch (error) {
         if (!toDomainError(error).retryable || performance.now() >= giveUpAt) throw error;
@@ -56,12 +73,14 @@ export class StreamEnder {
     await this.end({ ...ending, pauseVersion: version }, patienceMs);
   }
 
-  private tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): void {
+  private async tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): Promise<void> {
     const { conversationId, opening, chunk, status, lastSequence } = ended;
     this.metrics.end(status);
     this.logger.debug('an answer ended', { streamId, conversationId, status, lastSequence, reason });
     // The owner hears it first: from now on the fence refuses whatever it has under way.
+    const writer = this.writers.get(streamId);
     this.relay.publish('stream', streamId, { type: 'ended' });
+    await writer?.quiet();
     if (visible) {
       if (opening)
         this.relay.publish('conversation', conversationId, { type: 'stream:chunk', chunk: opening });

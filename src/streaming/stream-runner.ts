@@ -109,6 +109,7 @@ export class StreamRunner {
   /** Runs until the stream has ended, here or elsewhere, or was given up. Never rejects. */
   async run(): Promise<void> {
     const stopListening = this.tools.relay.subscribe('stream', this.row.id, (event) => this.hear(event));
+    const stopHeeding = this.tools.ender.heed(this.row.id, this.writer);
     this.time.follow(this.gate.paused);
     try {
       await this.produce();
@@ -122,6 +123,8 @@ export class StreamRunner {
       this.meter.stop();
       stopListening();
       this.writer.stop();
+      await this.writer.quiet();
+      stopHeeding();
       this.span?.end();
     }
   }

@@ -97,6 +97,11 @@ export class StreamWriter {
     if (this.failure !== undefined) throw this.failure;
   }
 
+  /** Resolves when nothing is under way: after a {@link stop}, with the answer to the last append. Never rejects. */
+  async quiet(): Promise<void> {
+    await this.working;
+  }
+
   /**
    * Call it where the log is not as this writer left it: waits while the stream is paused, and writes again what
    * PostgreSQL lost. @throws {FencedError}, or the database's error.
