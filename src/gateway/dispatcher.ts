@@ -50,7 +50,9 @@ export class Dispatcher {
   /** From now on the events of `connection` are handled. */
   listen(connection: Connection): void {
     const gate = new EventGate(connection, this.gates);
-    connection.socket.onAny((name: string, ...args: unknown[]) => {
+    connection.socket.onAny((wireName: unknown, ...args: unknown[]) => {
+      // Socket.IO takes numbers, too.
+      const name = String(wireName);
       const last = args.at(-1);
       const ack = typeof last === 'function' ? (last as (answer: object) => void) : undefined;
       const payloads = ack ? args.slice(0, -1) : args;

@@ -133,7 +133,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
-      .constantFrom('40/n,', '43', '41', '2', '3', '42["ping",1]', '421["nope"]', '44{}')
+      .constantFrom('40/n,', '43', '41', '2', '3', '42["ping",1]', '423[7,{}]', '421["nope"]', '44{}')
       .map((flood): Step => ({ flood, times: 500 })),
   },
 );
