@@ -11,8 +11,10 @@ import { EventGate, type GateOptions } from './event-gate.js';
 import { EventMetrics } from './event-metrics.js';
 import { Liveness } from './liveness.js';
 import { Reply } from './reply.js';
+import { TimeoutLog } from './timeout-log.js';
 
 const logger = new Logger('Gateway');
+const timeouts = new TimeoutLog((fields) => logger.warn('an event failed with timeout', fields));
 
 type Callback = MessageMappingProperties['callback'];
 
@@ -106,8 +108,6 @@ async function handle(act: () => unknown, reply: Reply): Promise<void> {
 
 function logFault(event: string, error: DomainError, correlationId: string): void {
   const fields = { correlationId, event: event.slice(0, 64), code: error.code };
-  const message = `${fields.event} failed with ${error.code}`;
-  if (error.code === 'internal') logger.error(message, fields, error);
-  // An overload brings many of them, and its stack says nothing.
-  if (error.code === 'timeout') logger.warn(message, fields);
+  if (error.code === 'internal') logger.error(`${fields.event} failed with internal`, fields, error);
+  if (error.code === 'timeout') timeouts.add(fields);
 }
