@@ -134,7 +134,7 @@ test('Who joins in the middle gets a snapshot that later chunks continue without
   const later = chunksOf(late, streamId).filter(({ sequence }) => sequence > snapshot.sequence);
   expect(later.map(({ sequence }) => sequence)).toEqual(later.map((_, n) => snapshot.sequence + 1 + n));
   expect(snapshot.text + textOf(later)).toBe(wordsText(40));
-  await answer(alice, streamId);
+  await answer(bob, streamId);
   expectWholeStream(bob, streamId);
   const again = await bob.ask('conversation:join', { conversationId: id });
   expect(again.activeStreams).toEqual([]);
