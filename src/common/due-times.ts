@@ -14,7 +14,7 @@ export class DueTimes<K> {
     return this.slotOf.size;
   }
 
-  /** Sets or moves the time of `key`, in milliseconds since 1970. */
+  /** Sets or moves the time of `key`, in milliseconds of the clock that `take` is told. */
   set(key: K, dueAt: number): void {
     const slot = Math.ceil(dueAt / this.slotMs);
     const before = this.slotOf.get(key);

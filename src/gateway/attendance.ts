@@ -63,12 +63,12 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
 
   /** The client has sent something, whatever it is. */
   acted(connection: Connection): void {
-    const now = Date.now();
+    const now = performance.now();
     connection.lastActivityAt = now;
-    if (now - (this.toldAt.get(connection) ?? 0) < this.touchMs) return;
+    if (now - (this.toldAt.get(connection) ?? -Infinity) < this.touchMs) return;
     this.toldAt.set(connection, now);
     this.presence.touch(connection.userId);
-    this.note(this.registry.update(connection.id, { lastActivityAt: now }));
+    this.note(this.registry.update(connection.id, { lastActivityAt: Date.now() }));
   }
 
   joined({ id }: Connection, conversationId: string): void {
@@ -96,7 +96,8 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   private describe(connection: Connection): RegisteredConnection {
-    const { id, userId, deviceId, connectedAt, lastActivityAt, transport, address, userAgent } = connection;
+    const { id, userId, deviceId, connectedAt, transport, address, userAgent } = connection;
+    const lastActivityAt = Date.now() - Math.round(performance.now() - connection.lastActivityAt);
     return {
       ...{ connectionId: id, userId, deviceId, connectedAt, lastActivityAt, transport, address },
       nodeId: this.node.id,

@@ -30,8 +30,8 @@ export class Connection implements TokenUser {
   /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
   readonly joined = new Map<string, number>();
   readonly connectedAt = Date.now();
-  /** When its client last sent an event, or connected; in milliseconds since 1970. */
-  lastActivityAt = this.connectedAt;
+  /** When its client last sent an event, or connected, by `performance.now()`: the machine's clock may be set meanwhile. */
+  lastActivityAt = performance.now();
   /** Why the server closed it for cause; undefined otherwise. */
   closedFor: ErrorCode | undefined;
   private who: Principal;

@@ -41,7 +41,7 @@ export class IdleTimeouts implements OnApplicationShutdown {
 
   /** Activity moves nothing here: it is found when the time has come. */
   private look(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const connection of this.due.take(now)) {
       const idleMs = now - connection.lastActivityAt;
       if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.watch(connection);

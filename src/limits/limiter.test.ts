@@ -32,6 +32,15 @@ test('What is refused counts as overrun, and does not make the wait longer', asy
   expect(await limit.take('a')).toMatchObject({ overrun: 3, error: { retryAfterMs: 1000 } });
 });
 
+test('A clock that is set back does not make the wait longer', async () => {
+  const limit = limiter(1);
+  await limit.take('a');
+  vi.setSystemTime(Date.now() - 3_600_000);
+  expect(await limit.take('a')).toMatchObject({ error: { retryAfterMs: 10_000 } });
+  vi.advanceTimersByTime(10_000);
+  expect(await limit.take('a')).toBeNull();
+});
+
 test('A point that was given back can be taken again', async () => {
   const limit = limiter(1);
   await limit.demand('a');

@@ -24,7 +24,8 @@ export class Limiter {
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) throw refused;
       this.onRefusal();
-      const error = rateLimited(refused.msBeforeNext);
+      // The library tells the time left by the machine's clock, which may have been set meanwhile.
+      const error = rateLimited(Math.min(refused.msBeforeNext, this.store.msDuration));
       return { error, overrun: refused.consumedPoints / this.store.points };
     }
   }

@@ -9,6 +9,7 @@ import {
   endLease,
   isGone,
   newRecord,
+  type Moment,
   type PresenceRecord,
   type PresenceRules,
 } from './presence-record.js';
@@ -34,12 +35,12 @@ export class MemoryPresenceLeases extends PresenceLeases {
 
   override enter(lease: Lease): Promise<Presence | null> {
     const record = this.hold(lease);
-    record.lastActivityAt = this.clock.now();
+    record.lastActivityAt = this.clock.steady();
     return Promise.resolve(this.bringUp(record));
   }
 
   override leave({ userId, connectionId }: Lease): Promise<Presence | null> {
-    return this.change(userId, (record) => endLease(record, connectionId, this.clock.now()));
+    return this.change(userId, (record) => endLease(record, connectionId, this.clock.steady()));
   }
 
   override renew(leases: readonly Lease[]): Promise<Presence[]> {
@@ -48,7 +49,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
 
   override touch(userId: string): Promise<Presence | null> {
     return this.change(userId, (record) => {
-      record.lastActivityAt = this.clock.now();
+      record.lastActivityAt = this.clock.steady();
     });
   }
 
@@ -57,7 +58,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
   }
 
   override settle(): Promise<Presence[]> {
-    const records = this.due.take(this.clock.now()).map((userId) => this.records.get(userId));
+    const records = this.due.take(this.clock.steady()).map((userId) => this.records.get(userId));
     return Promise.resolve(records.map((record) => record && this.bringUp(record)).filter(isChange));
   }
 
@@ -80,13 +81,13 @@ export class MemoryPresenceLeases extends PresenceLeases {
   }
 
   override close(): Promise<Presence[]> {
-    const now = this.clock.now();
+    const moment = this.moment();
     const lost = [...this.records.values()].filter(({ shown }) => shown.status !== 'offline');
     for (const record of lost) {
       record.leases.clear();
-      record.leftAt ??= now;
+      record.leftAt ??= moment.now;
       record.ranOut = true;
-      advance(record, now, this.rules);
+      advance(record, moment, this.rules);
     }
     for (const userId of this.records.keys()) this.due.delete(userId);
     this.records.clear();
@@ -94,7 +95,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
   }
 
   private hold({ userId, connectionId }: Lease): PresenceRecord {
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const record = this.records.get(userId) ?? newRecord(userId, now);
     this.records.set(userId, record);
     record.leases.set(connectionId, now + this.rules.leaseMs);
@@ -111,15 +112,20 @@ export class MemoryPresenceLeases extends PresenceLeases {
   }
 
   private bringUp(record: PresenceRecord): Presence | null {
-    const now = this.clock.now();
-    const changed = advance(record, now, this.rules);
-    if (isGone(record, now, this.rules)) {
+    const moment = this.moment();
+    const changed = advance(record, moment, this.rules);
+    if (isGone(record, moment.now, this.rules)) {
       this.records.delete(record.userId);
       this.due.delete(record.userId);
     } else {
       this.due.set(record.userId, dueAt(record, this.rules));
     }
     return changed ? record.shown : null;
+  }
+
+  private moment(): Moment {
+    const now = this.clock.steady();
+    return { now, epochMs: this.clock.now() - now };
   }
 
   private shown(): Presence[] {

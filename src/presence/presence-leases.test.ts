@@ -140,6 +140,22 @@ describe.each(TWINS)('Presence leases in %s', (_name, make) => {
     expect(await leases.count()).toBe(3);
   });
 
+  test.each([-3_600_000, 3_600_000])(
+    'a clock that is set by %i ms makes nobody go, and nobody stay (P9)',
+    async (jumpMs) => {
+      await leases.enter(PHONE);
+      clock.jump(jumpMs);
+      expect(await pass(100_000, [PHONE])).toEqual([]);
+      const leftAt = clock.now();
+      await leases.leave(PHONE);
+      clock.advance(5100);
+      // When it was is told by the clock as it is now.
+      expect(await leases.settle()).toMatchObject([
+        { status: 'offline', lastSeenAt: new Date(leftAt).toISOString() },
+      ]);
+    },
+  );
+
   test('what is not there changes nothing', async () => {
     expect(await leases.touch('nobody')).toBeNull();
     expect(await leases.leave(PHONE)).toBeNull();

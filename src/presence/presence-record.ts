@@ -10,7 +10,7 @@ export interface PresenceRules {
   leaseMs: number;
 }
 
-/** What is known of a user who is connected, or has just gone. Times are in milliseconds since 1970. */
+/** What is known of a user who is connected, or has just gone. Times are in milliseconds of a steady clock. */
 export interface PresenceRecord {
   readonly userId: string;
   /** When the lease of each connection runs out. */
@@ -25,6 +25,12 @@ export interface PresenceRecord {
   metadata: Record<string, unknown> | undefined;
   /** What others have been told. */
   shown: Presence;
+}
+
+/** A moment by the steady clock, which times are compared with, and what is to be added to get milliseconds since 1970. */
+export interface Moment {
+  now: number;
+  epochMs: number;
 }
 
 /** A user of whom nothing is known yet. */
@@ -53,22 +59,23 @@ export function endLease(record: PresenceRecord, connectionId: string, now: numb
 }
 
 /**
- * Brings the record up to `now`.
+ * Brings the record up to a moment.
  * @returns whether others see a change, which is then in `shown`.
  */
-export function advance(record: PresenceRecord, now: number, rules: PresenceRules): boolean {
+export function advance(record: PresenceRecord, { now, epochMs }: Moment, rules: PresenceRules): boolean {
   dropExpired(record, now, rules);
   const status = statusAt(record, now, rules);
   const metadata = status === 'offline' ? undefined : record.metadata;
   const { shown } = record;
   if (status === shown.status && metadata === shown.metadata) return false;
+  const seenAt = record.leftAt ?? (status === 'offline' ? now : record.lastActivityAt);
   record.shown = {
     userId: record.userId,
     status,
-    lastSeenAt: new Date(record.leftAt ?? (status === 'offline' ? now : record.lastActivityAt)).toISOString(),
+    lastSeenAt: new Date(epochMs + seenAt).toISOString(),
     ...(metadata && { metadata }),
     // A clock that stands or steps back must not make a newer state look older.
-    version: Math.max(shown.version + 1, now),
+    version: Math.max(shown.version + 1, Math.floor(epochMs + now)),
   };
   return true;
 }
@@ -91,13 +98,13 @@ function goneAt(record: PresenceRecord, { leaveGraceMs }: PresenceRules): number
 }
 
 function dropExpired(record: PresenceRecord, now: number, { leaseMs }: PresenceRules): void {
-  let lastSign = 0;
+  let lastSign = -Infinity;
   for (const [connectionId, until] of record.leases) {
     if (until > now) continue;
     record.leases.delete(connectionId);
     lastSign = Math.max(lastSign, until - leaseMs);
   }
-  if (lastSign === 0 || record.leases.size > 0) return;
+  if (lastSign === -Infinity || record.leases.size > 0) return;
   record.leftAt = lastSign;
   record.ranOut = true;
 }

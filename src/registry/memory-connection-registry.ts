@@ -40,7 +40,7 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
     const { connectionId, userId } = connection;
     this.connections.set(connectionId, { ...connection });
     addTo(this.byUser, userId, connectionId);
-    this.leases.set(connectionId, this.clock.now() + this.leaseMs);
+    this.leases.set(connectionId, this.clock.steady() + this.leaseMs);
     return Promise.resolve();
   }
 
@@ -79,7 +79,7 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
   override renew(connectionIds: readonly string[]): Promise<string[]> {
     this.dropExpired();
     const missing = connectionIds.filter((connectionId) => !this.connections.has(connectionId));
-    const until = this.clock.now() + this.leaseMs;
+    const until = this.clock.steady() + this.leaseMs;
     for (const connectionId of connectionIds) {
       if (this.connections.has(connectionId)) this.leases.set(connectionId, until);
     }
@@ -121,7 +121,7 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
   }
 
   private dropExpired(): void {
-    for (const connectionId of this.leases.take(this.clock.now())) void this.remove(connectionId);
+    for (const connectionId of this.leases.take(this.clock.steady())) void this.remove(connectionId);
   }
 }
 

@@ -42,7 +42,7 @@ export class MemoryTypingIndicators extends TypingIndicators {
     this.conversations.set(conversationId, places);
     const place = places.get(userId) ?? { conversationId, userId, entry: newEntry(connectionId) };
     places.set(userId, place);
-    const times = { now: this.clock.now(), timeoutMs: this.timeoutMs };
+    const times = { now: this.clock.steady(), timeoutMs: this.timeoutMs };
     return Promise.resolve(this.arrange(place, startTyping(place.entry, connectionId, times)));
   }
 
@@ -57,7 +57,7 @@ export class MemoryTypingIndicators extends TypingIndicators {
   }
 
   override settle(): Promise<TypingUpdate[]> {
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const updates = this.due.take(now).map((place) => this.arrange(place, settleTyping(place.entry, now)));
     return Promise.resolve(updates.filter((update) => update !== null));
   }
@@ -78,7 +78,7 @@ export class MemoryTypingIndicators extends TypingIndicators {
   /** Sets when to look again, or forgets; gives what the others are to be told. */
   private arrange(place: Place, told: Told): TypingUpdate | null {
     const { conversationId, userId, entry } = place;
-    const dueAt = typingDueAt(entry, this.clock.now());
+    const dueAt = typingDueAt(entry, this.clock.steady());
     if (dueAt === null) this.forget(place);
     else this.due.set(place, dueAt);
     return told === null ? null : { conversationId, userId, isTyping: told };

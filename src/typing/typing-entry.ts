@@ -1,6 +1,6 @@
 import { LIMITS } from '../protocol/index.js';
 
-/** One user's indicator in one conversation. Times are in milliseconds since 1970. */
+/** One user's indicator in one conversation. Times are in milliseconds of a steady clock. */
 export interface TypingEntry {
   /** When it expires unless it is renewed; null while the user is not typing. */
   expiresAt: number | null;

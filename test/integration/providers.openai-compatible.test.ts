@@ -9,6 +9,7 @@ import {
 } from '../../src/providers/openai-compatible.provider.js';
 import type { Delta, PromptMessage } from '../../src/providers/provider.js';
 import { wordsText } from '../support/llm-behaviour.js';
+import { StandingClock } from '../support/standing-clock.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
 
 const KEY = 'very/secret+key=0123456789';
@@ -266,7 +267,7 @@ describe('a provider that fails', () => {
   it('429 may give the wait as a date', async () => {
     const now = Date.parse('2026-01-01T00:00:00Z');
     const { error } = await failure('status:429:Thu, 01 Jan 2026 00:00:30 GMT', {
-      clock: { now: () => now },
+      clock: new StandingClock(now),
     });
     expect(error.retryAfterMs).toBe(30_000);
   });

@@ -8,27 +8,12 @@ import { GuestService } from '../../src/auth/guest.service.js';
 import { RevocationList } from '../../src/auth/revocation-list.js';
 import { TicketService } from '../../src/auth/ticket.service.js';
 import { TokenVerifier } from '../../src/auth/token-verifier.js';
-import { Clock } from '../../src/common/clock.js';
 import { DomainError } from '../../src/common/domain-error.js';
 import { readConfig } from '../../src/config/config.js';
+import { StandingClock } from './standing-clock.js';
 
 /** A shared secret as AUTH_JWT_SECRET takes it. */
 export const SECRET = 'a shared secret for tests of 32 characters or more';
-
-/** A clock that stands until it is moved. */
-class StandingClock extends Clock {
-  constructor(private time = Date.now()) {
-    super();
-  }
-
-  override now(): number {
-    return this.time;
-  }
-
-  advance(ms: number): void {
-    this.time += ms;
-  }
-}
 
 const folders: string[] = [];
 afterAll(() => {
@@ -43,7 +28,7 @@ export function temporaryFolder(): string {
 }
 
 /** The auth room's services under `env` (DATA_DIR is a new folder unless given), with a clock to move. */
-export async function authUnder(env: Record<string, string>, clock = new StandingClock()) {
+export async function authUnder(env: Record<string, string>, clock = new StandingClock(Date.now())) {
   const config = readConfig({ DATA_DIR: temporaryFolder(), ...env });
   const keys = await loadAuthKeys(config);
   const revoked = new RevocationList();

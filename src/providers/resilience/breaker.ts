@@ -5,6 +5,7 @@ import {
   handleWhen,
   type CircuitBreakerPolicy,
   type CircuitState,
+  type IBackoff,
 } from 'cockatiel';
 import { DomainError } from '../../common/domain-error.js';
 
@@ -40,15 +41,16 @@ function isDecidedAgainst(error: unknown): boolean {
 /** Spares a provider that fails, and its callers the wait for it. */
 export class Breaker {
   private readonly policy: CircuitBreakerPolicy;
+  /** By `performance.now()`. */
   private openedAt = 0;
 
   constructor(private readonly limits: BreakerLimits) {
     this.policy = circuitBreaker(handleWhen(isDecidedAgainst), {
-      halfOpenAfter: limits.openMs,
+      halfOpenAfter: this.pause(),
       breaker: new ConsecutiveBreaker(limits.failures),
     });
     this.policy.onBreak(() => {
-      this.openedAt = Date.now();
+      this.openedAt = performance.now();
     });
   }
 
@@ -70,9 +72,27 @@ export class Breaker {
   }
 
   private refusal(cause: BrokenCircuitError): DomainError {
-    const left = this.openedAt + this.limits.openMs - Date.now();
     const message = 'The provider has failed several times in a row and is left alone for a moment.';
-    return new DomainError('provider_unavailable', message, { cause, retryAfterMs: Math.max(1000, left) });
+    return new DomainError('provider_unavailable', message, {
+      cause,
+      retryAfterMs: Math.max(1000, Math.ceil(this.leftMs)),
+    });
+  }
+
+  private get leftMs(): number {
+    return this.openedAt + this.limits.openMs - performance.now();
+  }
+
+  /** The library measures by the machine's clock, which may be set back for hours: it is told that a pause is over, or has no end. */
+  private pause(): IBackoff<unknown> {
+    const leftMs = (): number => this.leftMs;
+    const pause: IBackoff<unknown> = {
+      get duration() {
+        return leftMs() > 0 ? Infinity : -Infinity;
+      },
+      next: () => pause,
+    };
+    return pause;
   }
 }
 

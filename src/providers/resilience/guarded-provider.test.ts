@@ -133,7 +133,7 @@ describe('the breaker', () => {
   const limits = { retries: 0, failures: 2, openMs: 10_000 };
 
   it('opens after failures in a row, refuses at once, and closes after a trial', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['performance'] });
     const { provider, scripted, registry } = guarded({ acts: [AWAY, AWAY], limits });
     for (const _ of [1, 2]) await expect(ask(provider)).rejects.toBe(AWAY);
     expect(provider.breakerState).toBe('open');
@@ -152,7 +152,7 @@ describe('the breaker', () => {
   });
 
   it('lets one trial through and refuses the others meanwhile; a failed trial opens it again', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['performance'] });
     const { provider, scripted } = guarded({ acts: [AWAY, AWAY, 'stall'], limits });
     for (const _ of [1, 2]) await expect(ask(provider)).rejects.toBe(AWAY);
     vi.advanceTimersByTime(10_000);
@@ -170,7 +170,7 @@ describe('the breaker', () => {
   });
 
   it('stays open when the trial is cancelled: nothing was shown', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['performance'] });
     const { provider, scripted } = guarded({ acts: [AWAY, AWAY, 'stall'], limits });
     for (const _ of [1, 2]) await expect(ask(provider)).rejects.toBe(AWAY);
     vi.advanceTimersByTime(10_000);
