@@ -23,9 +23,9 @@ export interface EmbeddedPostgresOptions extends BinaryPlaces {
   settings?: Readonly<Record<string, string>>;
 }
 
-/** A running PostgreSQL that belongs to this process. */
+/** A PostgreSQL that belongs to this process, and runs until it is stopped: one that dies is started again. */
 export interface EmbeddedPostgres {
-  /** Reachable from this machine alone; holds the password. */
+  /** Reachable from this machine alone; holds the password. The same through all its lives. */
   readonly url: string;
   /** Ends PostgreSQL and waits until it has; further calls do nothing more. */
   stop(): Promise<void>;
@@ -34,6 +34,8 @@ export interface EmbeddedPostgres {
 /** How long a start is tried again after what passes by itself: orphans that still end, a port that was taken meanwhile. */
 const RETRY_MS = 10_000;
 const RETRY_DELAY_MS = 100;
+/** Between tries to start one again that died, such as while its disk is full. */
+const REVIVE_DELAY_MS = 2000;
 const PASSES_BY_ITSELF =
   /lock file ".*" already exists|shared memory block|could not bind|could not create any TCP/;
 
@@ -64,8 +66,7 @@ async function start({ dataDir, log, settings = {}, ...places }: EmbeddedPostgre
   const password = await openCluster(folder, binaries, account);
   const logFile = join(home, 'postgres.log');
   const launch: Launch = { folder, logFile, program: binaries.postgres, account, settings };
-  const { postmaster, session } = await own(launch, password, log);
-  return handle({ postmaster, session, url: urlOf(postmaster, password), log });
+  return new Keeper({ launch, password, log }, await own(launch, password, log));
 }
 
 interface Owned {
@@ -92,16 +93,63 @@ async function own(launch: Launch, password: string, log: DatabaseLog): Promise<
   }
 }
 
-function handle({ postmaster, session, url, log }: Owned & { url: string; log: DatabaseLog }) {
-  let stopping: Promise<void> | undefined;
-  session.on('error', (error) => {
-    if (!stopping) log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) is gone: ${error.message}.`);
-  });
-  const stop = async (): Promise<void> => {
+interface Keeping {
+  launch: Launch;
+  password: string;
+  log: DatabaseLog;
+}
+
+/** Keeps PostgreSQL ours and running: it ends by itself where its disk is full or memory is short, and takes our lock with it. */
+class Keeper implements EmbeddedPostgres {
+  readonly url: string;
+  private owned: Owned;
+  private reviving: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(
+    private readonly keeping: Keeping,
+    owned: Owned,
+  ) {
+    this.url = urlOf(owned.postmaster, keeping.password);
+    this.owned = this.watched(owned);
+  }
+
+  stop(): Promise<void> {
+    return (this.stopping ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    await this.reviving;
+    const { postmaster, session } = this.owned;
     // The lock goes last: who starts now must not take over a server that is about to end.
     const ended = await stopPostmaster(postmaster);
-    if (!ended) log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) does not end.`);
+    if (!ended) this.keeping.log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) does not end.`);
     await session.end();
-  };
-  return { url, stop: () => (stopping ??= stop()) };
+  }
+
+  private watched(owned: Owned): Owned {
+    const { postmaster, session } = owned;
+    session.on('error', (error) => {
+      if (this.stopping || this.reviving) return;
+      this.keeping.log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) is gone: ${error.message}.`);
+      this.reviving = this.revive();
+    });
+    return owned;
+  }
+
+  /** Starts it again, or waits for it where it recovers by itself, and takes the lock anew; on its old port, which `url` names. */
+  private async revive(): Promise<void> {
+    const { launch, password, log } = this.keeping;
+    const { port } = this.owned.postmaster;
+    while (!this.stopping) {
+      try {
+        this.owned = this.watched(await own({ ...launch, port }, password, log));
+        this.reviving = undefined;
+        return log.info(`The embedded PostgreSQL runs again (pid ${this.owned.postmaster.pid}).`);
+      } catch (error) {
+        log.error(`The embedded PostgreSQL could not be started again: ${(error as Error).message}`);
+        await delay(REVIVE_DELAY_MS);
+      }
+    }
+  }
 }

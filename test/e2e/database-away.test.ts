@@ -148,7 +148,7 @@ test('A database that dies and comes back: what was acked is there, resends are 
   expect(acked.answer.ok).toBe(true);
   const ids = Array.from({ length: 20 }, (_, n) => `dead-${n}`);
   const under = Promise.all(ids.slice(0, 10).map((id) => send(ann, id)));
-  await postgres.signal('SIGKILL');
+  await postgres.kill();
   for (const answered of await under) if (!answered.answer.ok) expectRetryable(answered);
   for (const answered of await Promise.all(ids.map((id) => send(ann, id)))) expectRetryable(answered);
   await postgres.start();

@@ -167,6 +167,44 @@ describe('after kill -9 of the process', () => {
   });
 });
 
+describe('under a process that goes on', () => {
+  beforeEach(plant);
+
+  /** Whether another process that wants the folder is refused. */
+  async function isOurs(): Promise<boolean> {
+    const other = run();
+    const { error } = await other.said;
+    await other.kill();
+    return error?.includes(`Another Streamgate (pid ${process.pid})`) ?? false;
+  }
+
+  it('a PostgreSQL that was killed runs again at the same address, and its stop ends it', async () => {
+    const server = await start();
+    const pid = (await postmasterPid())!;
+    process.kill(pid, 'SIGKILL');
+    await until(() => told.some((text) => text.includes('runs again')));
+    await expectRemembered(server.url);
+    expect(await postmasterPid()).not.toBe(pid);
+    const revived = (await postmasterPid())!;
+    await server.stop();
+    expect(isAlive(revived)).toBe(false);
+  });
+
+  it('one that lost a session, and all others with it, is still its own', async () => {
+    const server = await start();
+    const pid = await postmasterPid();
+    const { rows } = await withClient(server.url, (client) =>
+      client.query<{ pid: number }>(
+        `select pid from pg_stat_activity where application_name like 'streamgate owner %'`,
+      ),
+    );
+    process.kill(rows[0]!.pid, 'SIGKILL');
+    await until(() => told.some((text) => text.includes('runs again')));
+    expect([await postmasterPid(), await isOurs()]).toEqual([pid, true]);
+    await expectRemembered(server.url);
+  });
+});
+
 describe('a postmaster.pid that a crash of the machine left', () => {
   async function crashed(pid: number): Promise<void> {
     const server = await start();

@@ -15,6 +15,8 @@ export interface OwnPostgres {
   directUrl(): string;
   /** Sends a signal to its main process and all its children. */
   signal(signal: NodeJS.Signals): Promise<void>;
+  /** Ends it as a crash does; it stays so until {@link start}. */
+  kill(): Promise<void>;
   /** Ends it in order; connections are refused until {@link start}. */
   shutDown(): Promise<void>;
   /** Starts it again, also after a crash. */
@@ -36,6 +38,11 @@ export async function startOwnPostgres(folder?: string): Promise<OwnPostgres> {
     url: url.href,
     directUrl: () => postgres.url,
     signal: (signal) => signalAll(dataDir, signal),
+    kill: async () => {
+      await signalAll(dataDir, 'SIGKILL');
+      // Before anybody notices: it is not to be started again by itself.
+      await postgres.stop();
+    },
     shutDown: async () => {
       proxy.cut();
       await postgres.stop();

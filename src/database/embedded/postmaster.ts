@@ -30,6 +30,8 @@ export interface Launch {
   readonly program: string;
   readonly account: Account | undefined;
   readonly settings: Readonly<Record<string, string>>;
+  /** A free one where it is not given. */
+  readonly port?: number;
 }
 
 /**
@@ -59,10 +61,10 @@ export async function findPostmaster(folder: string, logFile: string): Promise<P
   return undefined;
 }
 
-/** Starts PostgreSQL on a free port of 127.0.0.1, in a session of its own, so that a terminal's Ctrl-C does not reach it. */
+/** Starts PostgreSQL on 127.0.0.1, in a session of its own, so that a terminal's Ctrl-C does not reach it. */
 export async function launchPostmaster(launch: Launch): Promise<Postmaster> {
   const { folder, account } = launch;
-  const port = await freePort();
+  const port = launch.port ?? (await freePort());
   const log = await open(launch.logFile, (await sizeOf(launch.logFile)) > MAX_LOG_BYTES ? 'w' : 'a', 0o600);
   const { size } = await log.stat();
   const child = spawn(launch.program, [...(await argumentsOf(launch, port))], {
