@@ -19,6 +19,7 @@ beforeAll(async () => {
     env: {
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:20', PROVIDER_FALLBACK: 'guide' },
       ...{ PROVIDER_BREAKER_FAILURES: '4', PROVIDER_BREAKER_OPEN_MS: '600000', PROVIDER_RETRIES: '1' },
+      ...{ PROVIDER_MAX_CONCURRENT: '1', STREAM_MAX_PER_USER: '10' },
     },
   });
 });
@@ -39,14 +40,51 @@ async function ask(
 }
 
 describe('A provider in trouble', () => {
-  test('is asked again before its first word, and nobody sees it', async () => {
+  test('is asked again before its first word, when it wants to be, and nobody sees it', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
     await ann.ask('conversation:join', { conversationId: 'again', access: 'link' });
-    llm.script('status:503', 'words:3');
-    const { text, chunks } = await ask(ann, 'again');
+    const asked = llm.requests.length;
+    llm.script('status:503:2', 'words:3');
+    const answer = ask(ann, 'again');
+    await llm.waitForRequest(asked);
+    const refusedAt = performance.now();
+    await llm.waitForRequest(asked + 1);
+    // Without its Retry-After it would be half a second at most.
+    expect(performance.now() - refusedAt).toBeGreaterThan(1800);
+    const { text, chunks } = await answer;
     expect(text).toBe(wordsText(3));
     expect(chunks[0]?.metadata).toMatchObject({ provider: 'openai-compatible' });
     expect(chunks[0]?.metadata).not.toHaveProperty('usedFallback');
+  });
+
+  test('takes one answer at a time where it may take no more; others wait, and beyond four of them the fallback answers (P7)', async () => {
+    const dan = await TestClient.connect(server.url, 'dan');
+    await dan.ask('conversation:join', { conversationId: 'places', access: 'link' });
+    const asked = llm.requests.length;
+    llm.script('stall:1');
+    const payload = { conversationId: 'places', content: 'ollama' };
+    const first = await dan.ask('message:send', { ...payload, clientMessageId: 'first' });
+    await dan.waitFor('stream:chunk', ({ sequence }) => sequence === 1);
+    const others = await Promise.all(
+      ['a', 'b', 'c', 'd', 'e'].map((clientMessageId) =>
+        dan.ask('message:send', { ...payload, clientMessageId }),
+      ),
+    );
+    const { streamId } = await dan.waitFor(
+      'stream:chunk',
+      ({ metadata }) => metadata?.['usedFallback'] === true,
+    );
+    await dan.waitFor('message:new', (message) => message.streamId === streamId);
+    expect(llm.requests.length).toBe(asked + 1);
+    await dan.ask('stream:cancel', { streamId: first.streamId as string });
+    const texts: string[] = [];
+    for (const other of others) {
+      await dan.waitFor('message:new', (message) => message.streamId === other.streamId);
+      texts.push(expectWholeStream(dan, other.streamId as string).text);
+    }
+    expect(texts.filter((text) => text === wordsText(20))).toHaveLength(4);
+    expect(llm.requests.length).toBe(asked + 5);
+    dan.close();
   });
 
   test('that fails for good is stood in for by the fallback, which says so; then it is left alone', async () => {
