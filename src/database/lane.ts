@@ -45,7 +45,8 @@ interface Connection {
 
 const DEADLINE_MS = 5000;
 const FIRST_BACKOFF_MS = 100;
-const LAST_BACKOFF_MS = 2000;
+/** Of a query's deadline, what it waits at most before it connects: a longer wait would let none ever connect again. */
+const LONGEST_BACKOFF = 0.25;
 const GOODBYE_MS = 1000;
 /** Shorter than the deadline, so that a slow statement is ended by the server and the connection stays good. */
 const SESSION = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 5000 };
@@ -71,7 +72,7 @@ export class Lane {
     if (this.closing) {
       return Promise.reject(new DomainError('server_draining', 'The server is shutting down.'));
     }
-    const deadline = performance.now() + (this.options.deadlineMs ?? DEADLINE_MS);
+    const deadline = performance.now() + this.deadlineMs;
     const result = this.turn.then(() => this.run<T>(statement, values, deadline));
     this.turn = result.catch(() => {}); // Its caller hears of it; the next in line does not.
     return result;
@@ -81,6 +82,10 @@ export class Lane {
   close(): Promise<void> {
     this.closing ??= this.turn.then(() => this.sayGoodbye());
     return this.closing;
+  }
+
+  private get deadlineMs(): number {
+    return this.options.deadlineMs ?? DEADLINE_MS;
   }
 
   private async run<T>(statement: Statement, values: readonly unknown[], deadline: number): Promise<T[]> {
@@ -109,7 +114,10 @@ export class Lane {
   private async connect(signal: AbortSignal): Promise<Connection> {
     const { url, name, settings, log } = this.options;
     if (this.failures > 0) {
-      const backoff = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.failures - 1));
+      const backoff = Math.min(
+        this.deadlineMs * LONGEST_BACKOFF,
+        FIRST_BACKOFF_MS * 2 ** (this.failures - 1),
+      );
       await delay(backoff, undefined, { signal });
     }
     // A socket of our own can be destroyed whatever the driver is waiting for.
