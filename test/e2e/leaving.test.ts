@@ -106,10 +106,10 @@ test('The port is free at once: a new process takes it while the old one drains,
   expect(await exit).toBe(0);
 });
 
-test('While the server leaves, what would begin is refused so that clients try again, and what reads is served (P12)', async () => {
+test('While the server leaves it is not ready; what would begin is refused so that clients try again, and what reads is served (P12)', async () => {
   const server = await start(SPREAD);
   const alice = await member(server.url, 'alice');
-  const names = ['polling', 'upgrade', 'ask', 'read', 'attach'] as const;
+  const names = ['polling', 'upgrade', 'ask', 'read', 'attach', 'live', 'ready'] as const;
   const sockets = new Map(
     await Promise.all(names.map(async (name) => [name, await openedBefore(server.url)] as const)),
   );
@@ -124,7 +124,7 @@ test('While the server leaves, what would begin is refused so that clients try a
     answered(sockets.get(name) as TcpSocket, `${rest} HTTP/1.1\r\nHost: x\r\n${bearer}`.replace(/$/, '\r\n'));
   const upgrade =
     'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YWFhYWFhYWFhYWFhYWFhYQ==\r\n\r\n';
-  const [polling, upgraded, asked, read, attached] = await Promise.all([
+  const [polling, upgraded, asked, read, attached, live, ready] = await Promise.all([
     ask('polling', 'T /api/ws/chat/?EIO=4&transport=polling'),
     answered(
       sockets.get('upgrade') as TcpSocket,
@@ -133,6 +133,8 @@ test('While the server leaves, what would begin is refused so that clients try a
     ask('ask', 'T /api/conversations'),
     ask('read', 'T /api/conversations'),
     ask('attach', `T /api/ws/stream/${crypto.randomUUID()}/sse`),
+    ask('live', 'T /api/ws/health/live'),
+    ask('ready', 'T /api/ws/health/ready'),
   ]);
   for (const refused of [polling, upgraded, asked]) {
     expect(refused).toMatch(/^HTTP\/1\.1 503 /);
@@ -141,6 +143,8 @@ test('While the server leaves, what would begin is refused so that clients try a
   }
   expect(read).toMatch(/^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n/);
   expect(attached).toBe('');
+  expect(live).toMatch(/^HTTP\/1\.1 200 /);
+  expect(ready).toMatch(/^HTTP\/1\.1 503 [^]*"message":"the server is shutting down"/);
   expect(await exit).toBe(0);
 });
 

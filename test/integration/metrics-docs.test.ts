@@ -18,16 +18,23 @@ beforeAll(async () => {
 
 afterAll(() => app.stop());
 
+/** Names of prom-client's metrics. */
+const NODES_OWN = /^(nodejs|process)_/;
+
 test('docs/operations.md lists each metric of a running server with its type and labels, and none that does not exist', async () => {
   const listed = rowsOf(await readPage('docs/operations.md'))
     .map(([name = '', ...cells]) => [name.replaceAll('`', ''), ...cells] as const)
-    .filter(([name]) => name.startsWith('streamgate_'));
+    .filter(([name]) => name.startsWith('streamgate_') || NODES_OWN.test(name));
   for (const [name, , , meaning = '', advice = ''] of listed) {
     expect(meaning.length, `meaning of ${name}`).toBeGreaterThan(10);
     expect(advice.length, `advice for ${name}`).toBeGreaterThan(0);
   }
+  const names = new Set(listed.map(([name]) => name));
+  expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
+  expect(names).toContain('nodejs_gc_duration_seconds');
+  // Of Node's own, the ones that matter.
   const there = real
-    .filter(({ name }) => name.startsWith('streamgate_'))
+    .filter(({ name }) => name.startsWith('streamgate_') || names.has(name))
     .map(({ name, type, labelNames }) => {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ');
       return `${name} | ${type} | ${labels || '–'}`;
