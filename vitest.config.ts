@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
+/** Takes all of two cores: no other test runs beside it. */
+const ALONE = ['test/e2e/deploy.test.ts'];
+const globalSetup = ['test/support/global-setup.ts'];
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -14,9 +18,11 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['test/**/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
+          exclude: ALONE,
+          globalSetup,
         },
       },
+      { extends: true, test: { name: 'alone', include: ALONE, globalSetup, sequence: { groupOrder: 1 } } },
     ],
   },
 });

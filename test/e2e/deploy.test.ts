@@ -7,8 +7,7 @@ import { LogClient } from '../support/log-client.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { answerOf, HttpUser, type StreamResponse } from '../support/stream-readers.js';
 
-/** With `DEPLOY_ROOMS=200` at 2,000 clients: two cores that have other tests to run are too slow for that. */
-const ROOMS = Number(process.env['DEPLOY_ROOMS'] ?? 60);
+const ROOMS = 200;
 /** How many come at once while the rooms are filled. */
 const BATCH = 20;
 const MEMBERS = 10;
