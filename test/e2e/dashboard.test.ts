@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { launchBrowser, visit, type Visitor } from '../support/browser.js';
 import { TestClient, tokenFor } from '../support/client.js';
+import { http } from '../support/http.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
 import { hasChromium } from '../support/requirements.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -19,7 +20,12 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
   beforeAll(async () => {
     llm = await startLlmServer();
     const env = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'stall:3', STREAM_MAX_PER_USER: '20' };
-    server = await startServer({ env: { ...env, RATE_LIMIT_ENABLED: 'false' } });
+    const guards = {
+      PROVIDER_RETRIES: '0',
+      PROVIDER_BREAKER_FAILURES: '1',
+      PROVIDER_BREAKER_OPEN_MS: '600000',
+    };
+    server = await startServer({ env: { ...env, ...guards, RATE_LIMIT_ENABLED: 'false' } });
     browser = await launchBrowser();
   });
 
@@ -63,6 +69,7 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
     const people = await Promise.all(['ann', 'bob', 'cem'].map(connect));
     const [ann] = people as [TestClient];
     await ann.ask('conversation:join', { conversationId: CONVERSATION, access: 'link' });
+    await http(server.url, `PUT /api/conversations/${CONVERSATION}/members/away`, { userId: 'ann' });
     for (let n = 0; n < 4; n += 1) await send(ann, `q${n}`, true);
     await vi.waitUntil(async () => (await value(page, 'connections')) === '3', PATIENCE);
     await vi.waitUntil(async () => (await value(page, 'streams')) === '4', PATIENCE);
@@ -77,6 +84,9 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
     talking.abort();
     await talk;
     await page.getByText(`${sent} in all`).waitFor();
+    await vi.waitUntil(async () => Number.parseInt(await value(page, 'queue')) > 0, PATIENCE);
+    expect(await value(page, 'event-loop')).toMatch(/ms$/);
+    expect(await page.locator('.facts').textContent()).toContain('Provider openai-compatiblebreaker closed');
     expect(await drawnCharts(page)).toBe(await page.locator('.tile-chart').count());
   });
 
@@ -100,6 +110,16 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
     await page.waitForSelector('#sign-in', { state: 'visible' });
     await page.reload();
     await page.waitForSelector('#sign-in', { state: 'visible' });
+  });
+
+  it('says that a provider fails and is left alone', async () => {
+    const page = await openAsAdmin();
+    await page.getByText('All is well').waitFor();
+    llm.script('status:503');
+    const ann = await connect('ann');
+    await ann.ask('conversation:join', { conversationId: 'failing' });
+    await ann.ask('message:send', { conversationId: 'failing', clientMessageId: 'q', content: 'Hello?' });
+    await page.getByText('provider openai-compatible fails, and is left alone for a while').waitFor();
   });
 
   it('says that the server is away, and goes on by itself when it is back', async () => {
