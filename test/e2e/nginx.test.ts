@@ -1,3 +1,4 @@
+import { EventSource } from 'eventsource';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SOCKET_PATH } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
@@ -102,7 +103,7 @@ describe.skipIf(!nginxPath())('behind nginx with the configuration of deploy/ngi
     expect(await read.text()).toContain('event: complete');
     const away = await startNginx('http://127.0.0.1:9');
     try {
-      expect((await fetch(`${away.url}${path}?ticket=${body.ticket}`)).status).toBe(502);
+      await expect(fetch(`${away.url}${path}?ticket=${body.ticket}`)).rejects.toThrow('fetch failed');
       await eventually(async () => (await away.accessLog()).includes(`GET ${path}`), 'it is logged');
       expect((await away.accessLog()) + (await away.errorLog())).not.toContain('ticket=');
     } finally {
@@ -110,6 +111,26 @@ describe.skipIf(!nginxPath())('behind nginx with the configuration of deploy/ngi
     }
     await eventually(async () => (await nginx.accessLog()).includes(`GET ${path}`), 'it is logged');
     expect(await nginx.accessLog()).not.toContain('ticket=');
+  });
+
+  test('while the service is away an EventSource goes on trying, and everybody else is told 502 (P12)', async () => {
+    const away = await startNginx('http://127.0.0.1:9');
+    try {
+      const source = new EventSource(`${away.url}/api/ws/stream/some-stream/sse`);
+      const state = await new Promise((resolve) => {
+        source.addEventListener('error', () => resolve(source.readyState));
+      });
+      source.close();
+      expect(state).toBe(EventSource.CONNECTING);
+      const others = ['GET /api/ws/stream/some-stream/http', 'POST /api/ws/stream/sse', 'GET /api/ws/health'];
+      const statuses = others.map(async (route) => {
+        const [method = '', path = ''] = route.split(' ');
+        return (await fetch(away.url + path, { method })).status;
+      });
+      expect(await Promise.all(statuses)).toEqual([502, 502, 502]);
+    } finally {
+      await away.stop();
+    }
   });
 
   test.each([
