@@ -18,7 +18,8 @@ const MAY_IMPORT = {
   common: ['protocol'],
   config: ['protocol'],
   lifecycle: ['config', 'common', 'protocol'],
-  metrics: LEAVES,
+  // It has a listener of its own.
+  metrics: ['http', ...LEAVES],
   limits: COUNTED,
   relay: COUNTED,
   database: COUNTED,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CONFIG, type Config } from '../config/config.js';
+import { guardListener } from '../http/listener-guard.js';
 import { MetricsPage } from './metrics-page.js';
 import { carriesToken } from './metrics-token.js';
 
@@ -30,6 +31,7 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
     const { METRICS_PORT, HOST } = this.config;
     if (METRICS_PORT === undefined) return;
     this.server = createServer((request, response) => void this.answer(request, response));
+    guardListener(this.server);
     this.server.listen(METRICS_PORT, HOST);
     try {
       await once(this.server, 'listening');

@@ -1,6 +1,6 @@
-import { Controller, Get, Header, Headers, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { challenge } from '../auth/auth.guard.js';
 import { Authenticator } from '../auth/authenticator.js';
 import { bearerToken } from '../auth/bearer.js';
@@ -8,6 +8,7 @@ import { demand } from '../auth/policy.js';
 import { Public } from '../auth/public.decorator.js';
 import { notFound } from '../common/domain-error.js';
 import { CONFIG, type Config } from '../config/config.js';
+import { HttpLimits } from '../limits/http-limits.js';
 import { MetricsPage } from './metrics-page.js';
 import { carriesToken } from './metrics-token.js';
 
@@ -24,27 +25,28 @@ export class MetricsController {
   constructor(
     private readonly page: MetricsPage,
     private readonly authenticator: Authenticator,
+    private readonly limits: HttpLimits,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
-  async read(
-    @Headers('authorization') authorization: string | undefined,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<string> {
+  async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     const { METRICS_PORT, METRICS_TOKEN } = this.config;
     if (METRICS_PORT !== undefined) throw notFound();
+    const { authorization } = request.headers;
     const isScraper = METRICS_TOKEN !== undefined && carriesToken(authorization, METRICS_TOKEN);
-    if (!isScraper) await this.admit(bearerToken(authorization), response);
+    if (!isScraper) await this.admit(request, response);
     response.type(this.page.contentType);
     return this.page.text();
   }
 
-  private async admit(token: string | undefined, response: Response): Promise<void> {
+  private async admit(request: Request, response: Response): Promise<void> {
+    const token = bearerToken(request.headers.authorization);
     try {
-      demand(await this.authenticator.authenticate(token), 'figures:see');
+      const principal = await this.limits.attempt(request, () => this.authenticator.authenticate(token));
+      demand(principal, 'figures:see');
     } catch (error) {
       challenge(response, error, token !== undefined);
       throw error;

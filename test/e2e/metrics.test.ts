@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestClient, tokenFor } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
@@ -27,6 +29,14 @@ async function statusWith(authorization: string | undefined, url = `${server.url
   const response = await fetch(url, { headers: { ...(authorization !== undefined && { authorization }) } });
   await response.text();
   return response.status;
+}
+
+/** What is answered to bytes that are no HTTP. */
+function answerToNoHttp(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write('nonsense\r\n\r\n');
+  return text(socket);
 }
 
 test('admins and who has METRICS_TOKEN read the metrics, nobody else does (P10)', async () => {
@@ -144,6 +154,7 @@ test('with METRICS_PORT the metrics are there alone: open, or with METRICS_TOKEN
     expect(await statusWith(undefined, page)).toBe(open ? 200 : 401);
     expect(await statusWith(`Bearer ${TOKEN}`, page)).toBe(200);
     expect(await statusWith(undefined, page.replace('/metrics', '/other'))).toBe(404);
+    expect(await answerToNoHttp(page)).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     const admin = await tokenFor('root', { roles: ['admin'] });
     expect(await statusWith(`Bearer ${admin}`, `${own.url}/metrics`)).toBe(404);
     await stopCleanly(own);

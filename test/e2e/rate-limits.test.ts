@@ -155,12 +155,15 @@ describe('Connects, requests and tokens', () => {
   test('Who guesses tokens is told to wait, on every transport, and a good token passes still', async () => {
     const guess = () => from('127.0.0.1', '/api/conversations', 'wrong');
     expect(await statuses(4, guess)).toEqual([401, 401, 401, 429]);
+    expect((await from('127.0.0.1', '/metrics', 'wrong')).status).toBe(429);
     await expect(connect('x', { token: 'wrong' })).rejects.toMatchObject({ error: { code: 'rate_limited' } });
     const good = await connect('good');
     await expect(good.ask('auth:refresh', { token: 'wrong' })).rejects.toMatchObject({
       error: { code: 'rate_limited' },
     });
     expect((await from('127.0.0.1', '/api/conversations', await tokenFor('good'))).status).toBe(200);
+    const admin = await tokenFor('root', { roles: ['admin'] });
+    expect((await from('127.0.0.1', '/metrics', admin)).status).toBe(200);
   });
 
   test('A connection is shown with the address that the trusted proxy saw', async () => {
