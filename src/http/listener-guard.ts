@@ -4,7 +4,7 @@ import { DomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
 import { toProblem } from '../common/problem.js';
 
-/** How long a client may take, in milliseconds. Answers are not counted: one that is streamed may last for hours. */
+/** How long a client may take, in milliseconds. How long answers last is not counted: one that is streamed may last for hours. */
 interface ListenerTimes {
   /** For the request's line and headers, from the connection on: also who sends nothing at all is cut. */
   headersMs: number;
@@ -12,11 +12,19 @@ interface ListenerTimes {
   requestMs: number;
   /** Between two requests: longer than the 60 s for which proxies keep theirs, or they meet closing connections. */
   keepAliveMs: number;
+  /** For the next byte of an answer that waits to be read: it is kept in memory until then. */
+  unreadMs: number;
   /** How often it is looked who took too long. */
   checkMs: number;
 }
 
-const TIMES: ListenerTimes = { headersMs: 15_000, requestMs: 30_000, keepAliveMs: 65_000, checkMs: 5000 };
+const TIMES: ListenerTimes = {
+  headersMs: 15_000,
+  requestMs: 30_000,
+  keepAliveMs: 65_000,
+  unreadMs: 30_000,
+  checkMs: 5000,
+};
 
 /** What Node itself reads for the line and the headers of a request, together; a token of 8 KiB fits. */
 const MAX_HEADER_BYTES = 16_384;
@@ -33,6 +41,7 @@ export function guardListener(server: Server, times = TIMES): void {
   server.headersTimeout = times.headersMs;
   server.requestTimeout = times.requestMs;
   server.keepAliveTimeout = times.keepAliveMs;
+  server.setTimeout(times.unreadMs, cutSilent);
   server.on('clientError', answerNoHttp);
   // Node tells it as a client error first, whose answer would wait for the handshake for ever.
   server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy());
@@ -53,7 +62,7 @@ interface ParserError extends Error {
 
 function answerNoHttp({ code }: ParserError, socket: Duplex): void {
   // Nothing can be said to who is gone, or in the middle of an answer.
-  if (!socket.writable || code === 'ECONNRESET' || hasAnswer(socket)) {
+  if (!socket.writable || code === 'ECONNRESET' || answerOn(socket)?.headersSent) {
     socket.destroy();
     return;
   }
@@ -65,10 +74,14 @@ function answerNoHttp({ code }: ParserError, socket: Duplex): void {
   );
 }
 
-/** Node's own field: the response that is being written to a connection. */
-function hasAnswer(socket: Duplex): boolean {
-  const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  return response?.headersSent ?? false;
+/** Nothing was sent either way for the time that it had: that is well where its answer is still to come, or goes on. */
+function cutSilent(socket: Duplex): void {
+  if (!answerOn(socket) || socket.writableLength > 0) socket.destroy();
+}
+
+/** Node's own field: the response that is being written to a connection, or will be. */
+function answerOn(socket: Duplex): ServerResponse | null | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 }
 
 function whatIsWrong(code: string | undefined): { status: number; fault: DomainError } {

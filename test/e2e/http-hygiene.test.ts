@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guardListener } from '../../src/http/listener-guard.js';
 import { SOCKET_PATH, type Problem } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
+import { eventually } from '../support/eventually.js';
 import { http } from '../support/http.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 
@@ -192,12 +195,14 @@ test.each(['sid=nope', 'transport=carrier', 'EIO=3', 'sid=a&sid=b', 'transport[a
 );
 
 describe('Who is slow', () => {
-  const times = { headersMs: 100, requestMs: 200, keepAliveMs: 100, checkMs: 20 };
+  const times = { headersMs: 100, requestMs: 200, keepAliveMs: 100, unreadMs: 500, checkMs: 20 };
+  const LARGE = 32 * 1024 * 1024;
   let small: Server;
   let url: string;
   beforeAll(async () => {
     small = createServer((request, response) => {
       request.resume().once('end', () => {
+        if (request.url === '/large') return void response.end(Buffer.alloc(LARGE));
         if (request.url !== '/stream') return void response.end('whole');
         response.write('begin ');
         // Ten checks and both time-outs later.
@@ -230,5 +235,29 @@ describe('Who is slow', () => {
 
   test('an answer that lasts longer than all of these is not cut', async () => {
     expect(await (await fetch(`${url}/stream`)).text()).toBe('begin end');
+  });
+
+  test('who leaves an answer unread is cut, and who reads it slowly is not (P7)', async () => {
+    const { hostname, port } = new URL(url);
+    const [stuck, slow] = [connect(Number(port), hostname), connect(Number(port), hostname)];
+    for (const socket of [stuck, slow]) socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');
+    stuck.on('error', () => undefined).pause();
+    // Ten pauses, each shorter than the time-out, and together longer.
+    let [read, pauses] = [0, 0];
+    for await (const part of slow as AsyncIterable<Buffer>) {
+      read += part.length;
+      if (read > LARGE) break;
+      if (read > (pauses * LARGE) / 10) await delay(100, (pauses += 1));
+    }
+    expect([read > LARGE, pauses]).toEqual([true, 10]);
+    const connections = promisify(small.getConnections.bind(small));
+    await eventually(async () => (await connections()) === 0, 'the end of both connections');
+    stuck.destroy();
+  });
+
+  test('a connection that asks for nothing more is closed', async () => {
+    const begun = performance.now();
+    expect(await exchange(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/whole$/);
+    expect(performance.now() - begun).toBeLessThan(5000);
   });
 });
