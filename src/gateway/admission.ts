@@ -4,7 +4,7 @@ import { toProblem } from '../common/problem.js';
 import { workOfCaller } from '../common/work.js';
 import type { ErrorCode } from '../protocol/index.js';
 
-/** A request to engine.io: of a connection that exists where it has a `sid`, else a handshake. */
+/** A request to engine.io: of a connection that exists where it has a `sid`, else a handshake ({@link isHandshake}). */
 export interface EngineRequest extends IncomingMessage {
   _query?: { sid?: string };
 }
@@ -14,7 +14,12 @@ export type AdmissionCheck = (request: EngineRequest) => DomainError | null | Pr
 
 /** The checks of handshakes only. */
 export function forHandshakes(check: AdmissionCheck): AdmissionCheck {
-  return (request) => (request._query?.sid === undefined ? check(request) : null);
+  return (request) => (isHandshake(request) ? check(request) : null);
+}
+
+/** Whether engine.io will take `request` for a handshake: so it does where the `sid` is there and empty, too. */
+export function isHandshake({ _query }: EngineRequest): boolean {
+  return !_query?.sid;
 }
 
 /**

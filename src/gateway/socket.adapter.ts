@@ -11,7 +11,13 @@ import { ClientAddresses } from '../limits/client-addresses.js';
 import { LimitsMetrics } from '../limits/limits-metrics.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { SOCKET_PATH } from '../protocol/index.js';
-import { admission, forHandshakes, type AdmissionCheck, type EngineRequest } from './admission.js';
+import {
+  admission,
+  forHandshakes,
+  isHandshake,
+  type AdmissionCheck,
+  type EngineRequest,
+} from './admission.js';
 import { boundedParser } from './bounded-parser.js';
 import { BoundedWebSocketServer } from './bounded-web-socket.js';
 import type { Connection } from './connection.js';
@@ -90,7 +96,7 @@ export class SocketAdapter extends IoAdapter {
   /** Handshakes, and what comes after them: requests of long polling, and upgrades. */
   private async excess(request: EngineRequest): Promise<DomainError | null> {
     const { addressConnects, addressPolling } = this.limits;
-    const limiter = request._query?.sid === undefined ? addressConnects : addressPolling;
+    const limiter = isHandshake(request) ? addressConnects : addressPolling;
     const refusal = await limiter.take(this.addresses.keyOf(request));
     return refusal?.error ?? null;
   }

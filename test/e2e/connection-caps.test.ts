@@ -28,8 +28,8 @@ async function connect(userId: string, transports: ('websocket' | 'polling')[]):
 }
 
 /** Opens engine.io's connection, and never asks for the namespace. */
-function halfOpen(): Promise<'open' | number> {
-  const asked = request(`${server.url}${SOCKET_PATH}/?EIO=4&transport=websocket`, {
+function halfOpen(more = ''): Promise<'open' | number> {
+  const asked = request(`${server.url}${SOCKET_PATH}/?EIO=4&transport=websocket${more}`, {
     headers: {
       ...{ connection: 'Upgrade', upgrade: 'websocket' },
       ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
@@ -46,14 +46,14 @@ function halfOpen(): Promise<'open' | number> {
   });
 }
 
-function handshake(): Promise<Response> {
-  return fetch(`${server.url}${SOCKET_PATH}/?EIO=4&transport=polling`);
+function handshake(more = ''): Promise<Response> {
+  return fetch(`${server.url}${SOCKET_PATH}/?EIO=4&transport=polling${more}`);
 }
 
 /** Waits until as many places are free as there are. */
 async function allFree(): Promise<void> {
   await eventually(async () => {
-    const opened = await Promise.all(Array.from({ length: MAX }, halfOpen));
+    const opened = await Promise.all(Array.from({ length: MAX }, () => halfOpen()));
     for (const end of ends.splice(0)) end();
     return opened.every((answer) => answer === 'open');
   }, 'all places free');
@@ -67,11 +67,13 @@ test('A full server refuses handshakes of both transports with 503 and a problem
   expect(refused.headers.get('content-type')).toContain('application/problem+json');
   expect((await refused.json()) as Problem).toMatchObject({ code: 'too_many_connections', status: 503 });
   expect(await halfOpen()).toBe(503);
+  // engine.io takes an empty session id for none.
+  expect([(await handshake('&sid=')).status, await halfOpen('&sid=')]).toEqual([503, 503]);
 });
 
 test('Connections that never ask for the namespace count, and fifty at once take just the places there are', async () => {
   await allFree();
-  const answers = await Promise.all(Array.from({ length: 50 }, halfOpen));
+  const answers = await Promise.all(Array.from({ length: 50 }, () => halfOpen()));
   expect(answers.filter((answer) => answer === 'open')).toHaveLength(MAX);
   expect(answers.filter((answer) => answer === 503)).toHaveLength(50 - MAX);
 });
