@@ -8,6 +8,9 @@ import type { Work } from '../common/work.js';
 /** How long a client may keep the transport of a connection that was closed for cause, in milliseconds. */
 const FAREWELL_MS = 5000;
 
+/** Stands for the `seq` in {@link Connection.joined} until a join has succeeded: behind it nothing was heard. */
+export const JOINING = Number.MAX_SAFE_INTEGER;
+
 export interface Handshake {
   principal: Principal;
   deviceId: string;
@@ -27,7 +30,7 @@ interface RetryAfter {
 
 /** One client's socket, and who is behind it. */
 export class Connection implements TokenUser {
-  /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live. */
+  /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live, or {@link JOINING}. */
   readonly joined = new Map<string, number>();
   readonly connectedAt = Date.now();
   /** When its client last sent an event, or connected, by `performance.now()`: the machine's clock may be set meanwhile. */
@@ -76,6 +79,11 @@ export class Connection implements TokenUser {
   /** What it goes over now: one that began with polling may become a WebSocket. */
   get transport(): 'websocket' | 'polling' {
     return this.socket.conn.transport.name === 'websocket' ? 'websocket' : 'polling';
+  }
+
+  /** Whether it has joined: not so while it is still asked whether its user is a member. */
+  hasJoined(conversationId: string): boolean {
+    return (this.joined.get(conversationId) ?? JOINING) !== JOINING;
   }
 
   /** Calls `act` when it has become a WebSocket; one that is has nothing to become. */

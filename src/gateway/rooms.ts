@@ -7,7 +7,7 @@ import { MessagesStore } from '../conversations/messages.store.js';
 import { LIMITS, type Message, type ServerEvents } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import { Relay } from '../relay/relay.js';
-import type { Connection } from './connection.js';
+import { JOINING, type Connection } from './connection.js';
 import { conversationRoom, Room, type Broadcast, type RoomSource } from './room.js';
 
 /** Hears of connections that come into rooms and leave them, by themselves or taken out. Leaving may be told twice. */
@@ -75,7 +75,7 @@ export class Rooms implements RoomSource {
     this.requireSpace(connection, conversationId);
     const { room } = this.entries.get(conversationId) ?? this.open(conversationId);
     room.connections.add(connection);
-    connection.joined.set(conversationId, Number.MAX_SAFE_INTEGER);
+    connection.joined.set(conversationId, JOINING);
     try {
       const standing = await this.conversations.standing(conversationId, connection.userId);
       if (!standing) {

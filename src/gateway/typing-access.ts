@@ -31,8 +31,9 @@ export class TypingAccess {
     await this.typing.stop(conversationId, connection.userId);
   }
 
-  /** Who joined is a member: the removal of one takes its connections out at once. */
-  private async requireMember({ joined, userId }: Connection, conversationId: string): Promise<void> {
-    if (!joined.has(conversationId)) await this.conversations.require(conversationId, userId);
+  /** Who joined is a member: the removal of one takes its connections out at once. Who is about to join may be nobody. */
+  private async requireMember(connection: Connection, conversationId: string): Promise<void> {
+    if (!connection.hasJoined(conversationId))
+      await this.conversations.require(conversationId, connection.userId);
   }
 }

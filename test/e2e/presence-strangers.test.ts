@@ -56,6 +56,22 @@ test.each(EVENTS)(
   },
 );
 
+test('typing:start of a stranger is not_found and told to nobody also while it asks to join (P10)', async () => {
+  const { conversationId } = foreign;
+  for (let n = 0; n < 20; n += 1) {
+    const [joining, typing] = await Promise.all([
+      eve.raw('conversation:join', { conversationId }),
+      eve.raw('typing:start', { conversationId }),
+    ]);
+    expect([joining, typing]).toMatchObject([
+      { error: { code: 'not_found' } },
+      { error: { code: 'not_found' } },
+    ]);
+  }
+  await ann.ask('ping', 1);
+  expect(ann.all('typing:update').filter(({ userId }) => userId === 'eve')).toEqual([]);
+});
+
 const ROUTES: [`GET ${string}` | `DELETE ${string}`][] = [
   ['GET /api/ws/presence/:userId'],
   ['GET /api/ws/typing/:conversationId'],
