@@ -15,6 +15,9 @@ import {
 
 type Change = ServerEvents['conversation:changed']['change'];
 
+/** As `toISOString` writes the years from 1 to 9999. */
+const MOMENT = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** Conversations and who is in them. Everything foreign is `not_found` (P10). */
 @Injectable()
 export class ConversationsService {
@@ -126,10 +129,15 @@ function toCursor({ activeAt, id }: ActivityCursor): string {
 
 function fromCursor(cursor: string): ActivityCursor {
   const [activeAt = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  if (Number.isNaN(Date.parse(activeAt)) || !isConversationId(id)) {
+  if (!isMoment(activeAt) || !isConversationId(id)) {
     throw new DomainError('invalid_payload', 'cursor must be the nextCursor of the page before.');
   }
   return { activeAt, id };
+}
+
+/** Whether `text` is a moment as {@link toCursor} writes it: much else that a Date takes PostgreSQL does not, such as `0` or the year 0. */
+function isMoment(text: string): boolean {
+  return MOMENT.test(text) && Number.isFinite(Date.parse(text)) && new Date(text).toISOString() === text;
 }
 
 function full(): DomainError {

@@ -50,6 +50,20 @@ describe('A query that a list cannot take is invalid_payload (P11)', () => {
     ]);
   });
 
+  test.each([
+    ...['0 room', '2026 room', '12/31/2026 room', '2026-01-01 room', '2026-02-30T00:00:00.000Z room'],
+    ...[
+      '0000-01-01T00:00:00.000Z room',
+      '+275760-09-13T00:00:00.000Z room',
+      '-000001-01-01T00:00:00.000Z room',
+    ],
+    ...['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z a/b'],
+  ])('a cursor of conversations that was none: %s', async (text) => {
+    const cursor = Buffer.from(text).toString('base64url');
+    const response = await fetch(`${server.url}/api/conversations?cursor=${cursor}`, { headers });
+    expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_payload' }]);
+  });
+
   test('positions of messages and streams', async () => {
     for (const value of ['1&fromSequence=2', '-1', '1e1', '0x1', ' 1', '1.0', '99999999999999999', '']) {
       const stream = '/api/ws/stream/01890a5d-ac96-774b-bcce-b302099a8057/sse';
