@@ -22,6 +22,28 @@ beforeAll(async () => {
 });
 afterAll(() => http.close());
 
+test('Of one client one message is taken in each turn, however many have come (P7)', async () => {
+  const MESSAGES = 500;
+  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  await once(client, 'open');
+  let turn = 0;
+  const turns: number[] = [];
+  const count = (): void => {
+    turn += 1;
+    if (turns.length < MESSAGES) setImmediate(count);
+  };
+  const all = new Promise<void>((resolve) =>
+    side.webSocket.on('message', () => {
+      if (turns.length === 0) setImmediate(count);
+      if (turns.push(turn) === MESSAGES) resolve();
+    }),
+  );
+  for (let n = 0; n < MESSAGES; n += 1) client.send('3');
+  await all;
+  expect(new Set(turns).size).toBeGreaterThan(MESSAGES / 2);
+  client.terminate();
+});
+
 test('Who sends pings and does not read is owed a few pongs, not one for each; who reads gets its own (P7)', async () => {
   const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
   await once(client, 'open');

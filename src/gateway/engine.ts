@@ -27,6 +27,10 @@ export interface EngineTransport {
   writable: boolean;
   /** Makes engine.io write what it keeps. */
   emit(event: 'ready'): unknown;
+  /** Long polling only: takes the body of a request. */
+  onData?(body: string): void;
+  /** Ends the connection. */
+  onError?(reason: string): void;
 }
 
 /** What of an engine.io socket is used here, as its version 6 has it. */

@@ -19,6 +19,7 @@ import {
   type EngineRequest,
 } from './admission.js';
 import { boundedParser } from './bounded-parser.js';
+import { boundPolling } from './bounded-polling.js';
 import { BoundedWebSocketServer } from './bounded-web-socket.js';
 import type { Connection } from './connection.js';
 import { Dispatcher } from './dispatcher.js';
@@ -74,6 +75,7 @@ export class SocketAdapter extends IoAdapter {
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
     engine.on('connection', gatherWrites);
+    engine.on('connection', boundPolling);
     server.on('connection', ({ data }) => {
       const connection = data as Connection;
       // Before anything is said to it.

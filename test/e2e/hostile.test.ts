@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SOCKET_PATH } from '../../src/protocol/index.js';
 import { RawWebSocket, textFrame } from '../fuzz/frames.js';
-import { TestClient, tokenFor } from '../support/client.js';
+import { TestClient, tokenFor, type ClientOptions } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
 import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
@@ -32,8 +33,19 @@ async function raw(): Promise<RawWebSocket> {
   return opened;
 }
 
-async function connect(userId: string): Promise<TestClient> {
-  const client = await TestClient.connect(next.server.url, userId);
+/** Opens engine.io's connection by long polling. `post` gives the status; 400 when there is no such connection any more. */
+async function openPolling() {
+  const address = `${next.server.url}${SOCKET_PATH}/?EIO=4&transport=polling`;
+  const text = async (url: string): Promise<string> => (await fetch(url)).text();
+  const { sid } = JSON.parse((await text(address)).slice(1)) as { sid: string };
+  const mine = `${address}&sid=${sid}`;
+  const post = async (packets: readonly string[]): Promise<number> =>
+    (await fetch(mine, { method: 'POST', body: packets.join('\x1e') })).status;
+  return { post, poll: () => text(mine) };
+}
+
+async function connect(userId: string, options: ClientOptions = {}): Promise<TestClient> {
+  const client = await TestClient.connect(next.server.url, userId, options);
   clients.push(client);
   return client;
 }
@@ -46,12 +58,11 @@ async function metric(name: string, labels: Record<string, string> = {}): Promis
 
 describe('A transport carries one connection', () => {
   test('of several that are asked for at once none is made, and no place is kept (P7)', async () => {
-    const one = await raw();
-    const asking = textFrame(`40${JSON.stringify({ token: await tokenFor('mallory') })}`);
-    one.send([asking, asking]);
-    await eventually(() => one.isClosing, 'the end of the transport');
-    expect(one.text).not.toContain('connection:status');
-    one.cut();
+    const one = await openPolling();
+    const asking = `40${JSON.stringify({ token: await tokenFor('mallory') })}`;
+    await one.post([asking, asking]);
+    expect(await one.poll()).not.toContain('connection:status');
+    await eventually(async () => (await one.post(['3'])) === 400, 'the end of the transport');
     await eventually(
       async () => (await metric('streamgate_connections')) === 1,
       'only the neighbour is there',
@@ -110,8 +121,18 @@ test('A flood of pings whose pongs are not read is not kept (P7)', async () => {
   expect(one.socket.bytesRead).toBeLessThan((FLOOD * 127) / 2);
 });
 
+test('A body of long polling with more packets than any client gathers ends its connection (P7)', async () => {
+  const statusAfter = async (packets: number): Promise<number> => {
+    const one = await openPolling();
+    await one.post(Array.from({ length: packets }, () => '3'));
+    return one.post(['3']);
+  };
+  expect([await statusAfter(2000), await statusAfter(2001)]).toEqual([200, 400]);
+});
+
 test('A thousand stream:recover at once: 8 are read, 500 wait, each other one is refused with a time to wait and counted (P7, P11)', async () => {
-  const eve = await connect('eve');
+  // Of a WebSocket one event is taken in each turn: so many do not come to wait.
+  const eve = await connect('eve', { transports: ['polling'] });
   await eve.ask('conversation:join', { conversationId: 'recovers' });
   const question = { conversationId: 'recovers', clientMessageId: 'q', content: 'Go.' };
   const { streamId = '' } = await eve.ask('message:send', question);
