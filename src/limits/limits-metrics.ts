@@ -15,7 +15,8 @@ export type LimitName =
   | 'address_polling'
   | 'auth_failures'
   | 'connections'
-  | 'user_connections';
+  | 'user_connections'
+  | 'user_viewers';
 
 /** Counts what limits and caps refuse, by limit and by nothing else. */
 @Injectable()

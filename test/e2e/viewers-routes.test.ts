@@ -53,6 +53,25 @@ async function ask(format: 'sse' | 'http', options: object = {}): Promise<Stream
   return alice.ask(format, { conversationId: await conversation(), message: 'Well?', ...options });
 }
 
+test('A user may have MAX_CONNECTIONS_PER_USER responses that read answers; one more is refused and asks nothing (P7)', async () => {
+  const conversationId = await conversation();
+  const first = await alice.ask('sse', { conversationId, message: 'Well?', model: STUCK });
+  const { streamId } = first;
+  const others = await Promise.all(Array.from({ length: 19 }, () => alice.attach('http', streamId)));
+  expect(others.map(({ status }) => status)).toEqual(others.map(() => 200));
+  const again = { conversationId, message: 'Another?', clientMessageId: 'another', model: SHORT };
+  for (const refused of [await alice.attach('sse', streamId), await alice.ask('sse', again)]) {
+    await refused.closed();
+    expect([refused.status, problemOf(refused)]).toMatchObject([
+      503,
+      { code: 'too_many_connections', retryable: false },
+    ]);
+  }
+  for (const other of others) other.cut();
+  await expect.poll(async () => (await alice.ask('http', again)).status).toBe(200);
+  first.cut();
+});
+
 function problemOf(response: StreamResponse): Problem {
   expect(response.incoming.headers['content-type']).toContain('application/problem+json');
   return JSON.parse(response.text) as Problem;

@@ -9,7 +9,7 @@ export const CONNECTIONS = {
   ),
   MAX_CONNECTIONS_PER_USER: integer(
     20,
-    'Socket.IO connections of one user on this server; one more is refused with `too_many_connections` by `connect_error`.',
+    'Socket.IO connections of one user on this server; one more is refused with `too_many_connections` by `connect_error`. As many SSE and NDJSON responses may read answers beside them; one more is `503`.',
     { min: 1 },
   ),
   HEARTBEAT_INTERVAL_MS: integer(25_000, 'How often Socket.IO asks whether a client is there.', { min: 100 }),

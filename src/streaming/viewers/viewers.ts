@@ -11,6 +11,7 @@ import { StreamingService } from '../streaming.service.js';
 import { checkPosition, positionOf, type Wanted } from './position.js';
 import { StreamReader } from './stream-reader.js';
 import type { Viewer } from './viewer.js';
+import { ViewerPlaces } from './viewer-places.js';
 
 /** How long leaving viewers may take for what is on its way, in milliseconds. */
 const FAREWELL_MS = 500;
@@ -36,6 +37,7 @@ export class Viewers {
     private readonly streaming: StreamingService,
     private readonly reader: StreamReader,
     private readonly runners: StreamRunners,
+    private readonly places: ViewerPlaces,
     metrics: StreamMetrics,
     @Inject(CONFIG) private readonly config: Config,
   ) {
@@ -51,9 +53,28 @@ export class Viewers {
   /**
    * Asks a question and shows its answer. A repeat of its `clientMessageId` shows the first's answer, from where
    * `Last-Event-ID` says.
-   * @throws {DomainError} as `StreamingService.send`; `conflict` where the first was sent without asking for an answer.
+   * @throws {DomainError} as `StreamingService.send`; `conflict` where the first was sent without asking for an answer;
+   * `too_many_connections` before anything is sent.
    */
-  async ask(viewer: Viewer, principal: Principal, asking: Asking, { lastEventId }: Wanted): Promise<void> {
+  ask(viewer: Viewer, principal: Principal, asking: Asking, wanted: Wanted): Promise<void> {
+    return this.places.within(principal.userId, () => this.askNow(viewer, principal, asking, wanted));
+  }
+
+  /**
+   * Shows a stream from a position on until it ends, the client leaves, or it may read no more.
+   * @throws {DomainError} `not_found`, `stream_expired`, `too_many_connections`, or `invalid_payload` for a position that is
+   * none of the log.
+   */
+  attach(viewer: Viewer, principal: Principal, streamId: string, wanted: Wanted): Promise<void> {
+    return this.places.within(principal.userId, () => this.follow(viewer, principal, streamId, wanted));
+  }
+
+  private async askNow(
+    viewer: Viewer,
+    principal: Principal,
+    asking: Asking,
+    { lastEventId }: Wanted,
+  ): Promise<void> {
     const { message: content, clientMessageId = newId(), ...rest } = asking;
     const question = { ...rest, content, clientMessageId };
     const { streamId, duplicate } = await this.streaming.send(principal, question, {
@@ -63,14 +84,15 @@ export class Viewers {
     if (streamId === undefined) {
       throw new DomainError('conflict', 'This message was sent before, without asking for an answer.');
     }
-    await this.attach(viewer, principal, streamId, duplicate ? { lastEventId } : {});
+    await this.follow(viewer, principal, streamId, duplicate ? { lastEventId } : {});
   }
 
-  /**
-   * Shows a stream from a position on until it ends, the client leaves, or it may read no more.
-   * @throws {DomainError} `not_found`, `stream_expired`, or `invalid_payload` for a position that is none of the log.
-   */
-  async attach(viewer: Viewer, principal: Principal, streamId: string, wanted: Wanted): Promise<void> {
+  private async follow(
+    viewer: Viewer,
+    principal: Principal,
+    streamId: string,
+    wanted: Wanted,
+  ): Promise<void> {
     // An EventSource gives up for good at an error status, but not at a lost connection.
     if (this.runners.isLeaving) return viewer.cut();
     const membership = this.reader.watchMembership(principal, () => void viewer.leave());
