@@ -234,8 +234,8 @@ end $$`;
  * Moves members' positions up to a `seq` each (clamped to what exists) and takes what they cover off the queue, for a
  * batch of acknowledgements. Returns the members' positions, and whether they moved; nothing for who is no member.
  */
-const ACK_MESSAGES = `
-create function ack_messages(p_user text[], p_conversation text[], p_delivered bigint[], p_read bigint[])
+export const ACK_MESSAGES = `
+create or replace function ack_messages(p_user text[], p_conversation text[], p_delivered bigint[], p_read bigint[])
 returns table (user_id text, conversation_id text, delivered_seq bigint, read_seq bigint, moved bool)
 language plpgsql volatile ${PINNED} as $$
 #variable_conflict use_column

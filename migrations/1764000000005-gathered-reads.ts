@@ -68,8 +68,8 @@ end $$`;
  * or `p_bytes`, but at least one where there is one. Beside each: how many wait behind these, how many were dropped
  * untold, and whether the queue holds more than it may, or longer.
  */
-const OFFER_DELIVERIES = `
-create function offer_deliveries(
+export const OFFER_DELIVERIES = `
+create or replace function offer_deliveries(
   p_user text[], p_after bigint[], p_live jsonb[], p_ttl_ms bigint, p_max int, p_limit int, p_bytes bigint)
 returns table (reader int, queue_id bigint, system json, id uuid, conversation_id text, seq bigint, sender_id text,
   role text, client_message_id text, content text, metadata json, stream_id uuid, reply_to json, created_at timestamptz,

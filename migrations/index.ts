@@ -6,6 +6,7 @@ import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
 import { GatheredReads1764000000005 } from './1764000000005-gathered-reads.js';
 import { Prompts1764000000006 } from './1764000000006-prompts.js';
+import { LinearBatches1764000000007 } from './1764000000007-linear-batches.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -16,4 +17,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   Users1764000000004,
   GatheredReads1764000000005,
   Prompts1764000000006,
+  LinearBatches1764000000007,
 ];
