@@ -63,6 +63,14 @@ test.each([
   expect(() => decode(line)).toThrow(/not accepted|invalid|unknown|illegal/i);
 });
 
-test('The encoder is the ordinary one', () => {
-  expect(boundedParser(MAX).Encoder).toBe(Encoder);
+test.each<Packet>([
+  { type: PacketType.CONNECT, nsp: '/', data: { sid: 'x' } },
+  { type: PacketType.CONNECT_ERROR, nsp: '/other', data: { message: 'no' } },
+  { type: PacketType.DISCONNECT, nsp: '/' },
+  { type: PacketType.EVENT, nsp: '/', data: ['message:new', { content: 'é"\u2028😀' }] },
+  { type: PacketType.EVENT, nsp: '/', id: 0, data: ['queue:deliver', { items: [] }] },
+  { type: PacketType.ACK, nsp: '/', id: 12, data: [{ ok: true, message: { seq: 1 }, streamId: undefined }] },
+  { type: PacketType.ACK, nsp: '/', id: 3, data: [] },
+])('The encoder writes what the ordinary one writes: %j', (packet) => {
+  expect(new (boundedParser(MAX).Encoder)().encode(packet)).toEqual(new Encoder().encode(packet));
 });

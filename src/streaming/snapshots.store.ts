@@ -6,6 +6,7 @@ import {
   type ConversationRow,
   type MemberRow,
 } from '../conversations/conversation.rows.js';
+import { shareJson } from '../common/shared-json.js';
 import { gatherReads } from '../database/gathered-reads.js';
 import { LIMITS, type ActiveStream, type JoinAnswer } from '../protocol/index.js';
 import { toMessage, type MessageRow } from '../queue/message.rows.js';
@@ -24,12 +25,15 @@ export type Snapshot = Pick<
   'conversation' | 'members' | 'messages' | 'hasMore' | 'activeStreams'
 >;
 
+/** A row as JSON has it: with text for times. */
+type Json<Row> = { [Name in keyof Row]: Row[Name] extends Date | null ? string | null : Row[Name] };
+
 /** What `read_snapshots` tells of a conversation, and of a page of its messages. Times are ISO text: it is JSON. */
 interface Body {
-  conversation: object;
-  members: object[];
-  streams: object[];
-  messages: object[];
+  conversation: Json<ConversationRow>;
+  members: Json<MemberRow>[];
+  streams: Json<StreamRow & { text: string }>[];
+  messages: Json<MessageRow>[];
   found: number;
 }
 
@@ -81,13 +85,15 @@ function toPart({
   found = 0,
 }: Partial<Body>): Partial<Snapshot> {
   if (!conversation || !members || !streams) {
-    const page = messages.map((row) => toMessage(dated(row) as MessageRow));
+    const page = messages.map((row) => toMessage(dated(row, 'created_at')));
     return { messages: page, hasMore: page.length < found };
   }
   return {
-    conversation: toConversation(dated(conversation) as ConversationRow),
-    members: members.map((row) => toMember(dated(row) as MemberRow)),
-    activeStreams: streams.map((row) => toActive(dated(row) as StreamRow & { text: string })),
+    conversation: toConversation(dated(conversation, 'created_at')),
+    members: shareJson(members.map((row) => toMember(dated(row, 'joined_at', 'delivered_at', 'read_at')))),
+    activeStreams: streams.map((row) =>
+      toActive(dated(row, 'started_at', 'first_chunk_at', 'last_chunk_at', 'completed_at')),
+    ),
   };
 }
 
@@ -95,10 +101,9 @@ function toActive(row: StreamRow & { text: string }): ActiveStream {
   return { ...toState(row), snapshot: { text: row.text, sequence: row.last_sequence } };
 }
 
-/** A row that came as JSON, as the driver would have given it: times are dates. */
-function dated(json: object): unknown {
-  const fields = Object.entries(json).map(([name, value]: [string, unknown]) =>
-    name.endsWith('_at') && typeof value === 'string' ? [name, new Date(value)] : [name, value],
-  );
-  return Object.fromEntries(fields);
+/** A row that came as JSON, as the driver would have given it: the times of `names` are dates. The row itself is changed. */
+function dated<Row extends object>(json: Json<Row>, ...names: (keyof Row)[]): Row {
+  const row = json as Record<keyof Row, unknown>;
+  for (const name of names) if (typeof row[name] === 'string') row[name] = new Date(row[name]);
+  return row as Row;
 }
