@@ -1,21 +1,31 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import { AcquaintancesStore, type Pair } from '../presence/acquaintances.store.js';
 import { Relay } from '../relay/relay.js';
 import type { PresenceEvent } from '../relay/topics.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
+import { PacedFanOut } from './paced-fan-out.js';
 import { conversationRoom } from './room.js';
 import { Rooms } from './rooms.js';
 import { Watches } from './watches.js';
+
+/** What changes of presence may cost this node in half a second: a crowd that comes and goes is told of itself, n² writes. */
+const WRITES = 10_000;
 
 /**
  * Brings changes of presence to this node's connections: to who joined a conversation of the user, to who watches it and
  * still may, and to the user's own. One emit for each change, so nobody hears it twice (Socket.IO joins the rooms).
  */
 @Injectable()
-export class PresenceFanOut {
+export class PresenceFanOut implements OnApplicationShutdown {
   private readonly logger = new Logger(PresenceFanOut.name);
+  private readonly paced = new PacedFanOut<PresenceEvent>({
+    keyOf: ({ presence }) => presence.userId,
+    audience: (event) => this.audienceOf(event),
+    tell: (event) => this.take(event),
+    writes: WRITES,
+  });
   private waiting: PresenceEvent[] = [];
   private busy = false;
   private server: Server;
@@ -30,10 +40,21 @@ export class PresenceFanOut {
 
   attach(server: Server): void {
     this.server = server;
-    this.relay.subscribe('presence', 'all', (event) => {
-      this.waiting.push(event);
-      if (!this.busy) void this.drain();
-    });
+    this.relay.subscribe('presence', 'all', (event) => this.paced.hear(event));
+  }
+
+  onApplicationShutdown(): void {
+    this.paced.close();
+  }
+
+  private audienceOf({ presence, conversationIds }: PresenceEvent): number {
+    const inRooms = conversationIds.reduce((sum, id) => sum + this.rooms.audience(id), 0);
+    return inRooms + (this.watches.of(presence.userId)?.size ?? 0);
+  }
+
+  private take(event: PresenceEvent): void {
+    this.waiting.push(event);
+    if (!this.busy) void this.drain();
   }
 
   /** In order, and within one turn while nobody has to be asked. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Message, ServerEvents } from '../protocol/index.js';
 import type { ConversationEvent } from '../relay/topics.js';
 import type { Connection } from './connection.js';
-import { ReceiptBoard } from './receipt-board.js';
+import { PacedFanOut } from './paced-fan-out.js';
 
 type MessageEvent = Extract<ConversationEvent, { type: 'message' }>;
 
@@ -31,6 +31,8 @@ export type Broadcast = <K extends keyof ServerEvents>(
 
 const GAP_HOLD_MS = 50;
 const RETRY_MS = 1000;
+/** What the receipts of one room may cost in half a second: each is written to every connection in it. */
+const RECEIPT_WRITES = 500;
 
 /**
  * The connections of this node that joined one conversation. Emits its messages ascending by `seq`: what comes late is
@@ -39,10 +41,12 @@ const RETRY_MS = 1000;
  */
 export class Room {
   readonly connections = new Set<Connection>();
-  private readonly receipts = new ReceiptBoard(
-    () => this.connections.size,
-    (receipt) => this.broadcast('message:receipt', receipt, this.idsOf(receipt.userId)),
-  );
+  private readonly receipts = new PacedFanOut<ServerEvents['message:receipt']>({
+    keyOf: ({ userId }) => userId,
+    audience: () => this.connections.size,
+    tell: (receipt) => this.broadcast('message:receipt', receipt, this.idsOf(receipt.userId)),
+    writes: RECEIPT_WRITES,
+  });
   private readonly inbox: Heard[] = [];
   private shownSeq = 0;
   private memberVersion = 0;

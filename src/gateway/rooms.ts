@@ -49,6 +49,11 @@ export class Rooms implements RoomSource {
     return this.entries.has(conversationId);
   }
 
+  /** How many connections of this node have joined it. */
+  audience(conversationId: string): number {
+    return this.entries.get(conversationId)?.room.connections.size ?? 0;
+  }
+
   attach(server: Server): void {
     this.server = server;
   }
