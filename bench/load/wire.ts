@@ -60,12 +60,16 @@ export class WireClient {
   }
 
   /** @throws where the answer is not `ok`. */
-  ask<T>(event: string, payload: object): Promise<T> {
+  async ask<T>(event: string, payload: object): Promise<T> {
+    return JSON.parse(await this.askText(event, payload)) as T;
+  }
+
+  /** As {@link ask}; the answer as JSON. */
+  askText(event: string, payload: object): Promise<string> {
     return new Promise((resolve, reject) => {
       this.emit(event, JSON.stringify(payload), (text) => {
-        const answer = JSON.parse(text) as T & { ok?: boolean };
-        if (answer.ok === false) reject(new Error(`${event}: ${text}`));
-        else resolve(answer);
+        if (text.startsWith('{"ok":false')) reject(new Error(`${event}: ${text}`));
+        else resolve(text);
       });
     });
   }

@@ -54,6 +54,7 @@ async function measure({ context, rows, server, crowd }: Measurement): Promise<v
   say(`${server.name}: connections die for ${seconds} s`);
   const work = () => remote.call<JitterResult>('run', load);
   const { result, cpuUs, databaseUs, wallUs } = await spent(server, database, work);
+  if (options.profile) await context.profile(server, work);
   const sorted = result.replayMs.toSorted();
   const { clients, roomSize } = crowd;
   rows.add(`${clients} clients in rooms of ${roomSize}, ${rate} messages/s each`, server.name, {
