@@ -12,7 +12,7 @@ interface ListenerTimes {
   requestMs: number;
   /** Between two requests: longer than the 60 s for which proxies keep theirs, or they meet closing connections. */
   keepAliveMs: number;
-  /** For the next byte of an answer that waits to be read: it is kept in memory until then. */
+  /** For the next byte of an answer that waits to be read, which is kept in memory until then. Node looks twice: up to double. */
   unreadMs: number;
   /** How often it is looked who took too long. */
   checkMs: number;

@@ -20,7 +20,7 @@ export class Viewer {
     readonly transport: FormatName,
   ) {
     this.format = FORMATS[transport];
-    // Longer than for other answers: a phone that sleeps for a minute goes on reading.
+    // The listener's own time for unread answers is shorter: a phone that sleeps for a minute goes on reading.
     response.setTimeout(STALL_MS);
     response.once('close', () => this.leaving.abort());
     if (response.closed || response.destroyed) this.leaving.abort();
@@ -96,10 +96,12 @@ export class Viewer {
     const { response, signal } = this;
     return new Promise((resolve) => {
       const done = (): void => {
+        clearTimeout(stalled);
         response.off('drain', done);
         signal.removeEventListener('abort', done);
         resolve();
       };
+      const stalled = setTimeout(() => response.destroy(), STALL_MS);
       response.on('drain', done);
       signal.addEventListener('abort', done);
     });
