@@ -85,6 +85,7 @@ describe('the principal', () => {
     { sub: 'alice', exp: 1, roles: 'admin' },
     { sub: 'alice', exp: 1, roles: ['admin', 1] },
     { sub: 'alice', exp: 1, name: 5 },
+    { sub: 'alice', exp: 1, jti: 5 as unknown as string },
     { sub: 'assistant', exp: 1 },
     { sub: 'guest:x', exp: 1 },
   ])('is refused to the claims %j', (claims) => {

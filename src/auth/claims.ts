@@ -32,7 +32,7 @@ export function displayName(name: string): string | undefined {
 
 /**
  * The principal of an application's token whose signature and dates were checked.
- * @throws {DomainError} `unauthenticated` for a `sub`, `name` or `roles` that cannot be accepted.
+ * @throws {DomainError} `unauthenticated` for a `sub`, `name`, `jti` or `roles` that cannot be accepted.
  */
 export function appPrincipal(claims: JWTPayload): Principal {
   if (!isAppUserId(claims.sub)) throw unauthenticated('The sub of the token is not a user id.');
@@ -63,7 +63,7 @@ function common({
   const expiresAt = exp * 1000;
   return {
     ...(shown !== undefined && { name: shown }),
-    ...(typeof jti === 'string' && { jti }),
+    ...readTokenId(jti),
     ...(iat !== undefined && { issuedAt: iat * 1000 }),
     expiresAt: expiresAt > LAST_MOMENT_MS ? Infinity : Math.floor(expiresAt),
   };
@@ -73,6 +73,13 @@ function readName(name: unknown): string | undefined {
   if (name === undefined || name === null) return undefined;
   if (typeof name !== 'string') throw unauthenticated('The name in the token must be a string.');
   return displayName(name);
+}
+
+/** One that is no string could not be named by a revocation. */
+function readTokenId(jti: unknown): Pick<Principal, 'jti'> {
+  if (jti === undefined || jti === null) return {};
+  if (typeof jti !== 'string') throw unauthenticated('The jti of the token must be a string.');
+  return { jti };
 }
 
 function readRoles(roles: unknown): readonly string[] {
