@@ -89,6 +89,7 @@ export class SocketAdapter extends IoAdapter {
   private checks(engine: EngineServer): AdmissionCheck[] {
     return [
       originCheck(this.config.CORS_ORIGINS),
+      methodCheck,
       forHandshakes(() => (this.draining.active ? serverDraining() : null)),
       (request) => this.excess(request),
       forHandshakes(() => this.fullness(engine)),
@@ -123,4 +124,10 @@ export class SocketAdapter extends IoAdapter {
   override bindClientDisconnect(socket: Socket, callback: (reason: string) => void): void {
     if (socket.listenerCount('disconnect') === 0) socket.on('disconnect', callback);
   }
+}
+
+/** engine.io answers other methods on a session by an empty 500. */
+function methodCheck({ method }: EngineRequest): DomainError | null {
+  if (method === 'GET' || method === 'POST') return null;
+  return new DomainError('invalid_payload', 'A connection is made and used by GET and POST.');
 }

@@ -149,3 +149,19 @@ describe('Requests to the path of the sockets', () => {
     expect(await response.text()).not.toMatch(/\bat .*:\d+/);
   });
 });
+
+test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
+  'A session of long polling that is asked by %s is invalid_payload, and goes on (P11)',
+  async (method) => {
+    const address = `${next.server.url}${SOCKET_PATH}/?EIO=4&transport=polling`;
+    const opened = await (await fetch(address)).text();
+    const sid = /"sid":"([^"]+)"/.exec(opened)?.[1];
+    const answer = await fetch(`${address}&sid=${sid}`, { method });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: 'invalid_payload', status: 400 });
+    const body = `40${JSON.stringify({ token: await tokenFor('mallory') })}`;
+    expect((await fetch(`${address}&sid=${sid}`, { method: 'POST', body })).status).toBe(200);
+    expect(await (await fetch(`${address}&sid=${sid}`)).text()).toContain('connection:status');
+    await fetch(`${address}&sid=${sid}`, { method: 'POST', body: '1' });
+  },
+);
