@@ -19,7 +19,10 @@ beforeAll(async () => {
   target = await startTarget();
   token = await tokenFor('mallory');
 });
-afterAll(() => target.finish(), 120_000);
+afterAll(() => {
+  for (const raw of staying) raw.cut();
+  return target.finish();
+}, 120_000);
 
 const frame: fc.Arbitrary<Frame> = fc.record(
   {
@@ -156,9 +159,23 @@ function isHonest(steps: readonly Step[]): boolean {
   );
 }
 
-async function play(offer: [string, string][], signIn: boolean, steps: readonly Step[]): Promise<string> {
+/** What becomes of a WebSocket when all is sent: it is cut, or stays, half closed, or without having read a byte. */
+type Manner = 'cut' | 'half-open' | 'deaf';
+
+interface Visit {
+  offer: [string, string][];
+  signIn: boolean;
+  steps: Step[];
+  manner: Manner;
+}
+
+const MAX_STAYING = 50;
+const staying: RawWebSocket[] = [];
+
+async function play({ offer, signIn, steps, manner }: Visit): Promise<string> {
   const raw = await RawWebSocket.open(target.server.url, offer);
   if (signIn) await raw.connect(token);
+  if (manner === 'deaf') raw.socket.pause();
   for (const [index, step] of steps.entries()) {
     if ('frames' in step) raw.send(step.frames);
     else if ('packets' in step) raw.send(step.packets.map(textFrame));
@@ -169,12 +186,23 @@ async function play(offer: [string, string][], signIn: boolean, steps: readonly 
         ),
       );
   }
-  if (isHonest(steps)) await raw.settle();
-  raw.cut();
+  if (manner === 'cut') {
+    if (isHonest(steps)) await raw.settle();
+    raw.cut();
+    return raw.text;
+  }
+  if (manner === 'half-open') raw.socket.end();
+  staying.push(raw);
+  if (staying.length > MAX_STAYING) staying.shift()?.cut();
   return raw.text;
 }
 
-const webSocket = fc.tuple(fc.constantFrom(...OFFERS), fc.boolean(), fc.array(step, { maxLength: 5 }));
+const webSocket: fc.Arbitrary<Visit> = fc.record({
+  offer: fc.constantFrom(...OFFERS),
+  signIn: fc.boolean(),
+  steps: fc.array(step, { maxLength: 5 }),
+  manner: fc.constantFrom<Manner>('cut', 'cut', 'cut', 'half-open', 'deaf'),
+});
 
 /** One request to a session of long polling; `sid` tells which: one's own, another's, none. */
 interface Poll {
@@ -261,10 +289,7 @@ test(
       fc.array(webSocket, { minLength: 1, maxLength: 6 }),
       fc.array(poll, { maxLength: 8 }),
       async (sockets, polls) => {
-        const heard = await Promise.all([
-          ...sockets.map(([offer, signIn, steps]) => play(offer, signIn, steps)),
-          playPolls(polls),
-        ]);
+        const heard = await Promise.all([...sockets.map(play), playPolls(polls)]);
         expect(heard.map(leakIn).filter((leak) => leak !== null)).toEqual([]);
       },
     );
