@@ -66,13 +66,18 @@ export class StreamPump {
     clearTimeout(this.due);
   }
 
+  /** One timer for many deltas: it looks again where what was pending when it was armed has gone by its size. */
   private armTimer(): void {
-    const { chunker } = this;
-    clearTimeout(this.due);
-    const { dueAt } = chunker;
-    if (dueAt === null) return;
-    const inMs = Math.max(0, dueAt - performance.now());
-    this.due = setTimeout(() => this.add(chunker.takeDue(Infinity)), inMs);
+    const { dueAt } = this.chunker;
+    if (this.due !== undefined || dueAt === null) return;
+    this.due = setTimeout(
+      () => {
+        this.due = undefined;
+        this.add(this.chunker.takeDue(performance.now()));
+        this.armTimer();
+      },
+      Math.max(0, dueAt - performance.now()),
+    );
   }
 }
 
