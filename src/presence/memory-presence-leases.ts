@@ -7,6 +7,7 @@ import {
   choose,
   dueAt,
   endLease,
+  holdLease,
   isGone,
   newRecord,
   type Moment,
@@ -84,7 +85,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
     const moment = this.moment();
     const lost = [...this.records.values()].filter(({ shown }) => shown.status !== 'offline');
     for (const record of lost) {
-      record.leases.clear();
+      record.leases = [];
       record.leftAt ??= moment.now;
       record.ranOut = true;
       advance(record, moment, this.rules);
@@ -98,9 +99,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
     const now = this.clock.steady();
     const record = this.records.get(userId) ?? newRecord(userId, now);
     this.records.set(userId, record);
-    record.leases.set(connectionId, now + this.rules.leaseMs);
-    record.leftAt = null;
-    record.ranOut = false;
+    holdLease(record, connectionId, now + this.rules.leaseMs);
     return record;
   }
 

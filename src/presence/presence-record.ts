@@ -10,11 +10,17 @@ export interface PresenceRules {
   leaseMs: number;
 }
 
+/** A connection's; few for each user, so that an array of them is half of a map. */
+interface HeldLease {
+  readonly connectionId: string;
+  until: number;
+}
+
 /** What is known of a user who is connected, or has just gone. Times are in milliseconds of a steady clock. */
 export interface PresenceRecord {
   readonly userId: string;
   /** When the lease of each connection runs out. */
-  readonly leases: Map<string, number>;
+  leases: HeldLease[];
   lastActivityAt: number;
   /** Since when no device is connected; null while one is. */
   leftAt: number | null;
@@ -37,7 +43,7 @@ export interface Moment {
 export function newRecord(userId: string, now: number): PresenceRecord {
   return {
     userId,
-    leases: new Map(),
+    leases: [],
     lastActivityAt: now,
     leftAt: null,
     ranOut: false,
@@ -53,9 +59,20 @@ export function choose(record: PresenceRecord, { status, metadata }: PresencePay
   if (JSON.stringify(metadata) !== JSON.stringify(record.metadata)) record.metadata = metadata;
 }
 
+/** Gives a connection a lease until a moment, or moves its lease's end. */
+export function holdLease(record: PresenceRecord, connectionId: string, until: number): void {
+  const held = record.leases.find((lease) => lease.connectionId === connectionId);
+  if (held) held.until = until;
+  else record.leases = record.leases.concat({ connectionId, until });
+  record.leftAt = null;
+  record.ranOut = false;
+}
+
 /** Ends the lease of a connection: the client has gone. */
 export function endLease(record: PresenceRecord, connectionId: string, now: number): void {
-  if (record.leases.delete(connectionId) && record.leases.size === 0) record.leftAt = now;
+  const left = record.leases.filter((lease) => lease.connectionId !== connectionId);
+  if (left.length === 0 && record.leases.length > 0) record.leftAt = now;
+  record.leases = left;
 }
 
 /**
@@ -88,7 +105,7 @@ export function isGone(record: PresenceRecord, now: number, rules: PresenceRules
 /** When the record has to be looked at next. */
 export function dueAt(record: PresenceRecord, rules: PresenceRules): number {
   if (record.leftAt !== null) return goneAt(record, rules);
-  const leases = Math.min(...record.leases.values());
+  const leases = Math.min(...record.leases.map(({ until }) => until));
   const observed = record.choice === 'online' && record.shown.status === 'online';
   return observed ? Math.min(leases, record.lastActivityAt + rules.awayAfterMs) : leases;
 }
@@ -98,14 +115,11 @@ function goneAt(record: PresenceRecord, { leaveGraceMs }: PresenceRules): number
 }
 
 function dropExpired(record: PresenceRecord, now: number, { leaseMs }: PresenceRules): void {
-  let lastSign = -Infinity;
-  for (const [connectionId, until] of record.leases) {
-    if (until > now) continue;
-    record.leases.delete(connectionId);
-    lastSign = Math.max(lastSign, until - leaseMs);
-  }
-  if (lastSign === -Infinity || record.leases.size > 0) return;
-  record.leftAt = lastSign;
+  const lapsed = record.leases.filter(({ until }) => until <= now);
+  if (lapsed.length === 0) return;
+  record.leases = record.leases.filter(({ until }) => until > now);
+  if (record.leases.length > 0) return;
+  record.leftAt = Math.max(...lapsed.map(({ until }) => until - leaseMs));
   record.ranOut = true;
 }
 

@@ -12,7 +12,8 @@ const SLOT_MS = 1000;
 /** The registry of a single node. Each call changes everything at once, before its promise is made. */
 export class MemoryConnectionRegistry extends ConnectionRegistry {
   private readonly connections = new Map<string, RegisteredConnection>();
-  private readonly byUser = new Map<string, Set<string>>();
+  /** Few for each: an array is a third of a set. */
+  private readonly byUser = new Map<string, readonly string[]>();
   private readonly byConversation = new Map<string, Set<string>>();
   private readonly conversationsOf = new Map<string, Set<string>>();
   private readonly leases: DueTimes<string>;
@@ -39,7 +40,8 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
   override add(connection: RegisteredConnection): Promise<void> {
     const { connectionId, userId } = connection;
     this.connections.set(connectionId, { ...connection });
-    addTo(this.byUser, userId, connectionId);
+    const others = (this.byUser.get(userId) ?? []).filter((id) => id !== connectionId);
+    this.byUser.set(userId, others.concat(connectionId));
     this.leases.set(connectionId, this.clock.steady() + this.leaseMs);
     return Promise.resolve();
   }
@@ -69,7 +71,9 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
     if (!connection) return Promise.resolve();
     this.connections.delete(connectionId);
     this.leases.delete(connectionId);
-    deleteFrom(this.byUser, connection.userId, connectionId);
+    const others = (this.byUser.get(connection.userId) ?? []).filter((id) => id !== connectionId);
+    if (others.length > 0) this.byUser.set(connection.userId, others);
+    else this.byUser.delete(connection.userId);
     for (const conversationId of this.conversationsOf.get(connectionId) ?? [])
       deleteFrom(this.byConversation, conversationId, connectionId);
     this.conversationsOf.delete(connectionId);
