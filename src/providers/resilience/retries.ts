@@ -35,7 +35,7 @@ export function retrying<T>(attempt: () => Promise<T>, options: Retrying): Promi
   const policy = retry(handleWhen(mayRetry), {
     maxAttempts: limits.retries,
     backoff: new DelegateBackoff((context) => waitOf(context, limits.backoffMs)),
-  }).dangerouslyUnref();
+  });
   policy.onRetry(onRetry);
   // The library's own waits do not hear of the signal.
   const work = policy.execute(() => {
