@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { AppModule } from './app.module.js';
+import { loadAuthKeys } from './auth/auth-keys.js';
 import { leave, refuseWhileLeaving } from './bootstrap-leave.js';
 import { notFound } from './common/domain-error.js';
 import { correlate } from './common/http-work.js';
@@ -14,7 +15,8 @@ import { jsonOnly } from './common/json-only.js';
 import { NodeIdentity } from './common/node-identity.js';
 import { PayloadPipe } from './common/payload.pipe.js';
 import { ProblemFilter } from './common/problem.filter.js';
-import type { Config } from './config/config.js';
+import { ConfigError, type Config } from './config/config.js';
+import { StartError } from './database/start-error.js';
 import { waitForDatabase } from './database/connect.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { toDatabaseError } from './database/errors.js';
@@ -34,6 +36,9 @@ import { servePages } from './pages/pages.module.js';
 import { ProviderRegistry } from './providers/provider-registry.js';
 import { startTracing } from './tracing/start-tracing.js';
 
+/** What pages of other origins may read of an answer, beside what every page may (Fetch, 3.2.5). */
+const EXPOSED_HEADERS = ['X-Stream-Id', 'X-Request-Id', 'Retry-After'];
+
 /** A running service. */
 export interface Running {
   /** Where it listens, such as `http://127.0.0.1:3000`. */
@@ -46,7 +51,7 @@ export interface Running {
 
 /** Starts the service. @throws {StartError} or {ConfigError} with a sentence for the person who started it. */
 export async function startStreamgate(config: Config): Promise<Running> {
-  const tls = await readTls(config);
+  const tls = await readKeys(config);
   const logging = await startLogging(config);
   const log = databaseLog();
   const database = await openDatabase(config, log);
@@ -90,7 +95,9 @@ async function listen(app: NestExpressApplication, config: Config): Promise<void
   const server = app.getHttpServer() as HttpServer | TlsServer;
   guardListener(server);
   if ('setSecureContext' in server) renewTls(server, config);
-  await app.listen(config.PORT, config.HOST);
+  await app.listen(config.PORT, config.HOST).catch((error: unknown) => {
+    throw listenFault(error, config);
+  });
 }
 
 function configure(app: NestExpressApplication, config: Config): ProblemFilter {
@@ -106,7 +113,9 @@ function configure(app: NestExpressApplication, config: Config): ProblemFilter {
   app.useGlobalFilters(problems);
   // For events as well: Nest runs global pipes in gateways, too.
   app.useGlobalPipes(new PayloadPipe());
-  if (config.CORS_ORIGINS.length > 0) app.enableCors({ origin: config.CORS_ORIGINS, credentials: true });
+  if (config.CORS_ORIGINS.length > 0) {
+    app.enableCors({ origin: config.CORS_ORIGINS, credentials: true, exposedHeaders: EXPOSED_HEADERS });
+  }
   const document = new DocumentBuilder()
     .setTitle('Streamgate')
     .setDescription('The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).')
@@ -125,6 +134,32 @@ function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): vo
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
     problems.answer(error, response),
   );
+}
+
+/** What TLS goes by; the keys of tokens are looked at as well, so that all faults of both are told at once. @throws {ConfigError} */
+async function readKeys(config: Config): ReturnType<typeof readTls> {
+  const [tls, keys] = await Promise.allSettled([readTls(config), loadAuthKeys(config)]);
+  const faults = [tls, keys].flatMap((result) =>
+    result.status === 'rejected' ? faultsOf(result.reason) : [],
+  );
+  if (tls.status === 'rejected' || faults.length > 0) throw new ConfigError(faults);
+  return tls.value;
+}
+
+function faultsOf(error: unknown): readonly string[] {
+  return error instanceof ConfigError ? error.faults : [(error as Error).message];
+}
+
+/** What to do about it, where that is known. */
+function listenFault(error: unknown, { HOST, PORT }: Config): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  const advice: Record<string, string> = {
+    EADDRINUSE: `PORT ${PORT} is in use: another program listens there, often an earlier start. Stop it, or set another PORT.`,
+    EACCES: `PORT ${PORT} is not for ordinary users: set one of 1024 or more.`,
+    EADDRNOTAVAIL: `HOST ${HOST} is no address of this machine.`,
+    ENOTFOUND: `HOST ${HOST} is no address and no name that is known.`,
+  };
+  return new StartError(advice[code ?? ''] ?? (error as Error).message, { cause: error });
 }
 
 async function openDatabase(config: Config, log: DatabaseLog) {

@@ -90,6 +90,12 @@ describe('Pages of other sites (P10)', () => {
     expect(await ask(LISTED)).toBe(LISTED);
   });
 
+  test('a page of a listed origin may read which answer it is, when to come back, and the correlation id', async () => {
+    const { headers } = await fetch(`${server.url}/api/ws/health/live`, { headers: { origin: LISTED } });
+    const exposed = headers.get('access-control-expose-headers')?.split(',');
+    expect(exposed).toEqual(expect.arrayContaining(['X-Stream-Id', 'Retry-After', 'X-Request-Id']));
+  });
+
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
     "a form's post as %s is refused and changes nothing",
     async (type) => {
