@@ -12,7 +12,7 @@ export class StreamAccess {
   constructor(private readonly streams: StreamsStore) {}
 
   /**
-   * A stream whose log `principal` may read: members of its conversation may, and admins.
+   * A stream whose log `principal` may read: members of its conversation may.
    * @throws {DomainError} `not_found`, or `stream_expired` when its chunks are no longer kept.
    */
   async readable(principal: Principal, streamId: string): Promise<StreamRow> {
@@ -21,6 +21,16 @@ export class StreamAccess {
     if (!row.expired) return row;
     const message = 'The chunks of this answer are no longer kept. Its message is in the conversation.';
     throw new DomainError('stream_expired', message);
+  }
+
+  /**
+   * A stream whose state, without what was said, `principal` may see: members may, and admins, who may stop it.
+   * @throws {DomainError} `not_found`.
+   */
+  async visible(principal: Principal, streamId: string): Promise<StreamRow> {
+    const { row, role } = await this.find(principal, streamId);
+    demand(principal, 'stream:see', { role });
+    return row;
   }
 
   /**

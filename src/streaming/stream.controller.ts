@@ -95,7 +95,7 @@ export class StreamController {
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
   ): Promise<StreamState> {
-    return toState(await this.streaming.readable(principal, streamId));
+    return toState(await this.streaming.visible(principal, streamId));
   }
 
   @Post(':streamId/pause')

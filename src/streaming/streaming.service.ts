@@ -80,6 +80,11 @@ export class StreamingService {
     return this.access.readable(principal, streamId);
   }
 
+  /** @throws {DomainError} as `StreamAccess.visible`. */
+  visible(principal: Principal, streamId: string): Promise<StreamRow> {
+    return this.access.visible(principal, streamId);
+  }
+
   /** As `StreamControls.continueInterrupted`. */
   continueInterrupted(streamId: string): Promise<void> {
     return this.controls.continueInterrupted(streamId);

@@ -47,7 +47,7 @@ export class StreamReader {
     const stop = this.relay.subscribe('user', principal.userId, (event) => {
       if (event.type !== 'changed') return;
       const { change, conversationId: changed } = event.change;
-      const isOut = change === 'deleted' || (change === 'removed' && !principal.isAdmin);
+      const isOut = change === 'deleted' || change === 'removed';
       if (isOut && (conversationId === undefined || changed === conversationId)) onOut();
     });
     return { stop, of: (row: StreamRow) => void (conversationId = row.conversation_id) };
