@@ -12,6 +12,8 @@ const READY_DEADLINE_MS = 120_000;
 const CONNECT_MS = 3000;
 const TELL_EVERY_MS = 5000;
 /** How long PostgreSQL may take to notice that the former owner was killed. */
+/** How long a PostgreSQL that found its port taken may need to end. */
+const END_MS = 1000;
 const LOCK_DEADLINE_MS = 2000;
 
 /** SQLSTATEs of a server that starts or stops, or whose connections a killed process has not yet let go of. */
@@ -31,7 +33,11 @@ export async function takeOwnership(
   const deadline = Date.now() + READY_DEADLINE_MS;
   let tellAt = Date.now() + TELL_EVERY_MS;
   for (;;) {
-    const session = await connect(postmaster, password);
+    const session = await connect(postmaster, password).catch(async (refusal: unknown) => {
+      // Another program's PostgreSQL may have taken the port, and ours be about to end for that.
+      if (await endsSoon(postmaster)) return refusal as Error;
+      throw refusal;
+    });
     if (session instanceof Client) return session;
     if (!(await postmaster.isRunning())) return undefined;
     if (Date.now() > deadline) {
@@ -45,6 +51,15 @@ export async function takeOwnership(
     }
     await delay(POLL_MS);
   }
+}
+
+async function endsSoon(postmaster: Postmaster): Promise<boolean> {
+  const deadline = performance.now() + END_MS;
+  while (await postmaster.isRunning()) {
+    if (performance.now() > deadline) return false;
+    await delay(POLL_MS);
+  }
+  return true;
 }
 
 /** A session that holds the lock, or why there is none yet. */
