@@ -11,9 +11,9 @@ const POLL_MS = 15;
 const READY_DEADLINE_MS = 120_000;
 const CONNECT_MS = 3000;
 const TELL_EVERY_MS = 5000;
-/** How long PostgreSQL may take to notice that the former owner was killed. */
 /** How long a PostgreSQL that found its port taken may need to end. */
 const END_MS = 1000;
+/** How long PostgreSQL may take to notice that the former owner was killed. */
 const LOCK_DEADLINE_MS = 2000;
 
 /** SQLSTATEs of a server that starts or stops, or whose connections a killed process has not yet let go of. */
