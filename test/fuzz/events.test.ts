@@ -145,7 +145,9 @@ async function historyOf(conversationId: string): Promise<Message[]> {
       afterSeq: messages.length,
       limit: 200,
     });
-    const page = (asked as { answer: MessagePage }).answer;
+    // What was too large for the transport closed it meanwhile: it is asked on the next one.
+    if (asked === 'closed') continue;
+    const page = asked.answer as MessagePage;
     messages.push(...page.messages);
     if (!page.hasMore) return messages;
   }
