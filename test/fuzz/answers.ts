@@ -54,6 +54,8 @@ export function faultOfResponse(text: string): string | null {
   const leak = leakIn(text);
   if (leak !== null) return leak;
   const last = text.replace(/^(?:HTTP\/1\.1 1\d\d .*\r\n(?:.+\r\n)*\r\n)+/, '');
+  // Told to go on, it was closed all the same: who asked had said all.
+  if (last === '') return null;
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(last)?.[1]);
   const [head = '', body = ''] = last.split('\r\n\r\n', 2);
   if (status >= 200 && status < 400) return null;
