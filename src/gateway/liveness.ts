@@ -51,6 +51,7 @@ export class Liveness implements RoomObserver {
   }
 
   removed(userId: string, conversationId: string): void {
+    this.fanOut.removed(userId, conversationId);
     this.typing.end(conversationId, userId);
   }
 

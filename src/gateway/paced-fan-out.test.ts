@@ -74,3 +74,11 @@ test('one that is closed tells nothing more', () => {
   vi.advanceTimersByTime(60_000);
   expect(told).toHaveLength(1);
 });
+
+test('what waits can be changed before it is told, and what does not wait is not', () => {
+  const receipts = fanOut(1000);
+  for (let user = 0; user < 3; user += 1) receipts.hear(receipt(`u${user}`, 1));
+  for (const userId of ['u0', 'u2', 'u9']) receipts.revise(userId, () => receipt(userId, 7));
+  vi.advanceTimersByTime(60_000);
+  expect(told).toEqual([receipt('u0', 1), receipt('u1', 1), receipt('u2', 7)]);
+});

@@ -29,6 +29,12 @@ export class PacedFanOut<Item> {
     this.timer ??= setTimeout(() => this.renew(), FLUSH_MS).unref();
   }
 
+  /** Changes the item of `key`, if it still waits. */
+  revise(key: string, change: (item: Item) => Item): void {
+    const item = this.waiting.get(key);
+    if (item !== undefined) this.waiting.set(key, change(item));
+  }
+
   close(): void {
     clearTimeout(this.timer);
     this.waiting.clear();

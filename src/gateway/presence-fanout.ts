@@ -43,6 +43,14 @@ export class PresenceFanOut implements OnApplicationShutdown {
     this.relay.subscribe('presence', 'all', (event) => this.paced.hear(event));
   }
 
+  /** A user is no member any more: what waits to be told of it is not told there (P10). */
+  removed(userId: string, conversationId: string): void {
+    this.paced.revise(userId, (event) => ({
+      ...event,
+      conversationIds: event.conversationIds.filter((id) => id !== conversationId),
+    }));
+  }
+
   onApplicationShutdown(): void {
     this.paced.close();
   }
