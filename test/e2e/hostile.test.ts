@@ -61,7 +61,7 @@ describe('A transport carries one connection', () => {
     const one = await openPolling();
     const asking = `40${JSON.stringify({ token: await tokenFor('mallory') })}`;
     await one.post([asking, asking]);
-    expect(await one.poll()).not.toContain('connection:status');
+    expect(await one.poll()).not.toContain('40{');
     await eventually(async () => (await one.post(['3'])) === 400, 'the end of the transport');
     await eventually(
       async () => (await metric('streamgate_connections')) === 1,
