@@ -1,20 +1,13 @@
 import { RefreshDto } from '../../auth/refresh.dto.js';
 import type { JsonSchema } from '../../common/payload-schema.js';
+import { ANSWERS } from '../../common/schemas/answers.js';
+import { COUNT, FLAG, listOf, optional, ref, shape, TEXT, TIME } from '../../common/schemas/shape.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
-import type {
-  ClientEvents,
-  ControlAnswer,
-  JoinAnswer,
-  MessagePage,
-  RecoverAnswer,
-  RefreshAnswer,
-  SendAnswer,
-} from '../../protocol/index.js';
+import type { ClientEvents, JoinAnswer, RefreshAnswer } from '../../protocol/index.js';
 import { RecoverDto } from '../../streaming/stream.dto.js';
 import { SendDto, StreamDto } from '../../streaming/streaming.dto.js';
 import { TopicsDto } from '../../topics/topics.dto.js';
-import { COUNT, FLAG, listOf, optional, ref, shape, TEXT, TIME, UUID } from './shape.js';
 
 interface ClientEvent<Payload> {
   summary: string;
@@ -25,10 +18,6 @@ interface ClientEvent<Payload> {
 }
 
 const NOTHING = shape<object>({});
-const CONTROLLED = shape<ControlAnswer>({
-  status: ref('StreamStatus'),
-  lastSequence: { type: 'integer', minimum: -1 },
-});
 const PRESENCE = shape<ClientEvents['presence:watch'][1]>({ presence: listOf(ref('Presence')) });
 const TOPICS = shape<ClientEvents['topic:subscribe'][1]>({ topics: listOf(TEXT) });
 
@@ -57,13 +46,13 @@ export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<Cl
   'message:send': {
     summary: 'Say something, and by default ask the provider; repeat it with the same clientMessageId',
     dto: SendDto,
-    answer: shape<SendAnswer>({ message: ref('Message'), duplicate: FLAG, streamId: optional(UUID) }),
+    answer: ANSWERS.SendAnswer,
   },
   'message:ack': { summary: 'Everything up to seq has arrived', dto: AckDto, answer: NOTHING },
   'message:history': {
     summary: 'Messages after or before a position',
     dto: HistoryDto,
-    answer: shape<MessagePage>({ messages: listOf(ref('Message')), hasMore: FLAG }),
+    answer: ANSWERS.MessagePage,
   },
   'typing:start': { summary: 'Begin to write, or go on', dto: ConversationDto, answer: NOTHING },
   'typing:stop': { summary: 'Cease to write', dto: ConversationDto, answer: NOTHING },
@@ -72,18 +61,17 @@ export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<Cl
   'presence:unwatch': { summary: 'Hear of it no more', dto: WatchDto, answer: PRESENCE },
   'topic:subscribe': { summary: 'Hear system messages to these topics', dto: TopicsDto, answer: TOPICS },
   'topic:unsubscribe': { summary: 'Hear them no more', dto: TopicsDto, answer: TOPICS },
-  'stream:pause': { summary: 'Pause an answer, for everybody', dto: StreamDto, answer: CONTROLLED },
-  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: CONTROLLED },
-  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: CONTROLLED },
+  'stream:pause': {
+    summary: 'Pause an answer, for everybody',
+    dto: StreamDto,
+    answer: ANSWERS.ControlAnswer,
+  },
+  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: ANSWERS.ControlAnswer },
+  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: ANSWERS.ControlAnswer },
   'stream:recover': {
     summary: 'Chunks of an answer from a position on',
     dto: RecoverDto,
-    answer: shape<RecoverAnswer>({
-      stream: ref('StreamState'),
-      chunks: listOf(ref('Chunk')),
-      nextSequence: COUNT,
-      done: FLAG,
-    }),
+    answer: ANSWERS.RecoverAnswer,
   },
   ping: {
     summary: 'Is the way there and back open?',

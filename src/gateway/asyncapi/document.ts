@@ -1,9 +1,9 @@
 import { schemaOf, type JsonSchema } from '../../common/payload-schema.js';
+import { OBJECTS } from '../../common/schemas/objects.js';
+import { ref } from '../../common/schemas/shape.js';
 import { SOCKET_PATH } from '../../protocol/index.js';
 import { CLIENT_EVENTS } from './client-events.js';
-import { OBJECTS } from './objects.js';
 import { SERVER_EVENTS } from './server-events.js';
-import { ref } from './shape.js';
 
 type Section = Record<string, object>;
 

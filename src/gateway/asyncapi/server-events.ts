@@ -1,6 +1,17 @@
 import type { JsonSchema } from '../../common/payload-schema.js';
+import {
+  COUNT,
+  FLAG,
+  oneOf,
+  optional,
+  ref,
+  says,
+  shape,
+  TEXT,
+  TIME,
+  UUID,
+} from '../../common/schemas/shape.js';
 import type { QueueItem, ServerEvents, TypingUpdate } from '../../protocol/index.js';
-import { COUNT, FLAG, oneOf, optional, ref, says, shape, TEXT, TIME, UUID } from './shape.js';
 
 interface ServerEvent {
   summary: string;

@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../common/payload-schema.js';
+import type { JsonSchema } from '../payload-schema.js';
 import {
   ERROR_RULES,
   type ActiveStream,
@@ -54,7 +54,7 @@ const SENT_STATE = {
 };
 const ENDS = ['complete', 'cancelled', 'error'];
 
-/** The objects that events carry (protocol section 5.2), each held to its type in `src/protocol`. */
+/** The objects that events and routes carry (protocol section 5.2), each held to its type in `src/protocol`. */
 export const OBJECTS = {
   Error: shape<WireError>({
     code: says({ type: 'string', enum: Object.keys(ERROR_RULES) }, `Try again: ${RETRYABLE.join(', ')}.`),

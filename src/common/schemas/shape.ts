@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../common/payload-schema.js';
+import type { JsonSchema } from '../payload-schema.js';
 
 interface Optional {
   optional: JsonSchema;
