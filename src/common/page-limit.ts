@@ -6,7 +6,7 @@ import { FromDigits, IsWhole, Optional } from './validation.js';
 /** `limit` in the query of a list: 1 to 200, 50 where it is left out (protocol section 5). */
 export function PageLimit(): PropertyDecorator {
   return applyDecorators(
-    ApiPropertyOptional({ default: LIMITS.defaultPageMessages, maximum: LIMITS.pageMessages }),
+    ApiPropertyOptional({ default: LIMITS.defaultPageMessages }),
     Optional(),
     FromDigits(),
     IsWhole(1, LIMITS.pageMessages),

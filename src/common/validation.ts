@@ -1,5 +1,7 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ValidateBy, ValidateIf } from 'class-validator';
+import { ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
 import {
   isCleanText,
   isClientMessageId,
@@ -24,18 +26,19 @@ const USER_ID: JsonSchema = { type: 'string', minLength: 1, maxLength: LIMITS.us
 
 function rule(name: string, validate: Check, { says, schema }: Meaning): PropertyDecorator {
   const context: SchemaContext = { schema };
-  return ValidateBy(
-    {
-      name,
-      validator: { validate, defaultMessage: (args) => `${args?.property ?? 'value'} must be ${says}` },
-    },
-    { context },
-  );
+  const validator = {
+    validate,
+    defaultMessage: (args?: ValidationArguments) => `${args?.property ?? 'value'} must be ${says}`,
+  };
+  return applyDecorators(ApiProperty(schema), ValidateBy({ name, validator }, { context }));
 }
 
 /** The property may be left out. Unlike class-validator's own `IsOptional`, null does not count as left out. */
 export function Optional(): PropertyDecorator {
-  return ValidateIf((_object, value: unknown) => value !== undefined);
+  return applyDecorators(
+    ApiPropertyOptional(),
+    ValidateIf((_object, value: unknown) => value !== undefined),
+  );
 }
 
 /** 1 to 128 of `A-Za-z0-9._:-`. */

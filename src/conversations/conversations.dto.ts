@@ -99,7 +99,6 @@ export class CreateConversationDto {
   @IsConversationId()
   id?: string;
 
-  @ApiPropertyOptional({ maxLength: LIMITS.titleChars })
   @Optional()
   @IsText(LIMITS.titleChars)
   title?: string;
@@ -112,7 +111,6 @@ export class CreateConversationDto {
 
 /** Body of `PATCH /api/conversations/:id`. */
 export class UpdateConversationDto {
-  @ApiPropertyOptional({ maxLength: LIMITS.titleChars })
   @Optional()
   @IsText(LIMITS.titleChars)
   title?: string;

@@ -15,7 +15,6 @@ import type { Asking } from './viewers/viewers.js';
 
 /** Body of `POST /api/ws/stream/sse` and `/http`. */
 export class AskDto implements Asking {
-  @ApiProperty()
   @IsConversationId()
   conversationId: string;
 
@@ -35,17 +34,14 @@ export class AskDto implements Asking {
   @IsBoolean()
   includeContext?: boolean;
 
-  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   @Optional()
   @IsMetadata()
   metadata?: Record<string, unknown>;
 
-  @ApiPropertyOptional()
   @Optional()
   @IsText(LIMITS.nameChars)
   provider?: string;
 
-  @ApiPropertyOptional()
   @Optional()
   @IsText(LIMITS.nameChars)
   model?: string;
@@ -63,9 +59,9 @@ export class AskDto implements Asking {
 
 /** Query of what reads a stream from a position on. Checked as text: an empty one is no 0. */
 export class PositionQueryDto {
-  @ApiPropertyOptional({ description: 'First sequence to read; default 0.', type: Number })
+  @ApiPropertyOptional({ description: 'First sequence to read.', type: 'integer', minimum: 0, default: 0 })
   @Optional()
-  @IsText(16)
+  @IsString()
   fromSequence?: string;
 }
 
@@ -91,7 +87,7 @@ export class RunningQueryDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @ApiPropertyOptional({ format: 'uuid', description: '`nextCursor` of the page before.' })
   @Optional()
   @IsUUID()
   cursor?: string;

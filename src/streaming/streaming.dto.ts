@@ -16,11 +16,9 @@ export class SendBodyDto implements Omit<SendPayload, 'conversationId'> {
   @IsClientMessageId()
   clientMessageId: string;
 
-  @ApiProperty()
   @IsContent()
   content: string;
 
-  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   @Optional()
   @IsMetadata()
   metadata?: Record<string, unknown>;
@@ -40,12 +38,10 @@ export class SendBodyDto implements Omit<SendPayload, 'conversationId'> {
   @IsBoolean()
   includeContext?: boolean;
 
-  @ApiPropertyOptional()
   @Optional()
   @IsText(LIMITS.nameChars)
   provider?: string;
 
-  @ApiPropertyOptional()
   @Optional()
   @IsText(LIMITS.nameChars)
   model?: string;
