@@ -1,13 +1,13 @@
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
 import type { AddressInfo } from 'node:net';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { AppModule } from './app.module.js';
 import { loadAuthKeys } from './auth/auth-keys.js';
+import { serveDocs } from './bootstrap-docs.js';
 import { leave, refuseWhileLeaving } from './bootstrap-leave.js';
 import { notFound } from './common/domain-error.js';
 import { correlate } from './common/http-work.js';
@@ -116,14 +116,7 @@ function configure(app: NestExpressApplication, config: Config): ProblemFilter {
   if (config.CORS_ORIGINS.length > 0) {
     app.enableCors({ origin: config.CORS_ORIGINS, credentials: true, exposedHeaders: EXPOSED_HEADERS });
   }
-  const document = new DocumentBuilder()
-    .setTitle('Streamgate')
-    .setDescription('The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).')
-    .addBearerAuth()
-    .build();
-  SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document), {
-    jsonDocumentUrl: 'api/docs-json',
-  });
+  serveDocs(app);
   servePages(app);
   return problems;
 }

@@ -1,29 +1,31 @@
 import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
-import {
-  ApiBadRequestResponse,
-  ApiConflictResponse,
-  ApiBearerAuth,
-  ApiBody,
-  ApiForbiddenResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-  ApiUnauthorizedResponse,
-} from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { HttpLimits } from '../limits/http-limits.js';
+import { Answers } from '../common/answers.decorator.js';
 import { invalid } from '../common/payload.js';
+import { optional, says, shape, TEXT, TIME } from '../common/schemas/shape.js';
+import { HttpLimits } from '../limits/http-limits.js';
 import type { Revocation } from '../relay/topics.js';
 import { challenge } from './auth.guard.js';
 import { bearerToken } from './bearer.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
-import { GuestDto, GuestTokenDto } from './guest.dto.js';
-import { GuestService } from './guest.service.js';
+import { GuestDto } from './guest.dto.js';
+import { GuestService, type GuestToken } from './guest.service.js';
 import { demand } from './policy.js';
 import type { Principal } from './principal.js';
 import { Public } from './public.decorator.js';
-import { RevocationDto, RevokedDto } from './revocation.dto.js';
+import { RevocationDto } from './revocation.dto.js';
 import { Revocations } from './revocations.service.js';
+
+interface Revoked {
+  revoked: RevocationDto;
+  at: string;
+}
+
+const REVOKED = shape<Revoked>({
+  revoked: shape<RevocationDto>({ jti: optional(TEXT), sub: optional(TEXT) }),
+  at: TIME,
+});
 
 @ApiTags('auth')
 @Controller('auth')
@@ -37,24 +39,28 @@ export class AuthController {
   @Post('guest')
   @Public()
   @HttpCode(200)
+  // With a token or without.
   @ApiBearerAuth()
+  @ApiSecurity({})
   @ApiOperation({
     summary: 'A guest token',
     description:
-      'For a new guest; with a guest token as Bearer (good, or expired for less than GUEST_TOKEN_TTL_MS) for the same guest as before.',
+      'For a new guest; with a guest token as Bearer (good, or expired for less than GUEST_TOKEN_TTL_MS) for the same guest as before. `unauthenticated` or `token_expired` where the Bearer cannot be renewed; `forbidden` where GUEST_ACCESS is off.',
   })
   @ApiBody({ type: GuestDto, required: false })
-  @ApiOkResponse({ type: GuestTokenDto })
-  @ApiBadRequestResponse({ description: '`invalid_payload`' })
-  @ApiUnauthorizedResponse({
-    description: '`unauthenticated` or `token_expired`: the Bearer cannot be renewed',
-  })
-  @ApiForbiddenResponse({ description: '`forbidden`: GUEST_ACCESS is off' })
+  @Answers(
+    200,
+    shape<GuestToken>({
+      token: says(TEXT, 'To be sent as Bearer, or in the auth of the Socket.IO handshake.'),
+      userId: TEXT,
+      expiresAt: TIME,
+    }),
+  )
   async guest(
     @Body() { name }: GuestDto = {},
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<GuestTokenDto> {
+  ): Promise<GuestToken> {
     // A token must not stay in a cache (RFC 6750, 5.3).
     response.setHeader('Cache-Control', 'no-store');
     try {
@@ -72,14 +78,13 @@ export class AuthController {
   @ApiOperation({
     summary: 'Revoke one token, or all that a user has; admins',
     description:
-      'By `jti` for ever; by `sub` every token issued until now. What goes on with such a token ends within a second.',
+      'Give `jti`, for ever, or `sub`, for every token issued until now. What goes on with such a token ends within a second. `conflict` where there are as many revocations as there may be.',
   })
-  @ApiOkResponse({ type: RevokedDto })
-  @ApiConflictResponse({ description: '`conflict`: there are as many revocations as there may be' })
+  @Answers(200, REVOKED)
   async revoke(
     @CurrentPrincipal() principal: Principal,
     @Body() { jti, sub }: RevocationDto,
-  ): Promise<RevokedDto> {
+  ): Promise<Revoked> {
     demand(principal, 'token:revoke');
     const { kind, value, at } = await this.revocations.revoke(oneOf(jti, sub));
     return { revoked: { [kind]: value }, at: new Date(at).toISOString() };

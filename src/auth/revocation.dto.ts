@@ -1,11 +1,11 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsText, IsUserId, Optional } from '../common/validation.js';
 
 const MAX_JTI_CHARS = 512;
 
 /** Body of `POST /api/auth/revocations`: exactly one of both. */
 export class RevocationDto {
-  @ApiPropertyOptional({ maxLength: MAX_JTI_CHARS, description: 'The id of one token: revoked for ever.' })
+  @ApiPropertyOptional({ description: 'The id of one token: revoked for ever.' })
   @Optional()
   @IsText(MAX_JTI_CHARS)
   jti?: string;
@@ -14,13 +14,4 @@ export class RevocationDto {
   @Optional()
   @IsUserId()
   sub?: string;
-}
-
-/** Answer of `POST /api/auth/revocations`. */
-export class RevokedDto {
-  @ApiProperty({ type: RevocationDto })
-  revoked: RevocationDto;
-
-  @ApiProperty({ format: 'date-time' })
-  at: string;
 }

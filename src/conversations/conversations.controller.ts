@@ -2,7 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import { pageOf, ref, shape } from '../common/schemas/shape.js';
 import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import {
@@ -13,8 +15,12 @@ import {
   UpdateConversationDto,
 } from './conversations.dto.js';
 import { ConversationsService } from './conversations.service.js';
-import type { ListedConversation } from './conversations.store.js';
+import { LISTED, type ListedConversation } from './listed-conversation.js';
 import { MessagesService } from './messages.service.js';
+
+interface Acked {
+  ok: true;
+}
 
 @ApiTags('conversations')
 @ApiBearerAuth()
@@ -28,6 +34,7 @@ export class ConversationsController {
 
   @Post()
   @ApiOperation({ summary: 'Create a conversation; you are its owner' })
+  @Answers(201, ref('Conversation'))
   create(
     @CurrentPrincipal() principal: Principal,
     @Body() body: CreateConversationDto,
@@ -37,6 +44,7 @@ export class ConversationsController {
 
   @Get()
   @ApiOperation({ summary: 'Your conversations, the latest activity first' })
+  @Answers(200, pageOf(LISTED))
   list(
     @CurrentPrincipal() principal: Principal,
     @Query() { cursor, limit = LIMITS.defaultPageMessages }: ListQueryDto,
@@ -46,6 +54,7 @@ export class ConversationsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'One conversation of yours' })
+  @Answers(200, ref('Conversation'))
   async show(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -55,6 +64,7 @@ export class ConversationsController {
 
   @Patch(':id')
   @ApiOperation({ summary: 'Change title or access; the owner' })
+  @Answers(200, ref('Conversation'))
   update(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -66,6 +76,7 @@ export class ConversationsController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a conversation with all that is in it; the owner' })
+  @Answers(204)
   delete(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -76,6 +87,7 @@ export class ConversationsController {
   @Put(':id/members/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Let a user in; the owner' })
+  @Answers(204)
   addMember(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -87,6 +99,7 @@ export class ConversationsController {
   @Delete(':id/members/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Take a member out (the owner), or leave' })
+  @Answers(204)
   removeMember(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -98,17 +111,19 @@ export class ConversationsController {
   @Post(':id/ack')
   @HttpCode(200)
   @ApiOperation({ summary: 'You have everything up to `seq`, and have read it where `read` is true' })
+  @Answers(200, shape<Acked>({ ok: { const: true } }))
   async ack(
     @CurrentPrincipal() { userId }: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,
     @Body() { seq, read }: AckBodyDto,
-  ): Promise<{ ok: true }> {
+  ): Promise<Acked> {
     await this.acknowledger.ack({ userId, conversationId, deliveredSeq: seq, readSeq: read ? seq : 0 });
     return { ok: true };
   }
 
   @Get(':id/messages')
   @ApiOperation({ summary: 'A page of the log: the last, behind afterSeq, or before beforeSeq' })
+  @Answers(200, ref('MessagePage'))
   history(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,

@@ -6,12 +6,8 @@ import { randomText } from '../common/ids.js';
 import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../relay/relay.js';
-import {
-  ConversationsStore,
-  type ActivityCursor,
-  type ListedConversation,
-  type Membership,
-} from './conversations.store.js';
+import { ConversationsStore, type ActivityCursor, type Membership } from './conversations.store.js';
+import type { ListedConversation } from './listed-conversation.js';
 
 type Change = ServerEvents['conversation:changed']['change'];
 

@@ -4,6 +4,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { gatherReads } from '../database/gathered-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
+import type { ListedConversation } from './listed-conversation.js';
 
 /** A conversation as one of its members sees it. */
 export interface Membership {
@@ -29,13 +30,6 @@ export type DeleteOutcome = 'deleted' | 'forbidden' | 'not_found';
 export interface ActivityCursor {
   activeAt: string;
   id: string;
-}
-
-/** A conversation in a user's list: with its last message, shortened, and how many the user has not read. */
-export interface ListedConversation extends Conversation {
-  unread: number;
-  lastMessage?: { id: string; seq: number; senderId: string; role: Role; content: string; createdAt: string };
-  activeAt: string;
 }
 
 interface ListedRow extends ConversationRow {

@@ -1,10 +1,11 @@
 import { Controller, Get, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { Public } from '../auth/public.decorator.js';
 import { AnswersHealth } from './answers-health.js';
 import { DatabaseHealthStore } from './database-health.store.js';
 import { GatewayHealth } from './gateway-health.js';
+import { Probe } from './health-check.decorator.js';
 import { HealthFilter } from './health.filter.js';
 import { ProcessHealth } from './process-health.js';
 
@@ -22,7 +23,7 @@ export class HealthController {
   ) {}
 
   @Get()
-  @HealthCheck()
+  @Probe()
   @ApiOperation({ summary: 'Everything that is checked, with figures' })
   full(): Promise<HealthCheckResult> {
     return this.health.check([
@@ -35,14 +36,14 @@ export class HealthController {
   }
 
   @Get('live')
-  @HealthCheck()
+  @Probe()
   @ApiOperation({ summary: 'The process answers: restart it where this fails' })
   live(): Promise<HealthCheckResult> {
     return this.health.check([]);
   }
 
   @Get('ready')
-  @HealthCheck()
+  @Probe()
   @ApiOperation({ summary: 'Requests can be served: send none where this fails' })
   ready(): Promise<HealthCheckResult> {
     return this.health.check([

@@ -6,7 +6,9 @@ import { Authenticator } from '../auth/authenticator.js';
 import { bearerToken } from '../auth/bearer.js';
 import { demand } from '../auth/policy.js';
 import { Public } from '../auth/public.decorator.js';
+import { Answers } from '../common/answers.decorator.js';
 import { notFound } from '../common/domain-error.js';
+import { TEXT } from '../common/schemas/shape.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { HttpLimits } from '../limits/http-limits.js';
 import { MetricsPage } from './metrics-page.js';
@@ -32,6 +34,7 @@ export class MetricsController {
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
+  @Answers(200, TEXT, { as: 'text/plain' })
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     const { METRICS_PORT, METRICS_TOKEN } = this.config;
     if (METRICS_PORT !== undefined) throw notFound();

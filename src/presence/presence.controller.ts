@@ -3,7 +3,9 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { UserIdPipe } from '../common/id.pipes.js';
+import { pageOf, ref } from '../common/schemas/shape.js';
 import type { Presence } from '../protocol/index.js';
 import { OnlineQueryDto } from './presence.dto.js';
 import { PresenceService } from './presence.service.js';
@@ -16,6 +18,7 @@ export class PresenceController {
 
   @Get('online')
   @ApiOperation({ summary: 'Everybody who is not offline, by user id; admins' })
+  @Answers(200, pageOf(ref('Presence')))
   async online(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
@@ -31,6 +34,7 @@ export class PresenceController {
   @ApiOperation({
     summary: 'Whether a user is there: yourself, or somebody who shares a conversation with you',
   })
+  @Answers(200, ref('Presence'))
   show(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,

@@ -2,20 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
 import { exclusively } from '../database/exclusive.js';
-
-type DeliveryState = 'queued' | 'expired' | 'dropped' | 'failed';
-
-/** A delivery as the operator and the user see it over HTTP (protocol section 5). */
-export interface QueueEntry {
-  queueId: string;
-  kind: 'message' | 'system';
-  conversationId?: string;
-  seq?: number;
-  state: DeliveryState;
-  attempts: number;
-  queuedAt: string;
-  expiresAt: string;
-}
+import type { DeliveryState, QueueEntry } from './queue-entry.js';
 
 interface EntryRow {
   id: string;

@@ -3,14 +3,20 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { UserIdPipe } from '../common/id.pipes.js';
-import type { QueueEntry } from './queue-admin.store.js';
+import { pageOf, shape } from '../common/schemas/shape.js';
+import { ENTRY, type QueueEntry } from './queue-entry.js';
 import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
 import { QueueService } from './queue.service.js';
 
 interface QueuePage {
   items: QueueEntry[];
   nextCursor?: string;
+}
+
+interface Queued {
+  queued: true;
 }
 
 @ApiTags('queue')
@@ -21,6 +27,7 @@ export class QueueController {
 
   @Get('queue/:userId')
   @ApiOperation({ summary: 'What waits for a user, and what ended without arriving; oneself or an admin' })
+  @Answers(200, pageOf(ENTRY))
   async page(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
@@ -36,6 +43,7 @@ export class QueueController {
   @Delete('queue/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Drop all that waits for a user; oneself or an admin' })
+  @Answers(204)
   clear(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
@@ -47,11 +55,12 @@ export class QueueController {
   @Post('users/:userId/messages')
   @HttpCode(200)
   @ApiOperation({ summary: 'A system message to one user, queued until a device has it; admins' })
+  @Answers(200, shape<Queued>({ queued: { const: true } }))
   async send(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
     @Body() { content, metadata }: SystemMessageDto,
-  ): Promise<{ queued: true }> {
+  ): Promise<Queued> {
     demand(principal, 'system:send');
     const createdAt = new Date().toISOString();
     await this.queue.sendSystem(userId, { topic: null, content, ...(metadata && { metadata }), createdAt });

@@ -3,7 +3,8 @@ import type { QueueItem, SystemMessage } from '../protocol/index.js';
 import { Relay } from '../relay/relay.js';
 import { Acknowledger } from './acknowledger.js';
 import { DeliveriesStore, type Drained, type DrainRequest } from './deliveries.store.js';
-import { QueueAdminStore, type QueueEntry } from './queue-admin.store.js';
+import { QueueAdminStore } from './queue-admin.store.js';
+import type { QueueEntry } from './queue-entry.js';
 
 /** What waits for users: offered, acknowledged, looked at. */
 @Injectable()

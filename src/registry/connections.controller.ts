@@ -3,8 +3,10 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand, may } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { notFound } from '../common/domain-error.js';
 import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import { oneOf, optional, pageOf, shape, TEXT, TIME } from '../common/schemas/shape.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { PresenceService } from '../presence/presence.service.js';
 import type { ConnectionInfo } from '../protocol/index.js';
@@ -16,6 +18,19 @@ interface ConnectionPage {
   items: ConnectionInfo[];
   nextCursor?: string;
 }
+
+const PAGE = pageOf(
+  shape<ConnectionInfo>({
+    connectionId: TEXT,
+    userId: TEXT,
+    deviceId: TEXT,
+    transport: oneOf<ConnectionInfo['transport']>({ websocket: true, polling: true }),
+    connectedAt: TIME,
+    lastActivityAt: TIME,
+    address: optional(TEXT),
+    userAgent: optional(TEXT),
+  }),
+);
 
 @ApiTags('connections')
 @ApiBearerAuth()
@@ -30,6 +45,7 @@ export class ConnectionsController {
 
   @Get(':userId')
   @ApiOperation({ summary: "A user's connections; oneself or an admin" })
+  @Answers(200, PAGE)
   async ofUser(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
@@ -46,6 +62,7 @@ export class ConnectionsController {
     description:
       'Without address and user agent of others, and without others who are invisible; not for admins.',
   })
+  @Answers(200, PAGE)
   async ofConversation(
     @CurrentPrincipal() principal: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,
@@ -64,6 +81,7 @@ export class ConnectionsController {
   @Delete(':connectionId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Close a connection; its user or an admin' })
+  @Answers(204)
   async close(
     @CurrentPrincipal() principal: Principal,
     @Param('connectionId') connectionId: string,

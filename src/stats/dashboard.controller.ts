@@ -3,7 +3,8 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { DashboardService, type DashboardFigures } from './dashboard.service.js';
+import { Answers } from '../common/answers.decorator.js';
+import { FIGURES, DashboardService, type DashboardFigures } from './dashboard.service.js';
 
 @ApiTags('operations')
 @ApiBearerAuth()
@@ -14,6 +15,7 @@ export class DashboardController {
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'What the page at /dashboard shows, of the process that answers; admins' })
+  @Answers(200, FIGURES)
   read(@CurrentPrincipal() principal: Principal): Promise<DashboardFigures> {
     demand(principal, 'figures:see');
     return this.dashboard.read();

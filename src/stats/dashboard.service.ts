@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { NodeIdentity } from '../common/node-identity.js';
+import { COUNT, FLAG, listOf, nullable, NUMBER, shape, TEXT } from '../common/schemas/shape.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { Draining } from '../lifecycle/draining.js';
 import { EventLoop, type EventLoopDelay } from './event-loop.js';
@@ -26,6 +27,24 @@ export interface DashboardFigures {
   providers: { name: string; breaker: string }[];
   rssBytes: number;
 }
+
+type Part<K extends keyof DashboardFigures> = DashboardFigures[K];
+
+/** The schema of {@link DashboardFigures}. */
+export const FIGURES = shape<DashboardFigures>({
+  node: TEXT,
+  uptimeMs: COUNT,
+  draining: FLAG,
+  connections: shape<Part<'connections'>>({ websocket: COUNT, polling: COUNT, max: COUNT, users: COUNT }),
+  totals: shape<Part<'totals'>>({ messages: COUNT, events: COUNT, chunks: COUNT }),
+  streams: shape<Part<'streams'>>({ running: COUNT, failed: COUNT }),
+  timeToFirstChunk: shape<Buckets>({ bounds: listOf(NUMBER), counts: listOf(COUNT) }),
+  queued: nullable(COUNT),
+  eventLoop: shape<EventLoopDelay>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
+  pool: shape<Part<'pool'>>({ busy: COUNT, idle: COUNT, waiting: COUNT, max: COUNT }),
+  providers: listOf(shape<Part<'providers'>[number]>({ name: TEXT, breaker: TEXT })),
+  rssBytes: COUNT,
+});
 
 /** What an operator looks at while it happens. */
 @Injectable()

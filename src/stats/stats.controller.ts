@@ -3,7 +3,8 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { StatsService, type Stats } from './stats.service.js';
+import { Answers } from '../common/answers.decorator.js';
+import { STATS, StatsService, type Stats } from './stats.service.js';
 
 @ApiTags('operations')
 @ApiBearerAuth()
@@ -15,6 +16,7 @@ export class StatsController {
   @ApiOperation({
     summary: 'How many are connected, present and typing, and what waits in the queue; admins',
   })
+  @Answers(200, STATS)
   read(@CurrentPrincipal() principal: Principal): Promise<Stats> {
     demand(principal, 'figures:see');
     return this.stats.read();

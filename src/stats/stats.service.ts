@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { NodeIdentity } from '../common/node-identity.js';
+import { COUNT, NUMBER, shape, TEXT } from '../common/schemas/shape.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { ConnectionRegistry, type RegistryFigures } from '../registry/connection-registry.js';
 import { TypingService } from '../typing/typing.service.js';
@@ -13,6 +14,20 @@ export interface Stats extends RegistryFigures {
   queue: QueueFigures;
   node: RegistryFigures & { id: string };
 }
+
+const FIGURES = {
+  ...{ totalConnections: COUNT, authenticatedConnections: COUNT },
+  ...{ uniqueUsers: COUNT, activeConversations: COUNT },
+};
+
+/** The schema of {@link Stats}. */
+export const STATS = shape<Stats>({
+  ...FIGURES,
+  typingUsers: COUNT,
+  onlineUsers: COUNT,
+  queue: shape<QueueFigures>({ queued: COUNT, users: COUNT, average: NUMBER }),
+  node: shape<Stats['node']>({ ...FIGURES, id: TEXT }),
+});
 
 /** How many are there, and what they do. */
 @Injectable()

@@ -3,8 +3,10 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { workOf } from '../common/http-work.js';
 import { ConversationIdPipe } from '../common/id.pipes.js';
+import { ref } from '../common/schemas/shape.js';
 import type { SendAnswer } from '../protocol/index.js';
 import { SendBodyDto } from './streaming.dto.js';
 import { StreamingService } from './streaming.service.js';
@@ -16,7 +18,9 @@ export class MessagesController {
   constructor(private readonly streaming: StreamingService) {}
 
   @Post()
-  @ApiOperation({ summary: 'Send a message: 201 when it is new, 200 when it is a repeat' })
+  @ApiOperation({ summary: 'Send a message; safe to repeat with the same clientMessageId' })
+  @Answers(201, ref('SendAnswer'))
+  @Answers(200, ref('SendAnswer'), { description: 'It was sent before: the first, as it stands.' })
   async send(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,

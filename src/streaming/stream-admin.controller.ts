@@ -3,10 +3,12 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
+import { pageOf, ref } from '../common/schemas/shape.js';
 import { LIMITS } from '../protocol/index.js';
 import { RunningStreamsStore, type RunningPage } from './running-streams.store.js';
 import { StreamMetrics } from './stream-metrics.js';
-import { reportOf, type MetricsReport } from './stream-metrics.report.js';
+import { REPORT, reportOf, type MetricsReport } from './stream-metrics.report.js';
 import { RunningQueryDto } from './stream.dto.js';
 
 /** What operators see of all answers. */
@@ -21,6 +23,7 @@ export class StreamAdminController {
 
   @Get('active')
   @ApiOperation({ summary: 'The answers that have not ended, of all nodes; admins' })
+  @Answers(200, pageOf(ref('StreamState')))
   async active(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = LIMITS.defaultPageMessages, cursor }: RunningQueryDto,
@@ -31,6 +34,7 @@ export class StreamAdminController {
 
   @Get('metrics')
   @ApiOperation({ summary: 'What this process has counted of its answers since it started; admins' })
+  @Answers(200, REPORT)
   async report(@CurrentPrincipal() principal: Principal): Promise<MetricsReport> {
     demand(principal, 'streams:observe');
     return reportOf(this.metrics);

@@ -1,4 +1,5 @@
 import type { Counter, Histogram } from 'prom-client';
+import { COUNT, nullable, NUMBER, shape } from '../common/schemas/shape.js';
 import type { StreamTransport } from '../protocol/index.js';
 import type { StreamMetrics } from './stream-metrics.js';
 
@@ -41,6 +42,34 @@ export interface MetricsReport {
   /** From a chunk of the provider's text to its write to the viewers. */
   chunkDelivery: Summary;
 }
+
+const SUMMARY = shape<Summary>({
+  count: COUNT,
+  meanMs: nullable(NUMBER),
+  p50Ms: nullable(NUMBER),
+  p95Ms: nullable(NUMBER),
+  p99Ms: nullable(NUMBER),
+});
+const BY_TRANSPORT = shape<Record<StreamTransport, number>>({ websocket: COUNT, sse: COUNT, http: COUNT });
+const RATE = nullable({ type: 'number', minimum: 0, maximum: 1 });
+
+/** The schema of a {@link MetricsReport}. */
+export const REPORT = shape<MetricsReport>({
+  streams: shape<MetricsReport['streams']>({
+    started: BY_TRANSPORT,
+    ...{ completed: COUNT, cancelled: COUNT, failed: COUNT, successRate: RATE },
+    ...{ interrupted: COUNT, continued: COUNT, lost: COUNT, recoveryRate: RATE },
+    fenced: COUNT,
+  }),
+  chunks: COUNT,
+  bytes: COUNT,
+  replayedChunks: COUNT,
+  viewers: BY_TRANSPORT,
+  duration: SUMMARY,
+  timeToFirstChunk: SUMMARY,
+  timeBetweenChunks: SUMMARY,
+  chunkDelivery: SUMMARY,
+});
 
 /** Reads the counters into a {@link MetricsReport}. */
 export async function reportOf(metrics: StreamMetrics): Promise<MetricsReport> {

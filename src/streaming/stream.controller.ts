@@ -5,7 +5,10 @@ import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { RevocationList } from '../auth/revocation-list.js';
 import { TicketAllowed } from '../auth/ticket-allowed.decorator.js';
+import { Answers } from '../common/answers.decorator.js';
 import { StreamIdPipe } from '../common/id.pipes.js';
+import { ANSWERS } from '../common/schemas/answers.js';
+import { extend, ref, shape, TEXT } from '../common/schemas/shape.js';
 import type { ControlAnswer, RecoverAnswer, StreamState } from '../protocol/index.js';
 import { AskDto, AttachQueryDto, PositionQueryDto } from './stream.dto.js';
 import { toState } from './stream.rows.js';
@@ -13,6 +16,7 @@ import { StreamingService } from './streaming.service.js';
 import type { FormatName } from './viewers/formats.js';
 import { positionOf } from './viewers/position.js';
 import { RecoveryService } from './viewers/recovery.service.js';
+import { ShowsChunks, ShowsStream } from './viewers/shows-chunks.decorator.js';
 import { Viewer } from './viewers/viewer.js';
 import { Viewers } from './viewers/viewers.js';
 
@@ -22,6 +26,11 @@ const LAST_EVENT_ID = 'last-event-id';
 interface Attach {
   attach: { sse: string; http: string };
 }
+
+const RECOVERED = extend(
+  ANSWERS.RecoverAnswer,
+  shape<Attach>({ attach: shape<Attach['attach']>({ sse: TEXT, http: TEXT }) }),
+);
 
 /** Answers over HTTP: asked for, read, controlled (protocol section 5.8). */
 @ApiTags('streams')
@@ -37,6 +46,7 @@ export class StreamController {
 
   @Post('sse')
   @ApiOperation({ summary: 'Ask, and read the answer as server-sent events' })
+  @ShowsChunks('sse')
   askSse(
     @CurrentPrincipal() principal: Principal,
     @Body() body: AskDto,
@@ -48,6 +58,7 @@ export class StreamController {
 
   @Post('http')
   @ApiOperation({ summary: 'Ask, and read the answer as NDJSON: one chunk a line' })
+  @ShowsChunks('http')
   askHttp(
     @CurrentPrincipal() principal: Principal,
     @Body() body: AskDto,
@@ -60,6 +71,7 @@ export class StreamController {
   @Get(':streamId/sse')
   @TicketAllowed()
   @ApiOperation({ summary: 'Read an answer as server-sent events, from Last-Event-ID or fromSequence on' })
+  @ShowsStream('sse')
   attachSse(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -76,6 +88,7 @@ export class StreamController {
   @Get(':streamId/http')
   @TicketAllowed()
   @ApiOperation({ summary: 'Read an answer as NDJSON, from Last-Event-ID or fromSequence on' })
+  @ShowsStream('http')
   attachHttp(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -91,6 +104,7 @@ export class StreamController {
 
   @Get(':streamId/status')
   @ApiOperation({ summary: 'The status object of an answer' })
+  @Answers(200, ref('StreamState'))
   async status(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -101,6 +115,7 @@ export class StreamController {
   @Post(':streamId/pause')
   @HttpCode(200)
   @ApiOperation({ summary: 'Hold an answer, for all its readers' })
+  @Answers(200, ref('ControlAnswer'))
   pause(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -111,6 +126,7 @@ export class StreamController {
   @Post(':streamId/resume')
   @HttpCode(200)
   @ApiOperation({ summary: 'Go on with a paused answer' })
+  @Answers(200, ref('ControlAnswer'))
   resume(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -121,6 +137,7 @@ export class StreamController {
   @Post(':streamId/cancel')
   @HttpCode(200)
   @ApiOperation({ summary: 'Stop an answer; its text so far is kept' })
+  @Answers(200, ref('ControlAnswer'))
   cancel(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -131,6 +148,7 @@ export class StreamController {
   @Post(':streamId/recover')
   @HttpCode(200)
   @ApiOperation({ summary: 'A page of the chunks from fromSequence on; an interrupted answer is continued' })
+  @Answers(200, RECOVERED)
   async recover(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsString, IsUUID } from 'class-validator';
+import { IsBoolean, IsString, IsUUID, ValidateIf } from 'class-validator';
 import { PageLimit } from '../common/page-limit.js';
 import {
   IsClientMessageId,
@@ -67,8 +67,8 @@ export class PositionQueryDto {
 
 /** Query of the routes that attach to a stream. */
 export class AttachQueryDto extends PositionQueryDto {
-  @ApiPropertyOptional({ description: 'A stream ticket, where no Bearer can be sent.' })
-  @Optional()
+  // OpenAPI has it as a security scheme: Optional() would make a parameter of it.
+  @ValidateIf((query: AttachQueryDto) => query.ticket !== undefined)
   @IsString()
   ticket?: string;
 }

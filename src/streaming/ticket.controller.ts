@@ -1,9 +1,11 @@
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { TicketDto, TicketRequestDto } from '../auth/ticket.dto.js';
-import { TicketService } from '../auth/ticket.service.js';
+import { TicketRequestDto } from '../auth/ticket.dto.js';
+import { TicketService, type Ticket } from '../auth/ticket.service.js';
+import { Answers } from '../common/answers.decorator.js';
+import { says, shape, TEXT, TIME } from '../common/schemas/shape.js';
 import { StreamingService } from './streaming.service.js';
 
 /** Here and not in `auth/`: whether a stream may be read is known here. */
@@ -23,11 +25,17 @@ export class TicketController {
   @ApiOperation({
     summary: 'A ticket to read one stream without a Bearer, as EventSource has to; for who may read it',
   })
-  @ApiOkResponse({ type: TicketDto })
+  @Answers(
+    200,
+    shape<Ticket>({
+      ticket: says(TEXT, 'For `?ticket=` on this stream’s two attach routes.'),
+      expiresAt: TIME,
+    }),
+  )
   async issue(
     @CurrentPrincipal() principal: Principal,
     @Body() { streamId }: TicketRequestDto,
-  ): Promise<TicketDto> {
+  ): Promise<Ticket> {
     await this.streaming.readable(principal, streamId);
     return this.tickets.issue(principal, streamId);
   }

@@ -3,9 +3,15 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { TopicPipe } from '../common/id.pipes.js';
+import { shape } from '../common/schemas/shape.js';
 import { SystemMessageDto } from '../queue/queue.dto.js';
 import { Relay } from '../relay/relay.js';
+
+interface Published {
+  published: true;
+}
 
 @ApiTags('topics')
 @ApiBearerAuth()
@@ -16,11 +22,12 @@ export class TopicsController {
   @Post(':topic/messages')
   @HttpCode(200)
   @ApiOperation({ summary: "A system message to a topic's subscribers, who are connected now; admins" })
+  @Answers(200, shape<Published>({ published: { const: true } }))
   publish(
     @CurrentPrincipal() principal: Principal,
     @Param('topic', TopicPipe) topic: string,
     @Body() { content, metadata }: SystemMessageDto,
-  ): { published: true } {
+  ): Published {
     demand(principal, 'system:send');
     const createdAt = new Date().toISOString();
     this.relay.publish('topic', topic, { topic, content, ...(metadata && { metadata }), createdAt });

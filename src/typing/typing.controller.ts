@@ -2,9 +2,15 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Answers } from '../common/answers.decorator.js';
 import { ConversationIdPipe } from '../common/id.pipes.js';
+import { listOf, shape, TEXT } from '../common/schemas/shape.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { TypingService } from './typing.service.js';
+
+interface Typing {
+  userIds: string[];
+}
 
 @ApiTags('presence')
 @ApiBearerAuth()
@@ -17,10 +23,11 @@ export class TypingController {
 
   @Get(':conversationId')
   @ApiOperation({ summary: 'Who is typing in a conversation; members' })
+  @Answers(200, shape<Typing>({ userIds: listOf(TEXT) }))
   async show(
     @CurrentPrincipal() { userId }: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,
-  ): Promise<{ userIds: string[] }> {
+  ): Promise<Typing> {
     await this.conversations.require(conversationId, userId);
     return { userIds: await this.typing.in(conversationId) };
   }

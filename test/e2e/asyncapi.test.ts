@@ -7,7 +7,7 @@ import { CLIENT_EVENTS } from '../../src/gateway/asyncapi/client-events.js';
 import { SERVER_EVENTS } from '../../src/gateway/asyncapi/server-events.js';
 import type { Ack, ClientEvents, SendAnswer } from '../../src/protocol/index.js';
 import { TestClient, tokenFor } from '../support/client.js';
-import { eventChecker, withFormats, type EventsDocument } from '../support/event-schemas.js';
+import { eventChecker, lostReferences, withFormats, type EventsDocument } from '../support/event-schemas.js';
 import { http } from '../support/http.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -44,14 +44,7 @@ describe('the AsyncAPI document', () => {
   });
 
   test('has no reference that leads nowhere', () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
-      ([, path]) => path,
-    );
-    expect(references.length).toBeGreaterThan(50);
-    const lost = references.filter(
-      (path) => path?.split('/').reduce(stepInto, document as unknown) === undefined,
-    );
-    expect(lost).toEqual([]);
+    expect(lostReferences(document)).toEqual([]);
   });
 
   test('leads to the server that was asked', () => {
@@ -70,10 +63,6 @@ describe('the AsyncAPI document', () => {
     expect(received.map(([key]) => key).toSorted()).toEqual(events.toSorted());
   });
 });
-
-function stepInto(place: unknown, key: string): unknown {
-  return (place as Record<string, unknown> | undefined)?.[key];
-}
 
 test('Refusals have the shape of the document, and what it does not allow is refused', async () => {
   const client = await TestClient.connect(server.url, 'dora');

@@ -30,17 +30,30 @@ export function eventChecker(document: EventsDocument): (key: string, payload: u
   };
 }
 
+/** The references of a document that lead nowhere in it. */
+export function lostReferences(document: object): string[] {
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
+    ([, path = '']) => path,
+  );
+  if (references.length === 0) throw new Error('the document has no reference at all');
+  return references.filter((path) => path.split('/').reduce(stepInto, document as unknown) === undefined);
+}
+
+function stepInto(place: unknown, key: string): unknown {
+  return (place as Record<string, unknown> | undefined)?.[key];
+}
+
 /** Gives an `ajv` the formats of JSON Schema. */
 export function withFormats(ajv: Ajv): Ajv {
   formats.default(ajv);
   return ajv;
 }
 
-/** The same with no room for other keys in the objects whose keys are listed. */
-function closed(given: unknown): unknown {
+/** The same with no room for other keys in the objects whose keys are listed, unless it is said that there are others. */
+export function closed(given: unknown): unknown {
   if (Array.isArray(given)) return given.map(closed);
   if (typeof given !== 'object' || given === null) return given;
   const copy = Object.fromEntries(Object.entries(given).map(([key, value]) => [key, closed(value)]));
   const isListed = copy['type'] === 'object' && 'properties' in copy;
-  return isListed ? { ...copy, additionalProperties: false } : copy;
+  return isListed ? { additionalProperties: false, ...copy } : copy;
 }

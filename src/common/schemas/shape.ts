@@ -1,5 +1,12 @@
 import type { JsonSchema } from '../payload-schema.js';
 
+/** The schema of an object whose keys are known. */
+export interface ObjectSchema extends JsonSchema {
+  type: 'object';
+  properties: Readonly<Record<string, JsonSchema>>;
+  required: readonly string[];
+}
+
 interface Optional {
   optional: JsonSchema;
 }
@@ -10,7 +17,7 @@ type Properties<T> = {
 };
 
 /** The schema of an object of the protocol's type `T`. Clients ignore keys that they do not know, so more may come later. */
-export function shape<T>(properties: Properties<T>): JsonSchema {
+export function shape<T>(properties: Properties<T>): ObjectSchema {
   const entries = Object.entries<JsonSchema | Optional>(properties);
   return {
     type: 'object',
@@ -18,6 +25,15 @@ export function shape<T>(properties: Properties<T>): JsonSchema {
       entries.map(([name, given]) => [name, isOptional(given) ? given.optional : given]),
     ),
     required: entries.filter(([, given]) => !isOptional(given)).map(([name]) => name),
+  };
+}
+
+/** The schema of an object with the keys of both. */
+export function extend(base: ObjectSchema, more: ObjectSchema): ObjectSchema {
+  return {
+    type: 'object',
+    properties: { ...base.properties, ...more.properties },
+    required: [...base.required, ...more.required],
   };
 }
 
@@ -45,6 +61,14 @@ export function listOf(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
 }
 
+/** A part of a list, and where the next begins (protocol section 5.1). */
+export function pageOf(items: JsonSchema): JsonSchema {
+  return shape<{ items: unknown[]; nextCursor?: string }>({
+    items: listOf(items),
+    nextCursor: optional(says(TEXT, 'Where the next page begins; not there on the last one.')),
+  });
+}
+
 export function says(schema: JsonSchema, description: string): JsonSchema {
   return { ...schema, description };
 }
@@ -55,6 +79,7 @@ function isOptional(given: JsonSchema | Optional): given is Optional {
 
 export const TEXT: JsonSchema = { type: 'string' };
 export const FLAG: JsonSchema = { type: 'boolean' };
+export const NUMBER: JsonSchema = { type: 'number' };
 export const COUNT: JsonSchema = { type: 'integer', minimum: 0 };
 export const TIME: JsonSchema = { type: 'string', format: 'date-time' };
 export const UUID: JsonSchema = { type: 'string', format: 'uuid' };

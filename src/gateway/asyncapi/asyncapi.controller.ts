@@ -2,6 +2,8 @@ import { Controller, Get, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Public } from '../../auth/public.decorator.js';
+import { Answers } from '../../common/answers.decorator.js';
+import { FREE } from '../../common/schemas/shape.js';
 import { describeEvents } from './document.js';
 
 /** What Swagger is for the routes: the description of the events. */
@@ -11,6 +13,7 @@ import { describeEvents } from './document.js';
 export class AsyncApiController {
   @Get()
   @ApiOperation({ summary: 'The events of Socket.IO, as an AsyncAPI 3.0 document' })
+  @Answers(200, FREE)
   read(@Req() request: Request): object {
     return describeEvents(request.get('host') ?? 'localhost', request.secure);
   }

@@ -1,7 +1,16 @@
 import { RefreshDto } from '../../auth/refresh.dto.js';
-import type { JsonSchema } from '../../common/payload-schema.js';
 import { ANSWERS } from '../../common/schemas/answers.js';
-import { COUNT, FLAG, listOf, optional, ref, shape, TEXT, TIME } from '../../common/schemas/shape.js';
+import {
+  COUNT,
+  FLAG,
+  listOf,
+  optional,
+  ref,
+  shape,
+  TEXT,
+  TIME,
+  type ObjectSchema,
+} from '../../common/schemas/shape.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
 import type { ClientEvents, JoinAnswer, RefreshAnswer } from '../../protocol/index.js';
@@ -14,7 +23,7 @@ interface ClientEvent<Payload> {
   /** What the payload is checked by; null where it may be anything. */
   dto: unknown extends Payload ? null : new () => Payload;
   /** The acknowledgement beside `ok`, where it is not refused. */
-  answer: JsonSchema;
+  answer: ObjectSchema;
 }
 
 const NOTHING = shape<object>({});

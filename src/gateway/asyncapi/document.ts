@@ -1,7 +1,7 @@
 import { schemaOf, type JsonSchema } from '../../common/payload-schema.js';
 import { OBJECTS } from '../../common/schemas/objects.js';
-import { ref } from '../../common/schemas/shape.js';
-import { SOCKET_PATH } from '../../protocol/index.js';
+import { extend, ref, shape, type ObjectSchema } from '../../common/schemas/shape.js';
+import { SOCKET_PATH, type WireError } from '../../protocol/index.js';
 import { CLIENT_EVENTS } from './client-events.js';
 import { SERVER_EVENTS } from './server-events.js';
 
@@ -62,7 +62,7 @@ function serverOf(host: string, isSecure: boolean): object {
 interface Received {
   summary: string;
   payload: JsonSchema;
-  answer: JsonSchema;
+  answer: ObjectSchema;
 }
 
 function receive(
@@ -105,16 +105,8 @@ function refOf(message: string): object {
   return { $ref: `#/channels/socket/messages/${message}` };
 }
 
-function acknowledgement(answer: JsonSchema): JsonSchema {
-  const { properties, required } = answer as { properties: object; required: string[] };
-  return {
-    oneOf: [
-      { ...answer, properties: { ok: { const: true }, ...properties }, required: ['ok', ...required] },
-      {
-        type: 'object',
-        properties: { ok: { const: false }, error: ref('Error') },
-        required: ['ok', 'error'],
-      },
-    ],
-  };
+function acknowledgement(answer: ObjectSchema): JsonSchema {
+  const done = shape<{ ok: true }>({ ok: { const: true } });
+  const refused = shape<{ ok: false; error: WireError }>({ ok: { const: false }, error: ref('Error') });
+  return { oneOf: [extend(done, answer), refused] };
 }

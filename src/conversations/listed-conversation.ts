@@ -1,0 +1,29 @@
+import { OBJECTS } from '../common/schemas/objects.js';
+import { COUNT, extend, oneOf, optional, shape, TEXT, TIME, UUID } from '../common/schemas/shape.js';
+import type { Conversation, Role } from '../protocol/index.js';
+
+/** A conversation in a user's list: with its last message, shortened, and how many the user has not read. */
+export interface ListedConversation extends Conversation {
+  unread: number;
+  lastMessage?: { id: string; seq: number; senderId: string; role: Role; content: string; createdAt: string };
+  activeAt: string;
+}
+
+/** The schema of a {@link ListedConversation}. */
+export const LISTED = extend(
+  OBJECTS.Conversation,
+  shape<Omit<ListedConversation, keyof Conversation>>({
+    unread: COUNT,
+    lastMessage: optional(
+      shape<Required<ListedConversation>['lastMessage']>({
+        id: UUID,
+        seq: COUNT,
+        senderId: TEXT,
+        role: oneOf<Role>({ user: true, assistant: true, system: true }),
+        content: TEXT,
+        createdAt: TIME,
+      }),
+    ),
+    activeAt: TIME,
+  }),
+);

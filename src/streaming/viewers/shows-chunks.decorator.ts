@@ -1,0 +1,61 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
+import { Answers } from '../../common/answers.decorator.js';
+import type { JsonSchema } from '../../common/payload-schema.js';
+import { ref, shape, TEXT, TIME, UUID } from '../../common/schemas/shape.js';
+import type { FormatName } from './formats.js';
+
+const HEADERS = {
+  'X-Stream-Id': UUID,
+  'Cache-Control': { const: 'no-cache, no-transform' },
+  'X-Accel-Buffering': { const: 'no' },
+};
+
+/** One item of a response (protocol section 5.8.3): an event with its fields, or a line. */
+const ITEMS: Readonly<Record<FormatName, JsonSchema>> = {
+  sse: shape<{ id: string; event: string; data: string }>({
+    id: { type: 'string', pattern: '^[0-9]+$', description: 'The sequence of the chunk.' },
+    event: {
+      type: 'string',
+      description:
+        'The type of the chunk; `failure` where that is `error`, which EventSource has for itself.',
+    },
+    data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref('Chunk') },
+  }),
+  http: {
+    oneOf: [
+      ref('Chunk'),
+      shape<{ type: 'heartbeat'; timestamp: string }>({ type: { const: 'heartbeat' }, timestamp: TIME }),
+    ],
+  },
+};
+const MEDIA_TYPES: Readonly<Record<FormatName, string>> = {
+  sse: 'text/event-stream',
+  http: 'application/x-ndjson',
+};
+
+/** Declares for OpenAPI that a route shows chunks as they come, and reads `Last-Event-ID`. */
+export function ShowsChunks(format: FormatName): MethodDecorator {
+  return applyDecorators(
+    ApiHeader({
+      name: 'Last-Event-ID',
+      description: 'Sequence of the last chunk that you have: reading begins behind it.',
+      schema: { type: 'string', pattern: '^[0-9]{0,15}$' },
+    }),
+    Answers(200, TEXT, {
+      description: 'The chunks to the end, as they come.',
+      as: MEDIA_TYPES[format],
+      each: ITEMS[format],
+      headers: HEADERS,
+    }),
+  );
+}
+
+/** As {@link ShowsChunks}, of a route that attaches to a stream, also by a ticket: where nothing is left, it says so. */
+export function ShowsStream(format: FormatName): MethodDecorator {
+  const nothing = Answers(204, undefined, {
+    description: 'The position is behind the end: there is nothing left to read.',
+    headers: HEADERS,
+  });
+  return applyDecorators(ApiSecurity('ticket'), ShowsChunks(format), ...(format === 'sse' ? [nothing] : []));
+}
