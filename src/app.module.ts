@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { migrations } from '../migrations/index.js';
+import type { AuthKeys } from './auth/auth-keys.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -18,6 +19,7 @@ import { TopicsModule } from './topics/topics.module.js';
 
 interface AppOptions {
   config: Config;
+  keys: AuthKeys;
   databaseUrl: string;
   log: DatabaseLog;
 }
@@ -25,7 +27,7 @@ interface AppOptions {
 /** The whole service, put together. */
 @Module({})
 export class AppModule {
-  static of({ config, databaseUrl, log }: AppOptions): DynamicModule {
+  static of({ config, keys, databaseUrl, log }: AppOptions): DynamicModule {
     const poolSize = config.DATABASE_POOL_SIZE;
     return {
       module: AppModule,
@@ -36,7 +38,7 @@ export class AppModule {
         LifecycleModule,
         LimitsModule,
         RelayModule,
-        AuthModule,
+        AuthModule.of(keys),
         StreamingModule,
         GatewayModule,
         TopicsModule,

@@ -6,16 +6,16 @@ import type { AddressInfo } from 'node:net';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { AppModule } from './app.module.js';
-import { loadAuthKeys } from './auth/auth-keys.js';
 import { serveDocs } from './bootstrap-docs.js';
 import { leave, refuseWhileLeaving } from './bootstrap-leave.js';
+import type { Settings } from './bootstrap-settings.js';
 import { notFound } from './common/domain-error.js';
 import { correlate } from './common/http-work.js';
 import { jsonOnly } from './common/json-only.js';
 import { NodeIdentity } from './common/node-identity.js';
 import { PayloadPipe } from './common/payload.pipe.js';
 import { ProblemFilter } from './common/problem.filter.js';
-import { ConfigError, type Config } from './config/config.js';
+import type { Config } from './config/config.js';
 import { StartError } from './database/start-error.js';
 import { waitForDatabase } from './database/connect.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
@@ -24,7 +24,7 @@ import type { DatabaseLog } from './database/log.js';
 import { SocketAdapter } from './gateway/socket.adapter.js';
 import { guardListener } from './http/listener-guard.js';
 import { securityHeaders } from './http/security-headers.js';
-import { readTls, renewTls } from './http/tls.js';
+import { renewTls } from './http/tls.js';
 import { Draining } from './lifecycle/draining.js';
 import { HttpLimits } from './limits/http-limits.js';
 import { accessLog } from './logging/access-log.js';
@@ -49,15 +49,14 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Starts the service. @throws {StartError} or {ConfigError} with a sentence for the person who started it. */
-export async function startStreamgate(config: Config): Promise<Running> {
-  const tls = await readKeys(config);
+/** Starts the service. @throws {StartError} with a sentence for the person who started it. */
+export async function startStreamgate({ config, keys, tls }: Settings): Promise<Running> {
   const logging = await startLogging(config);
   const log = databaseLog();
   const database = await openDatabase(config, log);
   try {
     const app = await NestFactory.create<NestExpressApplication>(
-      AppModule.of({ config, databaseUrl: database.url, log }),
+      AppModule.of({ config, keys, databaseUrl: database.url, log }),
       {
         ...{ logger: logging.logger, bodyParser: false, abortOnError: false, forceCloseConnections: true },
         ...(tls && { httpsOptions: tls }),
@@ -127,20 +126,6 @@ function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): vo
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
     problems.answer(error, response),
   );
-}
-
-/** What TLS goes by; the keys of tokens are looked at as well, so that all faults of both are told at once. @throws {ConfigError} */
-async function readKeys(config: Config): ReturnType<typeof readTls> {
-  const [tls, keys] = await Promise.allSettled([readTls(config), loadAuthKeys(config)]);
-  const faults = [tls, keys].flatMap((result) =>
-    result.status === 'rejected' ? faultsOf(result.reason) : [],
-  );
-  if (tls.status === 'rejected' || faults.length > 0) throw new ConfigError(faults);
-  return tls.value;
-}
-
-function faultsOf(error: unknown): readonly string[] {
-  return error instanceof ConfigError ? error.faults : [(error as Error).message];
 }
 
 /** What to do about it, where that is known. */

@@ -1,12 +1,13 @@
 import 'reflect-metadata';
 import { startStreamgate, type Running } from './bootstrap.js';
+import { readSettings } from './bootstrap-settings.js';
 import { loadEnvironment } from './config/environment.js';
 
 // Whoever reads the output may go before the process does: it goes on, and what it says is lost.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
 
 async function start(): Promise<Running> {
-  const running = await startStreamgate(loadEnvironment());
+  const running = await startStreamgate(await readSettings(loadEnvironment));
   running.announce();
   return running;
 }

@@ -45,10 +45,18 @@ const PEM_BLOCK = /-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g;
  * @throws {Error} where a secret is needed in `DATA_DIR` and cannot be kept there.
  */
 export async function loadAuthKeys(config: Config): Promise<AuthKeys> {
-  const { AUTH_JWKS_URL: url, AUTH_JWT_PUBLIC_KEY: pem } = config;
-  const foreign = url ? [keysAt(url)] : pem ? publicKeys(pem) : undefined;
+  const foreign = foreignKeys(config);
   const own = await ownSecrets(config);
   return new AuthKeys(foreign ?? own.map(sharedSecret), own);
+}
+
+/** The keys of tokens that are signed elsewhere; undefined where they are signed with the service's own. @throws {ConfigError} */
+export function foreignKeys({
+  AUTH_JWKS_URL: url,
+  AUTH_JWT_PUBLIC_KEY: pem,
+}: Partial<Pick<Config, 'AUTH_JWKS_URL' | 'AUTH_JWT_PUBLIC_KEY'>>): KnownKey[] | undefined {
+  if (url) return [keysAt(url)];
+  return pem ? publicKeys(pem) : undefined;
 }
 
 /**

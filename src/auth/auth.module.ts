@@ -1,10 +1,9 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Clock, SystemClock } from '../common/clock.js';
-import { CONFIG } from '../config/config.js';
 import { AuthController } from './auth.controller.js';
 import { AuthGuard } from './auth.guard.js';
-import { AuthKeys, loadAuthKeys } from './auth-keys.js';
+import { AuthKeys } from './auth-keys.js';
 import { Authenticator } from './authenticator.js';
 import { GuestService } from './guest.service.js';
 import { RevocationList } from './revocation-list.js';
@@ -22,7 +21,6 @@ import { TokenVerifier } from './token-verifier.js';
   controllers: [AuthController],
   providers: [
     { provide: Clock, useClass: SystemClock },
-    { provide: AuthKeys, useFactory: loadAuthKeys, inject: [CONFIG] },
     { provide: APP_GUARD, useClass: AuthGuard },
     RevocationsStore,
     RevocationList,
@@ -34,4 +32,8 @@ import { TokenVerifier } from './token-verifier.js';
   ],
   exports: [RevocationList, TicketService, Authenticator],
 })
-export class AuthModule {}
+export class AuthModule {
+  static of(keys: AuthKeys): DynamicModule {
+    return { module: AuthModule, providers: [{ provide: AuthKeys, useValue: keys }] };
+  }
+}

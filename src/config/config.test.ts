@@ -136,9 +136,21 @@ describe('all faults at once', () => {
 describe('what depends on other variables', () => {
   it('wants exactly one kind of key, and in production at least one', () => {
     expect(faultsOf({ NODE_ENV: 'production' })).toEqual([expect.stringContaining('in production')]);
+    expect(faultsOf({ NODE_ENV: 'production', AUTH_JWT_SECRET: ',' })).toEqual([
+      expect.stringContaining('in production'),
+    ]);
     expect(faultsOf({ NODE_ENV: 'production', AUTH_JWT_SECRET: SECRET })).toEqual([]);
     expect(faultsOf({ AUTH_JWT_SECRET: SECRET, AUTH_JWT_PUBLIC_KEY: 'pem' })).toEqual([
       expect.stringContaining('exclude each other'),
+    ]);
+  });
+
+  it('does not say of a variable that is set wrongly that it must be set', () => {
+    expect(faultsOf({ NODE_ENV: 'production', AUTH_JWT_SECRET: 'short' })).toEqual([
+      expect.stringMatching(/^AUTH_JWT_SECRET must have at least 32 characters/),
+    ]);
+    expect(faultsOf({ PROVIDER: 'openai-compatible', LLM_BASE_URL: 'nowhere' })).toEqual([
+      expect.stringMatching(/^LLM_BASE_URL must be a URL/),
     ]);
   });
 

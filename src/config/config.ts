@@ -18,7 +18,11 @@ export const CONFIG = Symbol('Config');
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  constructor(readonly faults: readonly string[]) {
+  constructor(
+    readonly faults: readonly string[],
+    /** The variables that have none of them alone. */
+    readonly legible: Partial<Read> = {},
+  ) {
     super(
       `The configuration has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
     );
@@ -31,7 +35,7 @@ export class ConfigError extends Error {
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
-  const read = {} as Record<string, unknown>;
+  const read: Record<string, unknown> = {};
   for (const [name, field] of Object.entries<Field<unknown>>(VARIABLES)) {
     try {
       const value = env[name] || field.defaultText;
@@ -40,9 +44,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       faults.push(`${name} ${(error as Error).message}.`);
     }
   }
+  faults.push(...faultsAcross(read));
+  if (faults.length > 0) throw new ConfigError(faults, read);
   const values = read as Read;
-  faults.push(...faultsAcross(values));
-  if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({
     ...values,
     GUEST_ACCESS: values.GUEST_ACCESS ?? values.NODE_ENV !== 'production',
@@ -50,12 +54,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   });
 }
 
-/** Faults that no variable has alone. */
+/** Faults that no variable has alone. One that has its own is not among `values`, and counts as set. */
 function faultsAcross(values: Partial<Read>): string[] {
   const faults: string[] = [];
-  const keys = [values.AUTH_JWT_SECRET?.[0], values.AUTH_JWKS_URL, values.AUTH_JWT_PUBLIC_KEY].filter(
-    Boolean,
-  );
+  const isSet = (name: keyof Read): boolean => !(name in values) || [values[name] ?? []].flat().length > 0;
+  const keys = (['AUTH_JWT_SECRET', 'AUTH_JWKS_URL', 'AUTH_JWT_PUBLIC_KEY'] as const).filter(isSet);
   if (keys.length > 1) {
     faults.push('AUTH_JWT_SECRET, AUTH_JWKS_URL and AUTH_JWT_PUBLIC_KEY exclude each other: set one.');
   }
@@ -65,13 +68,13 @@ function faultsAcross(values: Partial<Read>): string[] {
   if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) {
     faults.push('TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.');
   }
-  if (values.PROVIDER === 'openai-compatible' && !values.LLM_BASE_URL) {
+  if (values.PROVIDER === 'openai-compatible' && !isSet('LLM_BASE_URL')) {
     faults.push('LLM_BASE_URL must be set for PROVIDER=openai-compatible.');
   }
   if (values.METRICS_PORT && values.METRICS_PORT === values.PORT) {
     faults.push('METRICS_PORT must be another port than PORT: leave it unset for /metrics on PORT.');
   }
-  if (values.PROVIDER_FALLBACK === 'openai-compatible' && !values.LLM_BASE_URL) {
+  if (values.PROVIDER_FALLBACK === 'openai-compatible' && !isSet('LLM_BASE_URL')) {
     faults.push('LLM_BASE_URL must be set for PROVIDER_FALLBACK=openai-compatible.');
   }
   if (values.LLM_BASE_URL && !values.LLM_MODEL) faults.push('LLM_MODEL must be set with LLM_BASE_URL.');

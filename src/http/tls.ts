@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';
 import type { Config } from '../config/config.js';
 
-type Files = Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>;
+type Files = Partial<Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>>;
 
 /** What Node's HTTPS server is started with. */
 interface TlsOptions {
@@ -23,8 +23,8 @@ const logger = new Logger('Tls');
 /** The certificate and its key; null where none is configured. @throws with a sentence for the operator. */
 export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Files): Promise<TlsOptions | null> {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return null;
-  const cert = await read('TLS_CERT_FILE', TLS_CERT_FILE);
-  const key = await read('TLS_KEY_FILE', TLS_KEY_FILE);
+  const reading = [read('TLS_CERT_FILE', TLS_CERT_FILE), read('TLS_KEY_FILE', TLS_KEY_FILE)] as const;
+  const [cert, key] = await Promise.all(reading).catch(() => allFaults(reading));
   const options: TlsOptions = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_TIMEOUT_MS };
   try {
     createSecureContext(options);
@@ -65,4 +65,13 @@ async function read(name: string, path: string): Promise<Buffer> {
   } catch (error) {
     throw new Error(`${name} cannot be read: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/** Of two files that are missing both are named. */
+async function allFaults(reading: readonly Promise<Buffer>[]): Promise<never> {
+  const results = await Promise.allSettled(reading);
+  const faults = results.flatMap((result) =>
+    result.status === 'rejected' ? [(result.reason as Error).message] : [],
+  );
+  throw new Error(faults.join(' '));
 }

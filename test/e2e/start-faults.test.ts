@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,12 +22,24 @@ async function refusalOf(env: Record<string, string>): Promise<string> {
   }
 }
 
-test('All faults of keys and certificates are named at once, in sentences', async () => {
+test.each([
+  ['', {}],
+  [', with those of variables', { LOG_LEVEL: 'loud' }],
+])('All faults of keys and certificates are named at once, in sentences%s', async (_with, env) => {
   const tls = { TLS_CERT_FILE: '/none/cert.pem', TLS_KEY_FILE: '/none/key.pem' };
-  const said = await refusalOf({ ...tls, AUTH_JWT_SECRET: '', AUTH_JWT_PUBLIC_KEY: 'rubbish' });
+  const said = await refusalOf({ ...tls, AUTH_JWT_SECRET: '', AUTH_JWT_PUBLIC_KEY: 'rubbish', ...env });
   expect(said).toContain('TLS_CERT_FILE cannot be read');
+  expect(said).toContain('TLS_KEY_FILE cannot be read');
   expect(said).toContain('AUTH_JWT_PUBLIC_KEY must be one or more keys');
+  for (const name of Object.keys(env)) expect(said).toContain(`${name} must be`);
   expect(said).not.toMatch(/^\s+at /m);
+});
+
+test('A refused secret makes no other one in DATA_DIR', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-faults-'));
+  expect(await refusalOf({ AUTH_JWT_SECRET: 'short', DATA_DIR: dataDir })).toContain('has 1 fault(s)');
+  expect(await readdir(dataDir)).toEqual([]);
+  await rm(dataDir, { recursive: true, force: true });
 });
 
 test('A port that is taken is told with what to do about it', async () => {

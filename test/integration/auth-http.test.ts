@@ -5,6 +5,7 @@ import type { Response } from 'express';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { LimitsModule } from '../../src/limits/limits.module.js';
 import { MetricsModule } from '../../src/metrics/metrics.module.js';
+import { loadAuthKeys } from '../../src/auth/auth-keys.js';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { CurrentPrincipal } from '../../src/auth/current-principal.decorator.js';
 import type { Principal } from '../../src/auth/principal.js';
@@ -67,7 +68,7 @@ async function start(env: Record<string, string> = {}): Promise<string> {
       RelayModule,
       MetricsModule,
       LimitsModule,
-      AuthModule,
+      AuthModule.of(await loadAuthKeys(config)),
     ],
     controllers: [WhoController],
   };

@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from '../../src/app.module.js';
+import { loadAuthKeys } from '../../src/auth/auth-keys.js';
 import { PayloadPipe } from '../../src/common/payload.pipe.js';
 import { readConfig } from '../../src/config/config.js';
 import { SocketAdapter } from '../../src/gateway/socket.adapter.js';
@@ -21,7 +22,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
   const config = readConfig({ NODE_ENV: 'test', AUTH_JWT_SECRET: TEST_SECRET, ...env });
   const log = { info: () => {}, warn: console.warn, error: console.error };
   const app = await NestFactory.create<NestExpressApplication>(
-    AppModule.of({ config, databaseUrl: database.url, log }),
+    AppModule.of({ config, keys: await loadAuthKeys(config), databaseUrl: database.url, log }),
     { logger: ['error', 'warn'], forceCloseConnections: true },
   );
   app.useWebSocketAdapter(new SocketAdapter(app, config));

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { AppModule } from '../../src/app.module.js';
+import { AuthKeys } from '../../src/auth/auth-keys.js';
 import { METRICS_PATH } from '../../src/metrics/metrics.controller.js';
 import { readConfig } from '../../src/config/config.js';
 
@@ -35,7 +36,9 @@ interface Surface {
 export function surface(): Surface {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const parts: Parts = { controllers: new Set(), gateways: new Set() };
-  collect(AppModule.of({ config: readConfig({}), databaseUrl: 'postgres://nowhere', log }), parts, new Set());
+  const keys = new AuthKeys([], [new Uint8Array()]);
+  const options = { config: readConfig({}), keys, databaseUrl: 'postgres://nowhere', log };
+  collect(AppModule.of(options), parts, new Set());
   const payloads = new Map([...parts.gateways].flatMap(payloadsOf));
   return {
     events: [...payloads.keys()],
