@@ -3,6 +3,7 @@ import { demand, refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
+import { invalid } from '../common/payload.js';
 import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../relay/relay.js';
@@ -126,7 +127,7 @@ function toCursor({ activeAt, id }: ActivityCursor): string {
 function fromCursor(cursor: string): ActivityCursor {
   const [activeAt = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
   if (!isMoment(activeAt) || !isConversationId(id)) {
-    throw new DomainError('invalid_payload', 'cursor must be the nextCursor of the page before.');
+    throw invalid(['cursor must be the nextCursor of the page before']);
   }
   return { activeAt, id };
 }

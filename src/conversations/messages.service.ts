@@ -3,6 +3,7 @@ import { refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
+import { invalid } from '../common/payload.js';
 import { inSpan } from '../common/tracing.js';
 import type { Work } from '../common/work.js';
 import { CONFIG, type Config } from '../config/config.js';
@@ -86,7 +87,7 @@ export class MessagesService {
   /** A page of a conversation's log. @throws {DomainError} `not_found` or `invalid_payload`. */
   async history(reader: Principal, request: HistoryPayload): Promise<MessagePage> {
     if (request.afterSeq !== undefined && request.beforeSeq !== undefined) {
-      throw new DomainError('invalid_payload', 'Give afterSeq or beforeSeq, not both.');
+      throw invalid(['give afterSeq or beforeSeq, not both']);
     }
     await this.conversations.require(request.conversationId, reader.userId);
     const limit = request.limit ?? LIMITS.defaultPageMessages;

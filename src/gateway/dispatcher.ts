@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { DomainError } from '../common/domain-error.js';
+import { invalid } from '../common/payload.js';
 import { beginSpan } from '../common/tracing.js';
 import { within, Work } from '../common/work.js';
 import { LimitsMetrics } from '../limits/limits-metrics.js';
@@ -83,12 +84,12 @@ export class Dispatcher {
   /** @throws {DomainError} for what no handler takes. */
   private handlerOf({ name, payloads }: ClientEvent): Callback {
     const callback = this.handlers.get(name);
-    if (!callback) throw new DomainError('invalid_payload', 'There is no such event.');
-    if (payloads.length > 1) throw new DomainError('invalid_payload', 'An event takes one payload.');
+    if (!callback) throw invalid(['there is no such event']);
+    if (payloads.length > 1) throw invalid(['an event takes one payload']);
     if (payloads[0] === OVERSIZED) {
       throw new DomainError('payload_too_large', 'The event is larger than MAX_PAYLOAD_BYTES.');
     }
-    if (payloads[0] === TOO_DEEP) throw new DomainError('invalid_payload', 'The payload is nested too deep.');
+    if (payloads[0] === TOO_DEEP) throw invalid(['the payload is nested too deep']);
     return callback;
   }
 }

@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Socket } from 'socket.io';
 import { Authenticator } from '../auth/authenticator.js';
-import { DomainError, toDomainError } from '../common/domain-error.js';
+import { toDomainError } from '../common/domain-error.js';
+import { invalid } from '../common/payload.js';
 import { within, workOfCaller, type Work } from '../common/work.js';
 import { AuthFailures } from '../limits/auth-failures.js';
 import { addressKey, ClientAddresses } from '../limits/client-addresses.js';
@@ -56,10 +57,10 @@ export class HandshakeMiddleware {
   private async connect(socket: Socket, work: Work): Promise<Connection> {
     const { token, deviceId, acks } = socket.handshake.auth as Record<string, unknown>;
     if (deviceId !== undefined && !isClientMessageId(deviceId)) {
-      throw new DomainError('invalid_payload', 'deviceId must be 1 to 128 printable ASCII characters.');
+      throw invalid(['deviceId must be 1 to 128 printable ASCII characters']);
     }
     if (acks !== undefined && typeof acks !== 'boolean') {
-      throw new DomainError('invalid_payload', 'acks must be true or false.');
+      throw invalid(['acks must be true or false']);
     }
     const { headers } = socket.handshake;
     const address = this.addresses.of({ headers, socket: socket.conn });

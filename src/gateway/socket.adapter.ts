@@ -3,6 +3,7 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import type { Server, ServerOptions, Socket } from 'socket.io';
 import { DomainError } from '../common/domain-error.js';
+import { invalid } from '../common/payload.js';
 import type { Config } from '../config/config.js';
 import { Draining, serverDraining } from '../lifecycle/draining.js';
 import { originCheck } from '../http/origins.js';
@@ -129,5 +130,5 @@ export class SocketAdapter extends IoAdapter {
 /** engine.io answers other methods on a session by an empty 500. */
 function methodCheck({ method }: EngineRequest): DomainError | null {
   if (method === 'GET' || method === 'POST') return null;
-  return new DomainError('invalid_payload', 'A connection is made and used by GET and POST.');
+  return invalid(['a connection is made and used by GET and POST']);
 }

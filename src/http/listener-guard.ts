@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { DomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
+import { invalid } from '../common/payload.js';
 import { toProblem } from '../common/problem.js';
 
 /** How long a client may take, in milliseconds. How long answers last is not counted: one that is streamed may last for hours. */
@@ -50,7 +51,7 @@ export function guardListener(server: Server, times = TIMES): void {
 
 /** Node's own answer would be an empty one: `Expect` knows `100-continue` only (RFC 9110, 10.1.1). */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const fault = new DomainError('invalid_payload', 'What the Expect header asks for cannot be met.');
+  const fault = invalid(['what the Expect header asks for cannot be met']);
   const body = JSON.stringify({ ...toProblem(fault, randomText(12)), status: 417 });
   const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
@@ -95,5 +96,5 @@ function whatIsWrong(code: string | undefined): { status: number; fault: DomainE
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return { status: 408, fault: new DomainError('timeout', 'The request took too long to arrive.') };
   }
-  return { status: 400, fault: new DomainError('invalid_payload', 'This is no valid HTTP request.') };
+  return { status: 400, fault: invalid(['this is no valid HTTP request']) };
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { SystemClock } from '../common/clock.js';
-import { DomainError } from '../common/domain-error.js';
+import type { DomainError } from '../common/domain-error.js';
+import { invalid } from '../common/payload.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { GuideProvider } from './guide.provider.js';
 import { OpenAiCompatibleProvider } from './openai-compatible.provider.js';
@@ -92,8 +93,5 @@ function openAiCompatible(config: Config): OpenAiCompatibleProvider | undefined 
 
 function notOffered(what: string, name: string, offered: readonly string[]): DomainError {
   const shown = name.slice(0, 64);
-  return new DomainError(
-    'invalid_payload',
-    `There is no ${what} “${shown}” here: ask for ${offered.join(' or ')}.`,
-  );
+  return invalid([`there is no ${what} “${shown}” here: ask for ${offered.join(' or ')}`]);
 }

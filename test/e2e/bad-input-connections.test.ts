@@ -89,6 +89,7 @@ describe('A token that is not good is a connect_error with an error of protocol 
   ])('%s is invalid_payload', async (_what, fields) => {
     const { data } = await refusalOf({ token: await tokenFor('mallory'), ...fields });
     expect(data).toMatchObject({ code: 'invalid_payload', retryable: false });
+    expect(data?.details).toEqual({ faults: [data?.message.slice(0, -1)] });
   });
 });
 
@@ -158,7 +159,10 @@ test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
     const sid = /"sid":"([^"]+)"/.exec(opened)?.[1];
     const answer = await fetch(`${address}&sid=${sid}`, { method });
     expect(answer.status).toBe(400);
-    expect(await answer.json()).toMatchObject({ code: 'invalid_payload', status: 400 });
+    expect(await answer.json()).toMatchObject({
+      ...{ code: 'invalid_payload', status: 400 },
+      details: { faults: ['a connection is made and used by GET and POST'] },
+    });
     const body = `40${JSON.stringify({ token: await tokenFor('mallory') })}`;
     expect((await fetch(`${address}&sid=${sid}`, { method: 'POST', body })).status).toBe(200);
     expect(await (await fetch(`${address}&sid=${sid}`)).text()).toMatch(/^40\{"sid":/);

@@ -44,7 +44,9 @@ function expectRefusal(answer: Ack<object>): WireError {
   expect(message).toMatch(/\S/);
   expect(retryable).toBe(ERROR_RULES[code].retryable);
   expect(correlationId).toMatch(/^[\da-f]{32}$/);
-  expect(details === undefined || Array.isArray(details['faults'])).toBe(true);
+  const faults = code === 'invalid_payload' ? (details as { faults: string[] }).faults : undefined;
+  expect(details).toEqual(faults && { faults });
+  if (faults) expect(message).toBe(`${faults.join('; ')}.`);
   expect(JSON.stringify(error)).not.toMatch(/node_modules|\bat .*:\d+|select |Error:/);
   return error;
 }

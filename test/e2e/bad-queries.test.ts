@@ -42,6 +42,7 @@ describe('A query that a list cannot take is invalid_payload (P11)', () => {
       const problem = (await response.json()) as Problem;
       expect([query, response.status, problem.code]).toEqual([query, 400, 'invalid_payload']);
       expect(problem.detail.length).toBeLessThan(2000);
+      expect(problem.details?.['faults'], query).not.toHaveLength(0);
     }
     const good = await fetch(`${server.url}${path}?limit=200`, { headers });
     expect([good.status, await good.json()]).toEqual([
@@ -61,7 +62,10 @@ describe('A query that a list cannot take is invalid_payload (P11)', () => {
   ])('a cursor of conversations that was none: %s', async (text) => {
     const cursor = Buffer.from(text).toString('base64url');
     const response = await fetch(`${server.url}/api/conversations?cursor=${cursor}`, { headers });
-    expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_payload' }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'invalid_payload', details: { faults: ['cursor must be the nextCursor of the page before'] } },
+    ]);
   });
 
   test('positions of messages and streams', async () => {

@@ -157,7 +157,10 @@ describe('What is too much or no HTTP (P11)', () => {
   ])('%i: a problem body', async (status, bytes, code) => {
     const [head = '', body = ''] = (await exchange(server.url, bytes)).split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(JSON.parse(body)).toMatchObject({ code, status });
+    const problem = JSON.parse(body) as Problem;
+    expect(problem).toMatchObject({ code, status });
+    const faults = ['this is no valid HTTP request'];
+    expect(problem.details).toEqual(status === 400 ? { faults } : undefined);
   });
 
   test('a polling body above four times MAX_PAYLOAD_BYTES is cut, chunked as well', async () => {
@@ -234,6 +237,7 @@ describe('Who is slow', () => {
   test('an expectation that cannot be met is answered by a problem', async () => {
     const heard = await exchange(server.url, 'GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
     expect(heard).toMatch(/^HTTP\/1\.1 417 [^]*application\/problem\+json[^]*"code":"invalid_payload"/);
+    expect(heard).toContain('"details":{"faults":["what the Expect header asks for cannot be met"]}');
   });
 
   test('a body that does not come is answered by 408', async () => {
