@@ -1,17 +1,19 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
-import type { ErrorCode } from '../protocol/index.js';
-import { DomainError } from './domain-error.js';
+import { STATUS_CODES } from 'node:http';
+import { DomainError, notFound } from './domain-error.js';
 import { workOf } from './http-work.js';
+import { invalid } from './payload.js';
 import { toProblem } from './problem.js';
 
-const CODE_OF_STATUS = new Map<number, ErrorCode>([
-  [401, 'unauthenticated'],
-  [403, 'forbidden'],
-  [404, 'not_found'],
-  [405, 'not_found'],
-  [413, 'payload_too_large'],
-]);
+/** What body-parser means by the `type` of its errors. */
+const BODY_FAULTS: Readonly<Record<string, string>> = {
+  'charset.unsupported': 'the body must be in UTF-8',
+  'encoding.unsupported': 'the body must be plain, or packed by gzip, deflate or br',
+  'entity.parse.failed': 'the body must be a JSON object',
+  'request.aborted': 'the body must arrive whole',
+  'request.size.invalid': 'the body must be as long as Content-Length says',
+};
 
 /** Turns whatever a route throws into a problem body (RFC 9457, protocol section 6). Nothing of an unknown error is shown. */
 @Catch()
@@ -40,17 +42,33 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Errors of Nest and of its body parser carry a status; what is not in the table and below 500 is the client's fault. */
-function fromHttp(error: unknown): DomainError | null {
-  const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
-  if (status === undefined || status >= 500) return null;
-  const code = CODE_OF_STATUS.get(status) ?? 'invalid_payload';
-  if (code === 'not_found') return new DomainError(code, 'There is nothing here, or it is not yours to see.');
-  const message = error instanceof Error ? error.message : 'The request is not valid.';
-  return new DomainError(code, message.slice(0, 200));
+/** What an error of Node, Express or body-parser tells of itself; of their sentences none is shown. */
+interface HttpFault {
+  status?: unknown;
+  /** Of body-parser; what is wrong with packed bytes has only zlib's `code`. */
+  type?: string;
+  code?: string;
+  /** How many bytes it may have been. */
+  limit?: number;
 }
 
-function statusOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined;
-  return typeof error.status === 'number' ? error.status : undefined;
+/** Errors of Nest and of its body parser carry a status; what is below 500 is the client's fault. */
+function fromHttp(error: unknown): DomainError | null {
+  // Nest wraps what comes from below.
+  const fault = (error instanceof HttpException ? (error.cause ?? error) : error) as HttpFault | null;
+  const status = error instanceof HttpException ? error.getStatus() : fault?.status;
+  if (!fault || typeof status !== 'number' || status >= 500) return null;
+  if (status === 404 || status === 405) return notFound();
+  if (status === 413) return tooLarge(fault);
+  return invalid([whatIsWrong(fault) ?? `the request cannot be met (${STATUS_CODES[status]})`]);
+}
+
+function tooLarge({ limit }: HttpFault): DomainError {
+  return new DomainError('payload_too_large', `The body may have at most ${limit} bytes.`);
+}
+
+function whatIsWrong(fault: HttpFault): string | undefined {
+  if (fault instanceof URIError) return 'the path must be percent-encoded UTF-8';
+  if (fault.code?.startsWith('Z_')) return 'the body cannot be unpacked as Content-Encoding says';
+  return BODY_FAULTS[fault.type ?? ''];
 }

@@ -41,7 +41,15 @@ async function expectProblem(response: Response, code: ErrorCode): Promise<Probl
   expect(problem.correlationId).toMatch(/^[\da-f]{32}$/);
   expect(problem.detail).toMatch(/\S/);
   expect(text).not.toMatch(/node_modules|\bat .*:\d+:\d+|select |\/work\//);
+  // Words of Node, Express and its body parser.
+  expect(problem.detail).not.toMatch(/ in JSON|unexpected|entity|unsupported|Failed to|header check/i);
+  if (code === 'invalid_payload') expectFaults(problem);
   return problem;
+}
+
+function expectFaults({ detail, details }: Problem): void {
+  const { faults } = details as { faults: string[] };
+  expect(`${faults.join('; ')}.`).toBe(detail);
 }
 
 const messages = '/api/conversations/room/messages';
@@ -78,13 +86,17 @@ describe('A body that is no JSON object is invalid_payload', () => {
 
   test('of a character set that there is not', async () => {
     const response = await request('POST', messages, send, { type: 'application/json; charset=klingon' });
-    await expectProblem(response, 'invalid_payload');
+    const { detail } = await expectProblem(response, 'invalid_payload');
+    expect(detail).toBe('the body must be in UTF-8.');
   });
 
   test('of a coding that there is not, or that is broken', async () => {
-    for (const coding of ['klingon', 'gzip']) {
+    for (const [coding, said] of [
+      ['klingon', 'the body must be plain, or packed by gzip, deflate or br'],
+      ['gzip', 'the body cannot be unpacked as Content-Encoding says'],
+    ] as const) {
       const response = await request('POST', messages, send, { headers: { 'content-encoding': coding } });
-      await expectProblem(response, 'invalid_payload');
+      expect((await expectProblem(response, 'invalid_payload')).detail).toBe(`${said}.`);
     }
   });
 });
@@ -142,7 +154,8 @@ describe('A body that is too large is payload_too_large', () => {
   test('above MAX_PAYLOAD_BYTES, and a megabyte', async () => {
     for (const length of [65_536, 1_000_000]) {
       const body = { ...send, content: 'x'.repeat(length) };
-      await expectProblem(await request('POST', messages, body), 'payload_too_large');
+      const { detail } = await expectProblem(await request('POST', messages, body), 'payload_too_large');
+      expect(detail).toBe('The body may have at most 65536 bytes.');
     }
   });
 
