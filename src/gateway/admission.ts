@@ -6,7 +6,7 @@ import type { ErrorCode } from '../protocol/index.js';
 
 /** A request to engine.io: of a connection that exists where it has a `sid`, else a handshake ({@link isHandshake}). */
 export interface EngineRequest extends IncomingMessage {
-  _query?: { sid?: string };
+  _query?: { sid?: string; EIO?: string };
 }
 
 /** Answers why a request must not pass, or null. */

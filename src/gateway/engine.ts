@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
 
@@ -65,4 +66,6 @@ export interface EngineServer {
   readonly clientsCount: number;
   on(event: 'connection', listener: (engine: Engine) => void): unknown;
   use(middleware: unknown): unknown;
+  /** Tells at once whether it would take `request`: by no number, or by that of its refusal. */
+  verify(request: IncomingMessage, isUpgrade: boolean, done: (code?: number) => void): unknown;
 }

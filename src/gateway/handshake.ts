@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Socket } from 'socket.io';
 import { Authenticator } from '../auth/authenticator.js';
-import { toDomainError } from '../common/domain-error.js';
+import { DomainError, toDomainError } from '../common/domain-error.js';
 import { invalid } from '../common/payload.js';
 import { within, workOfCaller, type Work } from '../common/work.js';
 import { AuthFailures } from '../limits/auth-failures.js';
@@ -52,6 +52,12 @@ export class HandshakeMiddleware {
         next(this.refusal(error, work));
       },
     );
+  };
+
+  /** Of any namespace but `/`: Socket.IO's own refusal is none of protocol section 6. */
+  readonly refuseNamespace = (socket: Socket, next: Next): void => {
+    const fault = new DomainError('not_found', 'There is no such namespace: connect to the one named “/”.');
+    next(this.refusal(fault, workOfCaller(socket.handshake.headers)));
   };
 
   private async connect(socket: Socket, work: Work): Promise<Connection> {

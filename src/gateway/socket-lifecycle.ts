@@ -25,6 +25,7 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     this.server = server;
     this.rooms.attach(server);
     server.use(this.handshake.use);
+    server.of(/./).use(this.handshake.refuseNamespace);
   }
 
   connected(connection: Connection): void {

@@ -3,7 +3,6 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import type { Server, ServerOptions, Socket } from 'socket.io';
 import { DomainError } from '../common/domain-error.js';
-import { invalid } from '../common/payload.js';
 import type { Config } from '../config/config.js';
 import { Draining, serverDraining } from '../lifecycle/draining.js';
 import { originCheck } from '../http/origins.js';
@@ -27,6 +26,7 @@ import { Dispatcher } from './dispatcher.js';
 import type { EngineServer } from './engine.js';
 import { gatherWrites } from './gathered-writes.js';
 import { HandshakeMetrics } from './handshake-metrics.js';
+import { protocolCheck } from './protocol-check.js';
 import { SlowConsumers } from './slow-consumers.js';
 
 /** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
@@ -65,6 +65,8 @@ export class SocketAdapter extends IoAdapter {
       path: SOCKET_PATH,
       serveClient: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
+      // Each that is asked for is made, refused, and forgotten.
+      cleanupEmptyChildNamespaces: true,
       pingInterval: HEARTBEAT_INTERVAL_MS,
       pingTimeout: HEARTBEAT_TIMEOUT_MS,
       maxHttpBufferSize: 4 * MAX_PAYLOAD_BYTES,
@@ -72,7 +74,7 @@ export class SocketAdapter extends IoAdapter {
       wsEngine: BoundedWebSocketServer,
       ...(CORS_ORIGINS.length > 0 && { cors: { origin: CORS_ORIGINS, credentials: true } }),
     } as ServerOptions);
-    const engine = server.engine as EngineServer;
+    const engine = server.engine as object as EngineServer;
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
     engine.on('connection', gatherWrites);
@@ -90,9 +92,9 @@ export class SocketAdapter extends IoAdapter {
   private checks(engine: EngineServer): AdmissionCheck[] {
     return [
       originCheck(this.config.CORS_ORIGINS),
-      methodCheck,
       forHandshakes(() => (this.draining.active ? serverDraining() : null)),
       (request) => this.excess(request),
+      protocolCheck(engine),
       forHandshakes(() => this.fullness(engine)),
     ];
   }
@@ -125,10 +127,4 @@ export class SocketAdapter extends IoAdapter {
   override bindClientDisconnect(socket: Socket, callback: (reason: string) => void): void {
     if (socket.listenerCount('disconnect') === 0) socket.on('disconnect', callback);
   }
-}
-
-/** engine.io answers other methods on a session by an empty 500. */
-function methodCheck({ method }: EngineRequest): DomainError | null {
-  if (method === 'GET' || method === 'POST') return null;
-  return invalid(['a connection is made and used by GET and POST']);
 }

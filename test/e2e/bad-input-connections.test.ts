@@ -2,9 +2,10 @@ import { SignJWT } from 'jose';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ERROR_RULES, SOCKET_PATH, type WireError } from '../../src/protocol/index.js';
+import { ERROR_RULES, SOCKET_PATH, type Problem, type WireError } from '../../src/protocol/index.js';
 import { rawToken } from '../support/auth.js';
 import { tokenFor } from '../support/client.js';
+import { scrape, sumOf } from '../support/metrics-page.js';
 import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
 import { TEST_SECRET } from '../support/server.js';
 
@@ -93,9 +94,25 @@ describe('A token that is not good is a connect_error with an error of protocol 
   });
 });
 
-test('A namespace that there is not is a connect_error, and stays one', async () => {
-  expect((await refusalOf({ token: await tokenFor('mallory') }, '/admin')).message).toBe('Invalid namespace');
-  expect((await refusalOf({}, '/__proto__')).message).toBe('Invalid namespace');
+test('A namespace that there is not is a connect_error not_found, with a good token and without, and stays one', async () => {
+  const name = 'streamgate_handshake_refusals_total';
+  const counted = async () => sumOf(await scrape(next.server.url), name, { code: 'not_found' });
+  const before = await counted();
+  const token = await tokenFor('mallory');
+  const asked: [string, Record<string, unknown>][] = [
+    ['/admin', { token }],
+    ['/admin', { token }],
+    ['/__proto__', {}],
+    ['/_0', { token }],
+  ];
+  for (const [namespace, auth] of asked) {
+    const { message, data } = await refusalOf(auth, namespace);
+    expect(data).toEqual({
+      ...{ code: 'not_found', message, retryable: false },
+      correlationId: expect.stringMatching(/^[\da-f]{32}$/) as string,
+    });
+  }
+  expect((await counted()) - before).toBe(asked.length);
 });
 
 describe('A raw WebSocket', () => {
@@ -139,15 +156,20 @@ describe('A raw WebSocket', () => {
 
 describe('Requests to the path of the sockets', () => {
   test.each([
-    ['an unknown transport', 'GET', '?EIO=4&transport=carrier-pigeon'],
-    ['an old protocol', 'GET', '?EIO=3&transport=polling'],
-    ['an unknown session', 'GET', '?EIO=4&transport=polling&sid=nobody'],
-    ['nothing of the protocol', 'GET', ''],
-    ['a POST without a session', 'POST', '?EIO=4&transport=polling'],
-  ])('%s: an error, not a connection', async (_what, method, query) => {
+    ['an unknown transport', 'GET', '?EIO=4&transport=carrier-pigeon', 'transport must be'],
+    ['an old protocol', 'GET', '?EIO=3&transport=polling', 'EIO must be 4'],
+    ['an unknown session', 'GET', '?EIO=4&transport=polling&sid=nobody', 'no such session'],
+    ['a session of a prototype', 'GET', '?EIO=4&transport=polling&sid=__proto__', 'no such session'],
+    ['nothing of the protocol', 'GET', '', 'transport must be'],
+    ['a POST without a session', 'POST', '?EIO=4&transport=polling', 'begun by GET'],
+    ['a WebSocket that is none', 'GET', '?EIO=4&transport=websocket', 'does not fit'],
+  ])('%s: a problem body, not a connection', async (_what, method, query, said) => {
     const response = await fetch(`${next.server.url}${SOCKET_PATH}/${query}`, { method });
     expect(response.status).toBe(400);
-    expect(await response.text()).not.toMatch(/\bat .*:\d+/);
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    const { code, detail, details } = (await response.json()) as Problem;
+    expect([code, detail]).toEqual(['invalid_payload', expect.stringContaining(said)]);
+    expect(details).toEqual({ faults: [detail.slice(0, -1)] });
   });
 });
 

@@ -72,7 +72,7 @@ describe('A transport carries one connection', () => {
 
   test('who asks again and again without having one is closed, with and without a namespace that exists (P7, P11)', async () => {
     for (const [asking, refusal] of [
-      [`40/${'x'.repeat(5000)},`, 'Invalid namespace'],
+      [`40/${'x'.repeat(5000)},`, '"code":"not_found"'],
       ['40{"token":"wrong"}', 'unauthenticated'],
     ] as const) {
       const one = await raw();

@@ -20,7 +20,7 @@ beforeEach(async () => {
   networks = [];
   http.on('upgrade', (_request, network: TcpSocket) => networks.push(network));
   server = new Server(http);
-  (server.engine as EngineServer).on('connection', gatherWrites);
+  (server.engine as object as EngineServer).on('connection', gatherWrites);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
 });
