@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from './config.js';
 import { VARIABLES } from './variables.js';
+import { DAY } from './variables/durations.js';
 
 const SECRET = 'x'.repeat(32);
 
@@ -73,6 +74,8 @@ describe('values', () => {
       '1/2, 3/4',
       { perUser: { points: 1, seconds: 2 }, perAddress: { points: 3, seconds: 4 } },
     ],
+    ['QUEUE_TTL_MS', String(90 * DAY), 90 * DAY],
+    ['STREAM_RETENTION_MS', String(3650 * DAY), 3650 * DAY],
     ['TRUST_PROXY', '2', 2],
     ['TRUST_PROXY', 'loopback, 10.0.0.0/8,::1', ['loopback', '10.0.0.0/8', '::1']],
   ] as const)('reads %s=%s', (name, text, value) => {
@@ -87,6 +90,10 @@ describe('values', () => {
     ['PORT', ' 3000'],
     ['PORT', '3e3'],
     ['DATABASE_POOL_SIZE', '1'],
+    ['QUEUE_TTL_MS', String(3650 * DAY + 1)],
+    ['STREAM_MAX_PAUSE_MS', '2147483648'],
+    ['HEARTBEAT_INTERVAL_MS', String(DAY + 1)],
+    ['HEARTBEAT_TIMEOUT_MS', String(DAY + 1)],
     ['AUTH_REQUIRED', 'yes'],
     ['GUEST_ACCESS', '1'],
     ['DATABASE_URL', 'mysql://db/x'],

@@ -11,8 +11,11 @@ interface Bounds {
   max?: number;
 }
 
-/** A whole number within bounds (0 and up unless told otherwise). */
-export function integer(defaultValue: number, doc: string, { min = 0, max = 2_147_483_647 }: Bounds = {}) {
+/** The longest that a timer can wait, nearly 25 days; with more it would not wait at all. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** A whole number within bounds, which unless told otherwise are those of a time that a timer waits for. */
+export function integer(defaultValue: number, doc: string, { min = 0, max = MAX_TIMER_MS }: Bounds = {}) {
   const parse = (text: string): number => {
     const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) throw new Error(`must be a whole number from ${min} to ${max}`);

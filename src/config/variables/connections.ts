@@ -1,4 +1,5 @@
 import { integer } from '../fields.js';
+import { DAY } from './durations.js';
 
 /** Connections, and what they may send. */
 export const CONNECTIONS = {
@@ -12,8 +13,16 @@ export const CONNECTIONS = {
     'Socket.IO connections of one user on this server; one more is refused with `too_many_connections` by `connect_error`. As many SSE and NDJSON responses may read answers beside them; one more is `503`.',
     { min: 1 },
   ),
-  HEARTBEAT_INTERVAL_MS: integer(25_000, 'How often Socket.IO asks whether a client is there.', { min: 100 }),
-  HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer that.', { min: 100 }),
+  // Clients wait for the sum of both by one timer.
+  HEARTBEAT_INTERVAL_MS: integer(
+    25_000,
+    'How often Socket.IO asks whether a client is there, at least once a day.',
+    { min: 100, max: DAY },
+  ),
+  HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer that, at most a day.', {
+    min: 100,
+    max: DAY,
+  }),
   CONNECTION_IDLE_TIMEOUT_MS: integer(
     0,
     'A connection whose client sends no event for so long is closed with `idle_timeout`; `0` is never. Dead clients are found by the heartbeat.',

@@ -1,5 +1,5 @@
 import { choice, flag, integer } from '../fields.js';
-import { DAY } from './durations.js';
+import { DAY, TEN_YEARS } from './durations.js';
 
 /** What of an answer survives which crash, and for how long. */
 export const CRASHES = {
@@ -27,9 +27,7 @@ export const CRASHES = {
   ),
   STREAM_RETENTION_MS: integer(
     DAY,
-    'How long the chunks of an ended answer can be read; later it is `stream_expired`. The message stays.',
-    {
-      min: 1000,
-    },
+    'How long the chunks of an ended answer can be read, up to ten years; later it is `stream_expired`. The message stays.',
+    { min: 1000, max: TEN_YEARS },
   ),
 };

@@ -1,5 +1,5 @@
 import { integer } from '../fields.js';
-import { DAY } from './durations.js';
+import { DAY, TEN_YEARS } from './durations.js';
 
 /** What waits for who is away. */
 export const QUEUE = {
@@ -12,8 +12,8 @@ export const QUEUE = {
   ),
   QUEUE_TTL_MS: integer(
     DAY,
-    'How long a message waits for its recipient; then it has expired, and is still in history.',
-    { min: 1000 },
+    'How long a message waits for its recipient, up to ten years; then it has expired, and is still in history.',
+    { min: 1000, max: TEN_YEARS },
   ),
   QUEUE_ACK_TIMEOUT_MS: integer(
     10_000,

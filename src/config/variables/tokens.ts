@@ -1,5 +1,5 @@
 import { flag, integer, list, optionalFlag, optionalText, optionalUrl } from '../fields.js';
-import { DAY } from './durations.js';
+import { DAY, TEN_YEARS } from './durations.js';
 
 /** Who may come in. */
 export const TOKENS = {
@@ -24,7 +24,7 @@ export const TOKENS = {
   ),
   GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is good: 30 days.', {
     min: 1000,
-    max: 3650 * DAY,
+    max: TEN_YEARS,
   }),
   TICKET_TTL_MS: integer(600_000, 'How long a stream ticket is good: 10 minutes.', { min: 1000, max: DAY }),
   TOKEN_EXPIRY_GRACE_MS: integer(25_000, 'How long a connection may stay after its token has expired.', {
