@@ -157,6 +157,7 @@ test('with METRICS_PORT the metrics are there alone: open, or with METRICS_TOKEN
     expect(await answerToNoHttp(page)).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     const admin = await tokenFor('root', { roles: ['admin'] });
     expect(await statusWith(`Bearer ${admin}`, `${own.url}/metrics`)).toBe(404);
+    expect(await statusWith(`Bearer ${admin}`, page)).toBe(open ? 200 : 401);
     await stopCleanly(own);
   }
 });

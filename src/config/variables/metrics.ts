@@ -7,7 +7,7 @@ export const METRICS = {
     { max: 65_535 },
   ),
   METRICS_TOKEN: optionalText(
-    'Bearer token with which Prometheus reads the metrics, at least 16 characters. Without it they are for admins on `PORT`, and for everybody who reaches it on `METRICS_PORT`.',
+    'Bearer token with which Prometheus reads the metrics, at least 16 characters. On `PORT` admins read them as well; on `METRICS_PORT` nobody else or, without it, everybody who reaches that port.',
     (token) => {
       if (!/^[!-~]{16,}$/.test(token)) {
         throw new Error('must have at least 16 characters, printable ASCII without spaces');
