@@ -12,6 +12,15 @@ export class ConversationIdPipe implements PipeTransform<string, string> {
   }
 }
 
+/** A connection's id in a path. @throws {DomainError} `invalid_payload`. */
+@Injectable()
+export class ConnectionIdPipe implements PipeTransform<string, string> {
+  transform(value: string): string {
+    if (/^[\w-]{1,128}$/.test(value)) return value;
+    throw invalid(['the connection id must be 1 to 128 characters of A-Z a-z 0-9 _ -']);
+  }
+}
+
 /** A stream's id in a path. @throws {DomainError} `invalid_payload`. */
 @Injectable()
 export class StreamIdPipe implements PipeTransform<string, string> {

@@ -5,7 +5,7 @@ import { demand, may } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { Answers } from '../common/answers.decorator.js';
 import { notFound } from '../common/domain-error.js';
-import { ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
+import { ConnectionIdPipe, ConversationIdPipe, UserIdPipe } from '../common/id.pipes.js';
 import { oneOf, optional, pageOf, shape, TEXT, TIME } from '../common/schemas/shape.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -84,7 +84,7 @@ export class ConnectionsController {
   @Answers(204)
   async close(
     @CurrentPrincipal() principal: Principal,
-    @Param('connectionId') connectionId: string,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
   ): Promise<void> {
     const found = await this.registry.find(connectionId);
     if (!found) throw notFound();

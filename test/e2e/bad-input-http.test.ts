@@ -1,8 +1,10 @@
+import { getMetadataStorage } from 'class-validator';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ERROR_RULES, type ErrorCode, type Problem } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
 import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { surface } from '../support/surface.js';
 
 let next: Neighbourhood;
 let authorization: string;
@@ -205,6 +207,15 @@ describe('Paths', () => {
       await expectProblem(response, 'invalid_payload');
     },
   );
+});
+
+test('Every parameter, query and body of a route is checked, by a pipe of its own or by its DTO', () => {
+  const { inputs } = surface();
+  expect(inputs.length).toBeGreaterThan(40);
+  const isDto = (type: unknown) =>
+    getMetadataStorage().getTargetValidationMetadatas(type as () => void, '', false, false).length > 0;
+  const unchecked = inputs.filter(({ pipes, type }) => pipes.length === 0 && !isDto(type));
+  expect(unchecked.map(({ name }) => name)).toEqual([]);
 });
 
 describe('Without a good token', () => {

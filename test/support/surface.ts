@@ -17,6 +17,12 @@ const PARAMETERS = 'design:paramtypes';
 const ARGUMENTS = '__routeArguments__';
 /** What the keys of {@link ARGUMENTS} begin with for `@MessageBody()`; behind it is the index. */
 const BODY = '3:';
+/** The same of controllers, for what a client may write freely. */
+const HTTP_INPUTS = new Map([
+  ['3', 'Body'],
+  ['4', 'Query'],
+  ['5', 'Param'],
+]);
 
 type Class = (abstract new (...args: never[]) => object) & { prototype: object };
 
@@ -30,6 +36,16 @@ interface Surface {
   /** Event → the classes of its handler's `@MessageBody()`: its DTO, or none where it may be anything. */
   payloads: Map<string, unknown[]>;
   routes: string[];
+  inputs: Input[];
+}
+
+/** An argument of a controller's method that comes from the client. */
+interface Input {
+  /** Such as `ConversationsController.read @Param(id)`. */
+  name: string;
+  pipes: readonly unknown[];
+  /** Its class. */
+  type: unknown;
 }
 
 /** Every client event that some gateway of the application takes, and every route of its controllers, such as `GET /api/ws/health`. */
@@ -44,6 +60,7 @@ export function surface(): Surface {
     events: [...payloads.keys()],
     payloads,
     routes: [...parts.controllers].flatMap(routesOf),
+    inputs: [...parts.controllers].flatMap(inputsOf),
   };
 }
 
@@ -89,6 +106,23 @@ function routesOf(controller: Class): string[] {
       return `${method} /${path}`;
     }),
   );
+}
+
+function inputsOf(controller: Class): Input[] {
+  return handlersOf(controller, PATH).flatMap(({ handler }) => {
+    const { name } = handler as { name: string };
+    const types = Reflect.getMetadata(PARAMETERS, controller.prototype, name) as unknown[];
+    const bound = (Reflect.getMetadata(ARGUMENTS, controller, name) ?? {}) as Record<
+      string,
+      { index: number; data?: string; pipes?: unknown[] }
+    >;
+    return Object.entries(bound).flatMap(([key, { index, data = '', pipes = [] }]) => {
+      const kind = HTTP_INPUTS.get(key.split(':')[0] as string);
+      return kind
+        ? [{ name: `${controller.name}.${name} @${kind}(${data})`, pipes, type: types[index] }]
+        : [];
+    });
+  });
 }
 
 /** The methods of a class that have metadata under `key`, and it. */
