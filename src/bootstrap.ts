@@ -176,7 +176,7 @@ function bannerOf(
     `  Metrics    ${parts.metrics}`,
     `  Database   ${parts.database}`,
     `  Provider   ${parts.provider}`,
-    `  Tokens     npm run token -- --sub alice${config.GUEST_ACCESS ? '   (guests are welcome)' : ''}`,
+    `  Tokens     npm run -s token -- --sub alice${config.GUEST_ACCESS ? '   (guests are welcome)' : ''}`,
   ];
 }
 

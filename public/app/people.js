@@ -1,7 +1,8 @@
 /** What a user is called: the given name, or one made of the id. */
 export function nameOf(userId, name) {
   if (name?.trim()) return name.trim();
-  const tail = (userId ?? '').replace(/^.*:/u, '').slice(0, 4);
+  // An id is base64url: its other two signs say nothing.
+  const tail = (userId ?? '').replace(/^.*:|[-_]/gu, '').slice(0, 4);
   return tail ? `Guest ${tail}` : 'Guest';
 }
 

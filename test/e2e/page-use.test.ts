@@ -42,6 +42,17 @@ describe.skipIf(!hasChromium())('using the chat page', () => {
     return visitor.page;
   }
 
+  it('signs a guest by a letter or digit, whatever the random id begins with', async () => {
+    const page = await open();
+    const signs = await page.evaluate(`import('/app/people.js').then(({ initialOf, nameOf }) =>
+      ['guest:-_7fGh', 'guest:--', 'guest:abcd'].map((id) => [nameOf(id), initialOf(nameOf(id))]))`);
+    expect(signs).toEqual([
+      ['Guest 7fGh', '7'],
+      ['Guest', 'G'],
+      ['Guest abcd', 'A'],
+    ]);
+  });
+
   it('needs no sideways scrolling on a phone, whatever is written', async () => {
     const page = await open(PHONE);
     await say(page, 'How do I use my own PostgreSQL?');
