@@ -66,6 +66,42 @@ test('Lanes commit at the same time, each one batch at once', async () => {
   expect(await Promise.all(all)).toEqual([10, 20, 30, 40]);
 });
 
+describe('A lane that rests after a dear batch', () => {
+  const REST_MS = 40;
+  const restMs = (results: readonly number[]): number => (results.includes(10) ? REST_MS : 0);
+
+  test('gathers meanwhile, and after a cheap one goes on at once', async () => {
+    const { commits, group } = held({ restMs });
+    const all = [group.submit(1)];
+    await settle();
+    all.push(group.submit(2));
+    commits[0]!.commit();
+    await settle();
+    expect(commits).toHaveLength(1);
+    all.push(group.submit(3));
+    await vi.waitFor(() => expect(commits).toHaveLength(2));
+    expect(commits[1]?.batch).toEqual([2, 3]);
+    commits[1]!.commit();
+    await settle();
+    all.push(group.submit(4));
+    await settle();
+    expect(commits[2]?.batch).toEqual([4]);
+    commits[2]!.commit();
+    expect(await Promise.all(all)).toEqual([10, 20, 30, 40]);
+  });
+
+  test('does not where a full batch waits', async () => {
+    const { commits, group } = held({ restMs: () => 60_000, sizeOf: () => 512 * 1024 });
+    const all = [1, 2, 3, 4].map((n) => group.submit(n));
+    await settle();
+    commits[0]!.commit();
+    await settle();
+    expect(commits[1]?.batch).toEqual([3, 4]);
+    commits[1]!.commit();
+    expect(await Promise.all(all)).toEqual([10, 20, 30, 40]);
+  });
+});
+
 test('Nothing is stranded when it is submitted just as a drain ends', async () => {
   let open = 0;
   let most = 0;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from './domain-error.js';
 
 /** Hears of a group commit's batches. */
@@ -20,6 +21,8 @@ export interface GroupCommitOptions<Item, Result> {
   isItemFault: (error: unknown) => boolean;
   /** How long an item may wait for its answer, in milliseconds. */
   deadlineMs: number;
+  /** How long a lane gathers after a batch with these results, unless a full batch waits, in milliseconds; default 0. */
+  restMs?: (results: readonly Result[]) => number;
   observer?: GroupCommitObserver;
 }
 
@@ -37,7 +40,8 @@ const MAX_WAITING_ITEMS = 20_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 /**
- * Group commit: what arrives while a lane's commit is under way is its next batch. No timer delays a lone item.
+ * Group commit: what arrives while a lane's commit is under way is its next batch. No timer delays a lone item, unless its lane
+ * rests after a batch that was dear.
  * What waits is bounded (P7): beyond the bounds, `submit` refuses at once.
  */
 export class GroupCommit<Item, Result> {
@@ -99,7 +103,9 @@ export class GroupCommit<Item, Result> {
     // Items submitted in this same turn of the event loop share the first commit.
     await Promise.resolve();
     for (let batch = this.takeBatch(lane); batch.length > 0; batch = this.takeBatch(lane)) {
-      await this.commit(batch, lane);
+      const results = await this.commit(batch, lane);
+      const restMs = this.options.restMs?.(results) ?? 0;
+      if (restMs > 0 && !this.isFull(lane)) await delay(restMs, undefined, { ref: false });
     }
     // In the same turn as the empty look: an item that comes later must find the lane free.
     this.running[lane] = undefined;
@@ -121,7 +127,15 @@ export class GroupCommit<Item, Result> {
     return live.length === 0 && queue.length > 0 ? this.takeBatch(lane) : live;
   }
 
-  private async commit(batch: readonly Waiting<Item, Result>[], lane: number): Promise<void> {
+  private isFull(lane: number): boolean {
+    const queue = this.queues[lane] ?? [];
+    return (
+      queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES
+    );
+  }
+
+  /** @returns what was answered; nothing where it failed. */
+  private async commit(batch: readonly Waiting<Item, Result>[], lane: number): Promise<readonly Result[]> {
     const startedAt = performance.now();
     try {
       const results = await this.options.commit(
@@ -130,15 +144,16 @@ export class GroupCommit<Item, Result> {
       );
       this.options.observer?.committed(batch.length, performance.now() - startedAt);
       batch.forEach((waiting, index) => waiting.resolve(results[index] as Result));
+      return results;
     } catch (error) {
       this.options.observer?.failed(performance.now() - startedAt);
       if (batch.length === 1 || !this.options.isItemFault(error)) {
         for (const waiting of batch) waiting.reject(error);
-        return;
+        return [];
       }
       const middle = Math.ceil(batch.length / 2);
-      await this.commit(batch.slice(0, middle), lane);
-      await this.commit(batch.slice(middle), lane);
+      const first = await this.commit(batch.slice(0, middle), lane);
+      return [...first, ...(await this.commit(batch.slice(middle), lane))];
     }
   }
 }

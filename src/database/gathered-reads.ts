@@ -9,6 +9,8 @@ export interface GatheredReadsOptions<Item, Result> {
   atOnce?: number;
   /** What the answer to one item may hold in memory, about: a batch holds no more than a megabyte of that. */
   resultBytes: number;
+  /** How long to gather after an answer, in milliseconds, where one statement for many spares more than they lose by waiting. */
+  restMs?: (results: readonly Result[]) => number;
 }
 
 /**
@@ -20,6 +22,7 @@ export function gatherReads<Item, Result>({
   read,
   atOnce = 1,
   resultBytes,
+  restMs,
 }: GatheredReadsOptions<Item, Result>): (item: Item) => Promise<Result> {
   let asked = 0;
   const reads = new GroupCommit<Item, Result>({
@@ -29,6 +32,7 @@ export function gatherReads<Item, Result>({
     sizeOf: () => resultBytes,
     isItemFault: isDataFault,
     deadlineMs: LIMITS.requestTimeoutMs,
+    ...(restMs && { restMs }),
   });
   return (item) =>
     reads.submit(item).catch((error: unknown) => {

@@ -11,14 +11,14 @@ import type { Server, Socket } from 'socket.io';
 import { Work } from '../common/work.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../conversations/conversations.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
-import type { JoinAnswer, MessagePage, SendAnswer } from '../protocol/index.js';
+import type { MessagePage, SendAnswer } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import { SendDto } from '../streaming/streaming.dto.js';
 import { StreamingService } from '../streaming/streaming.service.js';
 import type { Connection } from './connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
 import { CurrentWork } from './current-work.decorator.js';
-import { JoinService } from './join.service.js';
+import { JoinService, type SharingJoinAnswer } from './join.service.js';
 import { ReplyFilter } from './reply.filter.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
 
@@ -49,7 +49,10 @@ export class ChatGateway
   }
 
   @SubscribeMessage('conversation:join')
-  join(@CurrentConnection() connection: Connection, @MessageBody() payload: JoinDto): Promise<JoinAnswer> {
+  join(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() payload: JoinDto,
+  ): Promise<SharingJoinAnswer> {
     return this.joining.join(connection, payload);
   }
 

@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { shareJson } from '../common/shared-json.js';
 import { PresenceService } from '../presence/presence.service.js';
-import type { JoinAnswer, Member, Presence } from '../protocol/index.js';
+import type { JoinAnswer, Member } from '../protocol/index.js';
 import { TypingService } from '../typing/typing.service.js';
+import { SHARED, SharedFields, type Sharing } from './shared-fields.js';
+
+type Crowd = Pick<JoinAnswer, 'members' | 'presence'>;
+type CompanyAnswer = Sharing<Crowd & Pick<JoinAnswer, 'typing'>, keyof Crowd>;
 
 /** Who is there and who types, as the answer of a join tells it: the full state, from which differences go on. */
 @Injectable()
 export class Company {
   /** Of members who were read together for several, as they all are told: none of them had not joined by then. */
-  private readonly asked = new WeakMap<readonly Member[], Promise<Presence[]>>();
+  private readonly asked = new WeakMap<readonly Member[], Promise<SharedFields<Crowd>>>();
 
   constructor(
     private readonly presence: PresenceService,
@@ -16,19 +19,19 @@ export class Company {
   ) {}
 
   /** To be asked when the connection hears the room already: a difference then comes twice at worst. */
-  async in(
-    conversationId: string,
-    members: readonly Member[],
-    readerId: string,
-  ): Promise<Pick<JoinAnswer, 'presence' | 'typing'>> {
-    const [presence, typing] = await Promise.all([this.presenceOf(members), this.typing.in(conversationId)]);
-    return { presence, typing: typing.filter((userId) => userId !== readerId) };
+  async in(conversationId: string, members: readonly Member[], readerId: string): Promise<CompanyAnswer> {
+    const [crowd, typing] = await Promise.all([this.crowdOf(members), this.typing.in(conversationId)]);
+    return { typing: typing.filter((userId) => userId !== readerId), [SHARED]: crowd };
   }
 
-  private presenceOf(members: readonly Member[]): Promise<Presence[]> {
-    const asked =
-      this.asked.get(members) ?? this.presence.of(members.map(({ userId }) => userId)).then(shareJson);
+  private crowdOf(members: readonly Member[]): Promise<SharedFields<Crowd>> {
+    const asked = this.asked.get(members) ?? this.lookAt(members);
     this.asked.set(members, asked);
     return asked;
+  }
+
+  private async lookAt(members: readonly Member[]): Promise<SharedFields<Crowd>> {
+    const presence = await this.presence.of(members.map(({ userId }) => userId));
+    return new SharedFields({ members: [...members], presence });
   }
 }

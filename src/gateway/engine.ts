@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
+import type { SharedPacket } from './shared-fields.js';
 
 /** A packet of engine.io before it is written. */
 export interface EnginePacket {
   type: string;
   /** Text: this protocol has no binary packets. */
-  data?: string;
+  data?: string | SharedPacket;
+  /** The frame that a WebSocket is given as it is, where there is one. */
+  options: { wsPreEncodedFrame?: Buffer[] };
 }
 
 /** What of a `ws` WebSocket is used here. */

@@ -8,9 +8,13 @@ import { Company } from './company.js';
 import type { Connection } from './connection.js';
 import { Deliveries } from './deliveries.js';
 import { Rooms } from './rooms.js';
+import type { Sharing } from './shared-fields.js';
 
 /** Joins that are under way at once: as many as their gathered reads take, with as many waiting for the next. */
 const AT_ONCE = 100;
+
+/** Who is there, whoever asks, is told many in the same words. */
+export type SharingJoinAnswer = Sharing<JoinAnswer, 'members' | 'presence'>;
 
 /** Lets a connection hear a conversation. */
 @Injectable()
@@ -31,7 +35,7 @@ export class JoinService {
    * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
    * as it may.
    */
-  join(connection: Connection, payload: JoinPayload): Promise<JoinAnswer> {
+  join(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
     const givenUpAt = performance.now() + LIMITS.requestTimeoutMs;
     return this.turns.execute(() => {
       // Its client has been told so, and asks again: nobody would read this answer.
@@ -40,7 +44,7 @@ export class JoinService {
     });
   }
 
-  private async joinNow(connection: Connection, payload: JoinPayload): Promise<JoinAnswer> {
+  private async joinNow(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
     const { principal } = connection;
     const { conversationId, access } = payload;
     const standing = await this.rooms.join(connection, conversationId);
@@ -64,13 +68,14 @@ export class JoinService {
   private async answer(
     { userId, joined }: Connection,
     { conversationId, afterSeq }: JoinPayload,
-  ): Promise<JoinAnswer> {
+  ): Promise<SharingJoinAnswer> {
     const snapshot = await this.snapshots.of({ conversationId, userId, afterSeq });
     if (!snapshot) throw notFound();
-    const company = await this.company.in(conversationId, snapshot.members, userId);
+    const { members, ...own } = snapshot;
+    const company = await this.company.in(conversationId, members, userId);
     // Last: a removal that came meanwhile has taken it out (P10).
     if (!joined.has(conversationId)) throw notFound();
-    return { ...snapshot, lastSeq: snapshot.conversation.lastSeq, ...company };
+    return { ...own, lastSeq: own.conversation.lastSeq, ...company };
   }
 
   /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */

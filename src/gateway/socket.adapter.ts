@@ -28,6 +28,7 @@ import { gatherWrites } from './gathered-writes.js';
 import { HandshakeMetrics } from './handshake-metrics.js';
 import { protocolCheck } from './protocol-check.js';
 import { SlowConsumers } from './slow-consumers.js';
+import { frameShared } from './text-encoder.js';
 
 /** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -77,6 +78,7 @@ export class SocketAdapter extends IoAdapter {
     const engine = server.engine as object as EngineServer;
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
+    engine.on('connection', frameShared);
     engine.on('connection', gatherWrites);
     engine.on('connection', boundPolling);
     server.on('connection', ({ data }) => {

@@ -1,19 +1,39 @@
 import { PacketType, type Packet } from 'socket.io-parser';
-import { answerToJson } from '../common/shared-json.js';
+import type { Engine, EnginePacket } from './engine.js';
+import { SHARED, SharedPacket, type SharedFields } from './shared-fields.js';
+
+/** engine.io's mark of a message. */
+const MESSAGE = '4';
 
 /**
- * Encodes packets as Socket.IO's protocol 5 says. Nothing that this server sends is binary, so nothing is searched for it; an
- * acknowledgement's answer may hold what others hold as well, whose JSON is made once.
+ * Encodes packets as Socket.IO's protocol 5 says. Nothing that this server sends is binary, so nothing is searched for it; what
+ * an acknowledgement's answer holds in common with others is not encoded again.
  */
 export class TextEncoder {
-  encode({ type, nsp, id, data }: Packet): string[] {
+  encode({ type, nsp, id, data }: Packet): (string | SharedPacket)[] {
     const namespace = nsp === '/' ? '' : `${nsp},`;
-    return [`${type}${namespace}${id ?? ''}${data === undefined ? '' : dataToJson(type, data)}`];
+    const head = `${type}${namespace}${id ?? ''}`;
+    if (data === undefined) return [head];
+    const shared = type === PacketType.ACK ? sharedOf(data) : undefined;
+    if (!shared) return [head + JSON.stringify(data)];
+    // Every answer says at least whether it is ok.
+    const own = JSON.stringify(data).slice(0, -'}]'.length);
+    return [new SharedPacket(`${head}${own},`, shared.end)];
   }
 }
 
-function dataToJson(type: PacketType, data: unknown): string {
-  if (type !== PacketType.ACK) return JSON.stringify(data);
-  const [answer] = data as [object?];
-  return answer === undefined ? '[]' : `[${answerToJson(answer)}]`;
+function sharedOf([answer]: readonly { [SHARED]?: SharedFields<object> }[]):
+  SharedFields<object> | undefined {
+  return answer?.[SHARED];
+}
+
+/** From now on a WebSocket is given the bytes of shared packets as they were made. */
+export function frameShared(engine: Engine): void {
+  engine.on('packetCreate', frame);
+}
+
+/** One function for all connections. */
+function frame(this: Engine, packet: EnginePacket): void {
+  if (packet.data instanceof SharedPacket && this.transport.name === 'websocket')
+    packet.options.wsPreEncodedFrame = packet.data.frame(MESSAGE);
 }
