@@ -22,6 +22,7 @@ import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { toDatabaseError } from './database/errors.js';
 import type { DatabaseLog } from './database/log.js';
 import { SocketAdapter } from './gateway/socket.adapter.js';
+import { Acceptors } from './http/acceptors.js';
 import { guardListener } from './http/listener-guard.js';
 import { securityHeaders } from './http/security-headers.js';
 import { renewTls } from './http/tls.js';
@@ -65,7 +66,7 @@ export async function startStreamgate({ config, keys, tls }: Settings): Promise<
     const nodeId = app.get(NodeIdentity).id;
     logging.identify(nodeId);
     const stopTracing = await startTracing(config, nodeId);
-    await listen(app, config);
+    const acceptors = await listen(app, config);
     const url = urlOf(app, config);
     const banner = bannerOf(url, config, {
       database: database.name,
@@ -75,11 +76,13 @@ export async function startStreamgate({ config, keys, tls }: Settings): Promise<
     return {
       url,
       announce: () => logging.announce(banner, { url }),
-      close: () =>
-        leave(app, async () => {
+      close: () => {
+        acceptors.close();
+        return leave(app, async () => {
           await stopTracing();
           await database.stop();
-        }),
+        });
+      },
     };
   } catch (error) {
     await database.stop();
@@ -87,7 +90,7 @@ export async function startStreamgate({ config, keys, tls }: Settings): Promise<
   }
 }
 
-async function listen(app: NestExpressApplication, config: Config): Promise<void> {
+async function listen(app: NestExpressApplication, config: Config): Promise<Acceptors> {
   const problems = configure(app, config);
   await app.init();
   answerTheRest(app, problems);
@@ -97,6 +100,9 @@ async function listen(app: NestExpressApplication, config: Config): Promise<void
   await app.listen(config.PORT, config.HOST).catch((error: unknown) => {
     throw listenFault(error, config);
   });
+  const acceptors = new Acceptors(server);
+  void acceptors.open();
+  return acceptors;
 }
 
 function configure(app: NestExpressApplication, config: Config): ProblemFilter {

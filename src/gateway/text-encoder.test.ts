@@ -32,7 +32,8 @@ test('An answer with shared fields is text as it would be without sharing', () =
   const fields = { members: [{ userId: 'a"b', name: 'é\u2028' }], none: null, gone: undefined };
   const text = answerWith(new SharedFields(fields), { typing: ['x'], 'odd "key"': 1 });
   expect(String(text)).toBe(`37${JSON.stringify([{ ok: true, typing: ['x'], 'odd "key"': 1, ...fields }])}`);
-  expect(`4${text}`).toBe(`4${String(text)}`);
+  // As engine.io puts its mark before it.
+  expect('4' + (text as unknown as string)).toBe(`4${String(text)}`);
   expect(text.length).toBe(String(text).length);
 });
 
@@ -48,7 +49,7 @@ test.each([1, 60, 100, 126, 65_400, 65_500, 65_600, 600_000])(
   'A shared packet of some %i bytes is one WebSocket frame, as ws makes it',
   (size) => {
     const packet = answerWith(new SharedFields({ text: 'é'.repeat(size / 2) }));
-    const expected = Sender.frame(Buffer.from(`4${packet}`), {
+    const expected = Sender.frame(Buffer.from(`4${String(packet)}`), {
       ...{ fin: true, opcode: 1, mask: false, readOnly: false, rsv1: false },
     });
     expect(Buffer.concat(packet.frame('4')).equals(Buffer.concat(expected))).toBe(true);

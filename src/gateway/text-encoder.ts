@@ -14,7 +14,7 @@ export class TextEncoder {
     const namespace = nsp === '/' ? '' : `${nsp},`;
     const head = `${type}${namespace}${id ?? ''}`;
     if (data === undefined) return [head];
-    const shared = type === PacketType.ACK ? sharedOf(data) : undefined;
+    const shared = type === PacketType.ACK ? sharedOf(data as Answers) : undefined;
     if (!shared) return [head + JSON.stringify(data)];
     // Every answer says at least whether it is ok.
     const own = JSON.stringify(data).slice(0, -'}]'.length);
@@ -22,8 +22,10 @@ export class TextEncoder {
   }
 }
 
-function sharedOf([answer]: readonly { [SHARED]?: SharedFields<object> }[]):
-  SharedFields<object> | undefined {
+/** What an acknowledgement gives its client: the one answer, or nothing. */
+type Answers = readonly [{ [SHARED]?: SharedFields<object> }?];
+
+function sharedOf([answer]: Answers): SharedFields<object> | undefined {
   return answer?.[SHARED];
 }
 

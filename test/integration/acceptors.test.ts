@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { Acceptors } from '../../src/http/acceptors.js';
+
+const HANDLES = 7;
+const KNOCKING = 40;
+
+let server: Server;
+const sockets: Socket[] = [];
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  server.closeAllConnections();
+  server.close();
+});
+
+async function listen(): Promise<AddressInfo> {
+  server = createServer((_request, response) => response.end('here'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server.address() as AddressInfo;
+}
+
+/** Lets clients knock at once, and counts the turns of the event loop until all are in. */
+async function turnsFor({ port }: AddressInfo): Promise<number> {
+  const taken: Socket[] = [];
+  server.on('connection', (socket) => taken.push(socket));
+  for (let n = 0; n < KNOCKING; n += 1) sockets.push(connect(port, '127.0.0.1'));
+  let turns = 0;
+  for (; taken.length < KNOCKING; turns += 1) await nextTurn();
+  return turns;
+}
+
+test('A turn takes in as many connections as there are handles', async () => {
+  const address = await listen();
+  const alone = await turnsFor(address);
+  server.removeAllListeners('connection');
+  await new Acceptors(server).open(HANDLES);
+  expect(await turnsFor(address)).toBeLessThan(alone / 2);
+});
+
+test('What they take in is answered by the server, and with them it lets go of the port', async () => {
+  const address = await listen();
+  const acceptors = new Acceptors(server);
+  await acceptors.open(HANDLES);
+  const ask = () => fetch(`http://127.0.0.1:${address.port}/`, { headers: { connection: 'close' } });
+  for (let n = 0; n < 2 * HANDLES; n += 1) expect(await (await ask()).text()).toBe('here');
+  server.close();
+  expect(await (await ask()).text()).toBe('here');
+  acceptors.close();
+  await expect(ask()).rejects.toThrow('fetch failed');
+  const next = createServer().listen(address.port, '127.0.0.1');
+  await once(next, 'listening');
+  next.close();
+});
+
+test('Who closes them while they are opened lets go of the port', async () => {
+  const address = await listen();
+  const acceptors = new Acceptors(server);
+  const opening = acceptors.open(HANDLES);
+  acceptors.close();
+  server.close();
+  await opening;
+  const next = createServer().listen(address.port, '127.0.0.1');
+  await once(next, 'listening');
+  next.close();
+});
