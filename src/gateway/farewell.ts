@@ -5,6 +5,11 @@ import { Draining } from '../lifecycle/draining.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 
+/**
+ * The share of the time in which nobody goes yet. A client that comes back before the next process listens is refused, and
+ * each refusal doubles how long it waits: who goes first would be away longest.
+ */
+const NOBODY_YET = 0.3;
 /** How long a closed transport may take for what is on its way, in milliseconds; then it is cut. */
 const CLOSE_MS = 500;
 
@@ -30,7 +35,7 @@ export class Farewell {
 async function send(connection: Connection, spreadMs: number): Promise<void> {
   const { conn } = connection.socket;
   const closed = once(conn, 'close');
-  const reconnectInMs = Math.round(Math.random() * spreadMs);
+  const reconnectInMs = Math.round((NOBODY_YET + (1 - NOBODY_YET) * Math.random()) * spreadMs);
   connection.emit('connection:draining', { reconnectInMs });
   await Promise.race([closed, delay(reconnectInMs)]);
   conn.close();

@@ -82,7 +82,8 @@ test('On SIGTERM each client hears when it has to go, is served until then, and 
   const exit = server.terminate();
   const farewells = await Promise.all(left);
   for (const { reconnectInMs, reason, acked } of farewells) {
-    expect(reconnectInMs).toBeGreaterThanOrEqual(0);
+    // The next process has a moment to be ready.
+    expect(reconnectInMs).toBeGreaterThanOrEqual(0.3 * SPREAD_MS);
     expect(reconnectInMs).toBeLessThanOrEqual(SPREAD_MS);
     expect(reason).toBe('transport close');
     expect(acked).toBeTruthy();

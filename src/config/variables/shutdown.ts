@@ -9,6 +9,6 @@ export const SHUTDOWN = {
   ),
   SHUTDOWN_SPREAD_MS: integer(
     5000,
-    'Time after SIGTERM over which clients are sent away, each at a random moment, and in which answers may still end where they are. `0`: all at once. At most half of `SHUTDOWN_GRACE_MS` counts.',
+    'Time after SIGTERM over which clients are sent away, each at a random moment of its last 70 %, and in which answers may still end where they are. `0`: all at once. At most half of `SHUTDOWN_GRACE_MS` counts.',
   ),
 };
