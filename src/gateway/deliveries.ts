@@ -22,10 +22,9 @@ export class Deliveries {
     };
   }
 
+  /** Brings what waits now. */
   start(connection: Connection): void {
-    const drainer = new Drainer(connection, this.options);
-    this.drainers.set(connection, drainer);
-    drainer.wake();
+    this.drainerOf(connection).wake();
   }
 
   stop(connection: Connection): void {
@@ -37,6 +36,15 @@ export class Deliveries {
   wake(connection: Connection, conversationId: string | null): void {
     // Who has joined the conversation hears its messages live.
     if (conversationId !== null && connection.joined.has(conversationId)) return;
-    this.drainers.get(connection)?.wake();
+    if (connection.socket.connected) this.drainerOf(connection).wake();
+  }
+
+  /** Most connections have nothing waiting, and no drainer. */
+  private drainerOf(connection: Connection): Drainer {
+    const drainer =
+      this.drainers.get(connection) ??
+      new Drainer(connection, this.options, () => this.drainers.delete(connection));
+    this.drainers.set(connection, drainer);
+    return drainer;
   }
 }

@@ -25,6 +25,8 @@ export class Drainer {
   constructor(
     private readonly connection: Connection,
     private readonly options: DrainerOptions,
+    /** Called when nothing waits any more: the next time takes another one. */
+    private readonly done: () => void,
   ) {}
 
   /** Something waits, perhaps. */
@@ -38,6 +40,11 @@ export class Drainer {
     clearTimeout(this.retry);
   }
 
+  private tryAgain(): void {
+    this.retry = undefined;
+    this.wake();
+  }
+
   private async run(): Promise<void> {
     this.running = true;
     try {
@@ -47,9 +54,10 @@ export class Drainer {
       }
     } catch (error) {
       this.options.onFault(this.connection, error);
-      if (!this.stopped) this.retry = setTimeout(() => this.wake(), RETRY_MS);
+      if (!this.stopped) this.retry = setTimeout(() => this.tryAgain(), RETRY_MS);
     }
     this.running = false;
+    if (!this.retry) this.done();
   }
 
   private async drain(): Promise<void> {

@@ -10,11 +10,11 @@ const MIRROR = 'process.on("message", (_, handle) => process.send("", handle))';
 /** How long it may take for all, in milliseconds. */
 const MIRROR_MS = 10_000;
 
-/** What of a server that listens is used here and left out by its types. */
-interface Listening {
+/** What of a server is used here and left out by its types. */
+interface Listening extends NetServer {
   readonly _handle: SendHandle;
-  readonly allowHalfOpen: boolean;
-  readonly noDelay: boolean;
+  /** Those it counts: it is closed when none is left. */
+  _connections: number;
 }
 
 /**
@@ -33,18 +33,10 @@ export class Acceptors {
 
   /** Never rejects: without them the server takes in connections as it did. */
   async open(handles = HANDLES): Promise<void> {
-    const mirror = spawn(process.execPath, ['-e', MIRROR], {
-      env: {},
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    });
     try {
-      const signal = AbortSignal.timeout(MIRROR_MS);
-      while (this.opened.length < handles && !this.closed) await this.openOne(mirror, signal);
+      await this.openAll(handles);
     } catch (error) {
-      this.failed(error);
-    } finally {
-      // It holds the port as well.
-      if (mirror.kill('SIGKILL')) await once(mirror, 'exit');
+      if (!this.closed) this.logger.warn(`Connections are taken in one by one: ${String(error)}`);
     }
   }
 
@@ -54,20 +46,38 @@ export class Acceptors {
     for (const acceptor of this.opened) acceptor.close();
   }
 
+  private async openAll(handles: number): Promise<void> {
+    const mirror = spawn(process.execPath, ['-e', MIRROR], {
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    try {
+      const signal = AbortSignal.timeout(MIRROR_MS);
+      while (this.opened.length < handles && !this.closed) await this.openOne(mirror, signal);
+    } finally {
+      // It holds the port as well.
+      if (mirror.kill('SIGKILL')) await once(mirror, 'exit');
+    }
+  }
+
   private async openOne(mirror: ChildProcess, signal: AbortSignal): Promise<void> {
-    const { _handle: own, allowHalfOpen, noDelay } = this.server as NetServer & Listening;
-    const [answer] = await Promise.all([once(mirror, 'message', { signal }), send(mirror, own)]);
+    const server = this.server as Listening;
+    const [answer] = await Promise.all([once(mirror, 'message', { signal }), send(mirror, server._handle)]);
     const [, handle] = answer as [unknown, object];
-    const take = (socket: Socket): void => void this.server.emit('connection', socket);
-    const acceptor = new NetServer({ allowHalfOpen, noDelay }, take);
-    acceptor.on('error', (error) => this.failed(error)).listen(handle);
+    // The options of a server are fields of it.
+    const acceptor = new NetServer(server) as Listening;
+    acceptor.on('connection', (socket) => handOver(socket, acceptor, server)).listen(handle);
     this.opened.push(acceptor);
     if (this.closed) acceptor.close();
   }
+}
 
-  private failed(error: unknown): void {
-    if (!this.closed) this.logger.warn(`Connections are taken in one by one: ${String(error)}`);
-  }
+/** From here on it is a connection of `to` as its own are: also one that its `close` waits for. */
+function handOver(socket: Socket, from: Listening, to: Listening): void {
+  from._connections -= 1;
+  to._connections += 1;
+  Object.assign(socket, { _server: to });
+  to.emit('connection', socket);
 }
 
 function send(mirror: ChildProcess, handle: SendHandle): Promise<void> {

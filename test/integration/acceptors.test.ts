@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { Acceptors } from '../../src/http/acceptors.js';
+import { eventually } from '../support/eventually.js';
 
 const HANDLES = 7;
 const KNOCKING = 40;
@@ -22,6 +24,10 @@ async function listen(): Promise<AddressInfo> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server.address() as AddressInfo;
+}
+
+async function connectionsOf(one: Server): Promise<number> {
+  return promisify(one.getConnections.bind(one))();
 }
 
 /** Lets clients knock at once, and counts the turns of the event loop until all are in. */
@@ -55,6 +61,23 @@ test('What they take in is answered by the server, and with them it lets go of t
   const next = createServer().listen(address.port, '127.0.0.1');
   await once(next, 'listening');
   next.close();
+});
+
+test('A server is not closed before the last connection that they took in', async () => {
+  const address = await listen();
+  const acceptors = new Acceptors(server);
+  await acceptors.open(HANDLES);
+  await turnsFor(address);
+  let closed = false;
+  server.once('close', () => (closed = true));
+  acceptors.close();
+  server.close();
+  const [last, ...others] = sockets.splice(0);
+  for (const socket of others) socket.destroy();
+  await eventually(async () => (await connectionsOf(server)) === 1, 'all but one to go');
+  expect(closed).toBe(false);
+  last?.destroy();
+  await once(server, 'close');
 });
 
 test('Who closes them while they are opened lets go of the port', async () => {
