@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { spawn, type ChildProcess, type SendHandle } from 'node:child_process';
 import { once } from 'node:events';
-import { Server as NetServer, type Socket } from 'node:net';
+import { Server as NetServer, type ServerOpts, type Socket } from 'node:net';
 
 /** Beside the server's own. */
 const HANDLES = 7;
@@ -10,8 +10,8 @@ const MIRROR = 'process.on("message", (_, handle) => process.send("", handle))';
 /** How long it may take for all, in milliseconds. */
 const MIRROR_MS = 10_000;
 
-/** What of a server is used here and left out by its types. */
-interface Listening extends NetServer {
+/** What of a server is used here and left out by its types; the options that it was made with are fields of it. */
+interface Listening extends NetServer, Required<Pick<ServerOpts, 'allowHalfOpen' | 'noDelay'>> {
   readonly _handle: SendHandle;
   /** Those it counts: it is closed when none is left. */
   _connections: number;
@@ -64,7 +64,6 @@ export class Acceptors {
     const server = this.server as Listening;
     const [answer] = await Promise.all([once(mirror, 'message', { signal }), send(mirror, server._handle)]);
     const [, handle] = answer as [unknown, object];
-    // The options of a server are fields of it.
     const acceptor = new NetServer(server) as Listening;
     acceptor.on('connection', (socket) => handOver(socket, acceptor, server)).listen(handle);
     this.opened.push(acceptor);

@@ -191,16 +191,15 @@ describe('Who may', () => {
   });
 });
 
-test('Racing the natural end: one terminal chunk each, last and in order, and the ack tells the truth (P5, P6)', async () => {
-  const { id, asker, owner, streamId: first } = await asked('words:3');
-  await chunk(asker, first, ({ type }) => type === 'complete');
-  const outcomes = await Promise.all(
+/** Cancels answers of 14 chunks, `chunkMs` apart, one behind each chunk; six of each. */
+async function race({ id, asker }: Asked, chunkMs: number) {
+  return Promise.all(
     Array.from({ length: 78 }, async (_, n) => {
       const question = {
         conversationId: id,
-        clientMessageId: `race-${n}`,
+        clientMessageId: `race-${chunkMs}-${n}`,
         content: 'Why?',
-        model: 'words:12:30',
+        model: `words:12:${chunkMs}`,
       };
       const { streamId } = await asker.ask('message:send', { ...question, includeContext: false });
       // From the first chunk to the last, the terminal one.
@@ -210,6 +209,17 @@ test('Racing the natural end: one terminal chunk each, last and in order, and th
       return { streamId: streamId as string, ack };
     }),
   );
+}
+
+test('Racing the natural end: one terminal chunk each, last and in order, and the ack tells the truth (P5, P6)', async () => {
+  const people = await asked('words:3');
+  const { asker, owner, streamId: first } = people;
+  await chunk(asker, first, ({ type }) => type === 'complete');
+  let outcomes = await race(people, 30);
+  // On a busy machine the client is too late for all, or the ends are.
+  for (const chunkMs of [60, 120]) {
+    if (new Set(outcomes.map(({ ack }) => ack.ok)).size < 2) outcomes = await race(people, chunkMs);
+  }
   for (const { streamId, ack } of outcomes) {
     for (const viewer of [asker, owner]) {
       const end = await chunk(viewer, streamId, ({ type }) => type === 'complete' || type === 'cancelled');
