@@ -23,7 +23,7 @@ export const USAGE = `npm run bench -- <scenario> [options]
   --seconds n      length of each measured window
   --rounds n       windows of each server, in turns
   --clients n      connections (send, relay), streams (streams), samples (ttft, cancel)
-  --rooms a,b      sizes of the rooms (send)
+  --rooms a,b      sizes of the rooms (send, jitter)
   --in-flight n    sends that each connection keeps under way (send)
   --rate n         sends per second for the latencies (send)
   --generators n   processes that make the load (send)

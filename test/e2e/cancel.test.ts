@@ -19,7 +19,7 @@ beforeAll(async () => {
       ...{
         LLM_BASE_URL: llm.baseUrl,
         LLM_MODEL: 'words:1000:5',
-        LLM_MODELS: 'stall:none,stall:3,words:3,words:12:30',
+        LLM_MODELS: 'stall:none,stall:3,words:3,words:12:30,words:12:60,words:12:120',
       },
       ...{ STREAM_CHUNK_DELAY_MS: '0', STREAM_MAX_PER_USER: '1000' },
     },
