@@ -42,9 +42,9 @@ const AT_ONCE = 2;
 const RESULT_BYTES = 32 * 1024;
 /**
  * Members that may be read for each millisecond: of a crowd of 2,000 a read is some ten milliseconds of two processors, and who
- * joins within 0.1 s of the last shares the next.
+ * joins within 0.2 s of the last shares the next.
  */
-const MEMBERS_PER_MS = 20;
+const MEMBERS_PER_MS = 10;
 const MAX_REST_MS = 250;
 
 /** What a member who joins is told of the conversation, in one statement for all who join meanwhile. */
