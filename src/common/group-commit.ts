@@ -40,9 +40,8 @@ const MAX_WAITING_ITEMS = 20_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 /**
- * Group commit: what arrives while a lane's commit is under way is its next batch. No timer delays a lone item, unless its lane
- * rests after a batch that was dear.
- * What waits is bounded (P7): beyond the bounds, `submit` refuses at once.
+ * Group commit: what arrives while a lane's commit is under way is its next batch. No timer delays a lone item, unless its
+ * lane rests after a dear batch. What waits is bounded (P7): beyond the bounds, `submit` refuses at once.
  */
 export class GroupCommit<Item, Result> {
   private readonly queues: Waiting<Item, Result>[][];

@@ -11,7 +11,7 @@ type CompanyAnswer = Sharing<Crowd & Pick<JoinAnswer, 'typing'>, keyof Crowd>;
 @Injectable()
 export class Company {
   /** Of members who were read together for several, as they all are told: none of them had not joined by then. */
-  private readonly asked = new WeakMap<readonly Member[], Promise<SharedFields<Crowd>>>();
+  private readonly asked = new WeakMap<Member[], Promise<SharedFields<Crowd>>>();
 
   constructor(
     private readonly presence: PresenceService,
@@ -19,19 +19,19 @@ export class Company {
   ) {}
 
   /** To be asked when the connection hears the room already: a difference then comes twice at worst. */
-  async in(conversationId: string, members: readonly Member[], readerId: string): Promise<CompanyAnswer> {
+  async in(conversationId: string, members: Member[], readerId: string): Promise<CompanyAnswer> {
     const [crowd, typing] = await Promise.all([this.crowdOf(members), this.typing.in(conversationId)]);
     return { typing: typing.filter((userId) => userId !== readerId), [SHARED]: crowd };
   }
 
-  private crowdOf(members: readonly Member[]): Promise<SharedFields<Crowd>> {
+  private crowdOf(members: Member[]): Promise<SharedFields<Crowd>> {
     const asked = this.asked.get(members) ?? this.lookAt(members);
     this.asked.set(members, asked);
     return asked;
   }
 
-  private async lookAt(members: readonly Member[]): Promise<SharedFields<Crowd>> {
+  private async lookAt(members: Member[]): Promise<SharedFields<Crowd>> {
     const presence = await this.presence.of(members.map(({ userId }) => userId));
-    return new SharedFields({ members: [...members], presence });
+    return new SharedFields({ members, presence });
   }
 }

@@ -31,6 +31,8 @@ export class Drainer {
 
   /** Something waits, perhaps. */
   wake(): void {
+    clearTimeout(this.retry);
+    this.retry = undefined;
     this.wanted = true;
     if (!this.running && !this.stopped) void this.run();
   }
@@ -38,11 +40,6 @@ export class Drainer {
   stop(): void {
     this.stopped = true;
     clearTimeout(this.retry);
-  }
-
-  private tryAgain(): void {
-    this.retry = undefined;
-    this.wake();
   }
 
   private async run(): Promise<void> {
@@ -54,7 +51,7 @@ export class Drainer {
       }
     } catch (error) {
       this.options.onFault(this.connection, error);
-      if (!this.stopped) this.retry = setTimeout(() => this.tryAgain(), RETRY_MS);
+      if (!this.stopped) this.retry = setTimeout(() => this.wake(), RETRY_MS);
     }
     this.running = false;
     if (!this.retry) this.done();

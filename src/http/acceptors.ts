@@ -36,7 +36,10 @@ export class Acceptors {
     try {
       await this.openAll(handles);
     } catch (error) {
-      if (!this.closed) this.logger.warn(`Connections are taken in one by one: ${String(error)}`);
+      if (!this.closed)
+        this.logger.warn(
+          `No process could be started for a moment, so thousands that come at once are let in slowly: ${String(error)}`,
+        );
     }
   }
 
