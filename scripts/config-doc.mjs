@@ -1,4 +1,4 @@
-// npm run config:doc: writes .env.example, and the tables of docs/configuration.md, as src/config/variables.ts has them.
+// npm run config:doc: writes .env.example, and the tables of docs/configuration.md, as src/platform/config/variables.ts has them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepare, ROOT } from './lib/prepare.mjs';
@@ -15,8 +15,8 @@ writeFileSync(PAGE, renderTables(readFileSync(PAGE, 'utf8'), GROUPS));
 /**
  * A module of the build.
  * @param {string} name
- * @returns {Promise<typeof import('../src/config/variables.ts') & typeof import('../src/config/render.ts')>}
+ * @returns {Promise<typeof import('../src/platform/config/variables.ts') & typeof import('../src/platform/config/render.ts')>}
  */
 function built(name) {
-  return import(new URL(`../dist/src/config/${name}`, import.meta.url).href);
+  return import(new URL(`../dist/src/platform/config/${name}`, import.meta.url).href);
 }

@@ -3,7 +3,7 @@ import { launch } from './lib/say.mjs';
 import { prepare } from './lib/prepare.mjs';
 
 await launch(prepare);
-const command = /** @type {typeof import('../src/doctor/doctor.command.js')} */ (
-  await import(new URL('../dist/src/doctor/doctor.command.js', import.meta.url).href)
+const command = /** @type {typeof import('../src/operations/doctor/doctor.command.js')} */ (
+  await import(new URL('../dist/src/operations/doctor/doctor.command.js', import.meta.url).href)
 );
 process.exitCode = await command.runDoctorCommand(process.argv.slice(2));

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { startStreamgate, type Running } from './bootstrap.js';
-import { readSettings } from './bootstrap-settings.js';
-import { loadEnvironment } from './config/environment.js';
+import { startStreamgate, type Running } from './app/bootstrap.js';
+import { readSettings } from './app/settings.js';
+import { loadEnvironment } from './platform/config/environment.js';
 
 // Whoever reads the output may go before the process does: it goes on, and what it says is lost.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => {});

@@ -4,7 +4,7 @@ import { nowMs, nowUs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
 import { TOKEN_CHARS } from '../servers/token.js';
-import { arrive, joinAll, type Person } from './people.js';
+import { arrive, joinAll, type Person } from './virtual-users.js';
 
 export interface AnswerCrowd {
   url: string;

@@ -1,6 +1,6 @@
 /** Load of the scenario `idle`: people who connect and say nothing. */
 import { serve } from '../harness/rpc.js';
-import { arrive, type Person } from './people.js';
+import { arrive, type Person } from './virtual-users.js';
 
 let people: Person[] = [];
 

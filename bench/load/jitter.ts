@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { nowMs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
-import { arrive, inGroups, joinAll, tokenFor, type Person } from './people.js';
-import { Traveller } from './traveller.js';
+import { arrive, inGroups, joinAll, tokenFor, type Person } from './virtual-users.js';
+import { Traveller } from './roaming-client.js';
 
 export interface JitterCrowd {
   url: string;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { nowMs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
-import { arrive, joinAll, type Person } from './people.js';
+import { arrive, joinAll, type Person } from './virtual-users.js';
 
 export interface SendCrowd {
   url: string;

@@ -5,7 +5,7 @@ import { startProgram, type ServerProcess } from '../harness/processes.js';
 import { isWanted, Rows, type Context, type Scenario } from '../harness/scenario.js';
 import type { DeployCrowd, DeployResult } from '../load/deploy.js';
 import { startBareWithRecovery, startStreamgate } from '../servers/programs.js';
-import { freePort } from '../../src/common/free-port.js';
+import { freePort } from '../../src/platform/database/embedded/free-port.js';
 
 const CLIENTS = 2000;
 const ROOM_SIZE = 10;

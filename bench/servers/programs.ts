@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cleanup } from '../harness/cleanup.js';
 import type { BenchDatabase } from '../harness/database.js';
 import { BENCH, ROOT, startServer, type ServerProcess } from '../harness/processes.js';
-import { SECRET } from '../load/people.js';
+import { SECRET } from '../load/virtual-users.js';
 
 interface Place {
   cleanup: Cleanup;

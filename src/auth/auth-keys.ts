@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
-import { ConfigError, type Config } from '../config/config.js';
+import { ConfigError, type Config } from '../platform/config/config.js';
 import { keptSecret } from './secret-file.js';
 
 /** A key that tokens may be signed with, or where several are had from. */

@@ -1,11 +1,11 @@
 import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Answers } from '../common/answers.decorator.js';
-import { invalid } from '../common/payload.js';
-import { optional, says, shape, TEXT, TIME } from '../common/schemas/shape.js';
-import { HttpLimits } from '../limits/http-limits.js';
-import type { Revocation } from '../relay/topics.js';
+import { Answers } from '../platform/http/responses.decorator.js';
+import { invalid } from '../platform/validation/payload.js';
+import { optional, says, shape, TEXT, TIME } from '../protocol/schemas/schema.js';
+import { HttpLimits } from '../platform/limits/http-limits.js';
+import type { Revocation } from '../platform/relay/topics.js';
 import { challenge } from './auth.guard.js';
 import { bearerToken } from './bearer.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';

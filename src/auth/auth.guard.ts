@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/domain-error.js';
-import { HttpLimits } from '../limits/http-limits.js';
+import { HttpLimits } from '../platform/limits/http-limits.js';
 import { Authenticator } from './authenticator.js';
 import { bearerToken } from './bearer.js';
 import type { Principal } from './principal.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { passingGuest, type Principal } from './principal.js';
 import { unauthenticated } from './token-errors.js';
 import { TokenVerifier } from './token-verifier.js';

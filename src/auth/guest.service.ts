@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { AuthKeys } from './auth-keys.js';
 import { displayName } from './claims.js';
 import { newGuestId, type Principal } from './principal.js';

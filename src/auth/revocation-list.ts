@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Revocation } from '../relay/topics.js';
+import type { Revocation } from '../platform/relay/topics.js';
 import type { Principal } from './principal.js';
 
 type Bearer = Pick<Principal, 'userId' | 'jti' | 'issuedAt'>;

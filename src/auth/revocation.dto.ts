@@ -1,5 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsText, IsUserId, Optional } from '../common/validation.js';
+import { IsText, IsUserId, Optional } from '../platform/validation/rules.js';
 
 const MAX_JTI_CHARS = 512;
 

@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DomainError } from '../common/domain-error.js';
 import { Repeating } from '../common/repeating.js';
-import { Relay } from '../relay/relay.js';
-import type { Revocation } from '../relay/topics.js';
+import { Relay } from '../platform/relay/relay.js';
+import type { Revocation } from '../platform/relay/topics.js';
 import { RevocationList } from './revocation-list.js';
 import { RevocationsStore } from './revocations.store.js';
 

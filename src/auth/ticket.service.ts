@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { randomText } from '../common/ids.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { GUEST_PREFIX } from '../protocol/index.js';
 import { AuthKeys } from './auth-keys.js';
 import { appPrincipal, guestPrincipal } from './claims.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { decodeProtectedHeader, type JWTPayload } from 'jose';
 import { Clock } from '../common/clock.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { AuthKeys, sharedSecret } from './auth-keys.js';
 import { appPrincipal, guestPrincipal } from './claims.js';
 import type { Principal } from './principal.js';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { randomText } from '../common/ids.js';
-import type { Config } from '../config/config.js';
-import { loadEnvironment } from '../config/environment.js';
+import type { Config } from '../platform/config/config.js';
+import { loadEnvironment } from '../platform/config/environment.js';
 import { ownSecrets } from './auth-keys.js';
 import { displayName, isAppUserId } from './claims.js';
 import { signToken } from './token-signer.js';

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Message } from '../protocol/index.js';
-import { Relay } from '../relay/relay.js';
+import { Relay } from '../platform/relay/relay.js';
 import { MemberCache } from './member-cache.js';
 
 interface Announcement {

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { GroupCommit, laneOfKey } from '../common/group-commit.js';
 import { NodeIdentity } from '../common/node-identity.js';
-import { CONFIG, type Config } from '../config/config.js';
-import { isDataFault, toDatabaseError } from '../database/errors.js';
-import { Lanes } from '../database/lanes.js';
-import type { Lane } from '../database/lane.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
+import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
+import { Lanes } from '../platform/database/dedicated-connections.js';
+import type { Lane } from '../platform/database/dedicated-connection.js';
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
 import { MessageMetrics } from './message-metrics.js';
 import { StreamSlots } from './stream-slots.js';

@@ -2,9 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../common/answers.decorator.js';
-import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../common/id.pipes.js';
-import { pageOf, ref, shape } from '../common/schemas/shape.js';
+import { Answers } from '../platform/http/responses.decorator.js';
+import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../platform/http/id.pipes.js';
+import { pageOf, ref, shape } from '../protocol/schemas/schema.js';
 import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import {

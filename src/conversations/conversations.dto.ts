@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn } from 'class-validator';
-import { FromDigits, IsConversationId, IsText, IsWhole, Optional } from '../common/validation.js';
-import { PageLimit } from '../common/page-limit.js';
+import { FromDigits, IsConversationId, IsText, IsWhole, Optional } from '../platform/validation/rules.js';
+import { PageLimit } from '../platform/validation/page-limit.js';
 import {
   LIMITS,
   type AckPayload,

@@ -3,10 +3,10 @@ import { demand, refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
-import { invalid } from '../common/payload.js';
+import { invalid } from '../platform/validation/payload.js';
 import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
-import { Relay } from '../relay/relay.js';
+import { Relay } from '../platform/relay/relay.js';
 import { ConversationsStore, type ActivityCursor, type Membership } from './conversations.store.js';
 import type { ListedConversation } from './listed-conversation.js';
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { CONFIG, type Config } from '../config/config.js';
-import { gatherReads } from '../database/gathered-reads.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
+import { gatherReads } from '../platform/database/batch-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
 import type { ListedConversation } from './listed-conversation.js';

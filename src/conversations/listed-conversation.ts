@@ -1,5 +1,5 @@
-import { OBJECTS } from '../common/schemas/objects.js';
-import { COUNT, extend, oneOf, optional, shape, TEXT, TIME, UUID } from '../common/schemas/shape.js';
+import { OBJECTS } from '../protocol/schemas/objects.js';
+import { COUNT, extend, oneOf, optional, shape, TEXT, TIME, UUID } from '../protocol/schemas/schema.js';
 import type { Conversation, Role } from '../protocol/index.js';
 
 /** A conversation in a user's list: with its last message, shortened, and how many the user has not read. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { GroupCommitObserver } from '../common/group-commit.js';
-import { CommitMetrics } from '../database/commit-metrics.js';
-import { MetricsRegistry } from '../metrics/registry.js';
+import { CommitMetrics } from '../platform/database/commit-metrics.js';
+import { MetricsRegistry } from '../platform/metrics/registry.js';
 
 type Outcome = 'stored' | 'duplicate' | 'not_found' | 'too_many_streams';
 

@@ -3,10 +3,10 @@ import { refusal } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
-import { invalid } from '../common/payload.js';
-import { inSpan } from '../common/tracing.js';
-import type { Work } from '../common/work.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { invalid } from '../platform/validation/payload.js';
+import { inSpan } from '../platform/tracing/tracer.js';
+import type { Work } from '../platform/tracing/request-context.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import {
   codePoints,
   LIMITS,

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 
 /** How many answers this node produces, against `STREAM_MAX_CONCURRENT`. */
 @Injectable()

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { gatherReads } from '../database/gathered-reads.js';
+import { gatherReads } from '../platform/database/batch-reads.js';
 import type { Presence } from '../protocol/index.js';
 
 interface SeenRow {

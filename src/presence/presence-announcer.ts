@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Presence } from '../protocol/index.js';
-import { Relay } from '../relay/relay.js';
-import { AcquaintancesStore } from './acquaintances.store.js';
+import { Relay } from '../platform/relay/relay.js';
+import { AcquaintancesStore } from './shared-conversations.store.js';
 
 interface Announcement {
   presence: Presence;

@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { AreUserIds, IsMetadata, IsUserId, Optional } from '../common/validation.js';
-import { PageLimit } from '../common/page-limit.js';
+import { AreUserIds, IsMetadata, IsUserId, Optional } from '../platform/validation/rules.js';
+import { PageLimit } from '../platform/validation/page-limit.js';
 import { LIMITS, type PresencePayload, type PresenceStatus } from '../protocol/index.js';
 
 const STATUSES: PresenceStatus[] = ['online', 'away', 'busy', 'offline'];

@@ -1,13 +1,13 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
-import { CONFIG, type Config } from '../config/config.js';
-import { AcquaintancesStore } from './acquaintances.store.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
+import { AcquaintancesStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
 import { LastSeenStore } from './last-seen.store.js';
-import { MemoryPresenceLeases } from './memory-presence-leases.js';
+import { MemoryPresenceLeases } from './leases/memory-presence-leases.js';
 import { PresenceAnnouncer } from './presence-announcer.js';
-import { PresenceKeeper } from './presence-keeper.js';
-import { PresenceLeases } from './presence-leases.js';
+import { PresenceKeeper } from './leases/presence-sweeper.js';
+import { PresenceLeases } from './leases/presence-leases.js';
 import { PresenceController } from './presence.controller.js';
 import { PresenceService } from './presence.service.js';
 

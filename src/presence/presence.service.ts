@@ -2,10 +2,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { demand, may } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import type { Presence, PresencePayload } from '../protocol/index.js';
-import { AcquaintancesStore } from './acquaintances.store.js';
+import { AcquaintancesStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
 import { PresenceAnnouncer } from './presence-announcer.js';
-import { PresenceLeases, type Lease } from './presence-leases.js';
+import { PresenceLeases, type Lease } from './leases/presence-leases.js';
 
 /** Who is there: one status for each user, over all devices, told to those whom it concerns (P9, P10). */
 @Injectable()

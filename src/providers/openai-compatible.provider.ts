@@ -2,7 +2,7 @@ import { Agent } from 'undici';
 import type { Clock } from '../common/clock.js';
 import { parserFor, type Batch } from './openai-compatible/answer-parser.js';
 import { ChatEndpoint, type OpenResponse } from './openai-compatible/chat-endpoint.js';
-import { Patience, type PatienceLimits } from './openai-compatible/patience.js';
+import { Patience, type PatienceLimits } from './openai-compatible/request-deadline.js';
 import { broken } from './openai-compatible/provider-errors.js';
 import type { Delta, Provider, ProviderRequest } from './provider.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MetricsRegistry } from '../metrics/registry.js';
-import { readConfig } from '../config/config.js';
+import { MetricsRegistry } from '../platform/metrics/registry.js';
+import { readConfig } from '../platform/config/config.js';
 import { ProviderRegistry } from './provider-registry.js';
 import { ProviderMetrics } from './resilience/provider-metrics.js';
 

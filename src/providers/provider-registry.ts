@@ -1,12 +1,12 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { SystemClock } from '../common/clock.js';
 import type { DomainError } from '../common/domain-error.js';
-import { invalid } from '../common/payload.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { invalid } from '../platform/validation/payload.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { GuideProvider } from './guide.provider.js';
 import { OpenAiCompatibleProvider } from './openai-compatible.provider.js';
 import type { Provider } from './provider.js';
-import { AnswerSource, type Choice } from './resilience/answer-source.js';
+import { AnswerSource, type Choice } from './resilience/provider-call.js';
 import type { BreakerState } from './resilience/breaker.js';
 import { GuardedProvider, type GuardLimits } from './resilience/guarded-provider.js';
 import { ProviderMetrics } from './resilience/provider-metrics.js';

@@ -1,4 +1,4 @@
-import type { WorkName } from '../common/work.js';
+import type { WorkName } from '../platform/tracing/request-context.js';
 import type { Usage } from '../protocol/index.js';
 
 /** One entry of the prompt, oldest first. `name` is set once more than one person has spoken. */

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { GroupCommit, laneOfKey } from '../common/group-commit.js';
-import { CommitMetrics } from '../database/commit-metrics.js';
-import { isDataFault, toDatabaseError } from '../database/errors.js';
-import type { Lane } from '../database/lane.js';
-import { Lanes } from '../database/lanes.js';
+import { CommitMetrics } from '../platform/database/commit-metrics.js';
+import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
+import type { Lane } from '../platform/database/dedicated-connection.js';
+import { Lanes } from '../platform/database/dedicated-connections.js';
 import { LIMITS } from '../protocol/index.js';
 
 /** How far a member has got: everything up to these positions; 0 leaves one where it is. */

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { notFound } from '../common/domain-error.js';
-import { Relay } from '../relay/relay.js';
+import { Relay } from '../platform/relay/relay.js';
 import { AckStore, type Positions } from './ack.store.js';
 
 const COALESCE_MS = 100;

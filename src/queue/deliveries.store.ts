@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { CONFIG, type Config } from '../config/config.js';
-import { gatherReads } from '../database/gathered-reads.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
+import { gatherReads } from '../platform/database/batch-reads.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
 import { toMessage, type MessageRow } from './message.rows.js';
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { CONFIG, type Config } from '../config/config.js';
-import { exclusively } from '../database/exclusive.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
+import { exclusively } from '../platform/database/advisory-lock.js';
 import type { DeliveryState, QueueEntry } from './queue-entry.js';
 
 interface EntryRow {

@@ -1,4 +1,4 @@
-import { COUNT, oneOf, optional, shape, TEXT, TIME } from '../common/schemas/shape.js';
+import { COUNT, oneOf, optional, shape, TEXT, TIME } from '../protocol/schemas/schema.js';
 
 export type DeliveryState = 'queued' | 'expired' | 'dropped' | 'failed';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Counter, Gauge } from 'prom-client';
-import { MetricsRegistry } from '../metrics/registry.js';
+import { MetricsRegistry } from '../platform/metrics/registry.js';
 import { QueueSampleStore, type QueueSample } from './queue-sample.store.js';
 
 const STATES = ['queued', 'expired', 'dropped', 'failed'] as const;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Lanes } from '../database/lanes.js';
-import type { Lane } from '../database/lane.js';
+import { Lanes } from '../platform/database/dedicated-connections.js';
+import type { Lane } from '../platform/database/dedicated-connection.js';
 
 /** The queue as it stands. */
 export interface QueueSample {

@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
-import { IsContent, IsMetadata, Optional } from '../common/validation.js';
-import { PageLimit } from '../common/page-limit.js';
+import { IsContent, IsMetadata, Optional } from '../platform/validation/rules.js';
+import { PageLimit } from '../platform/validation/page-limit.js';
 
 const CURSOR = /^\d{1,18}$/;
 

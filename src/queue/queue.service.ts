@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { QueueItem, SystemMessage } from '../protocol/index.js';
-import { Relay } from '../relay/relay.js';
+import { Relay } from '../platform/relay/relay.js';
 import { Acknowledger } from './acknowledger.js';
 import { DeliveriesStore, type Drained, type DrainRequest } from './deliveries.store.js';
 import { QueueAdminStore } from './queue-admin.store.js';

@@ -3,8 +3,8 @@ import { demand } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import type { MemberRole } from '../protocol/index.js';
-import type { StreamRow } from './stream.rows.js';
-import { StreamsStore } from './streams.store.js';
+import type { StreamRow } from './log/stream.rows.js';
+import { StreamsStore } from './log/streams.store.js';
 
 /** Who may do what with a stream. What is not yours and what does not exist are both `not_found` (P10). */
 @Injectable()

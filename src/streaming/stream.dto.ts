@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsString, IsUUID, ValidateIf } from 'class-validator';
-import { PageLimit } from '../common/page-limit.js';
+import { PageLimit } from '../platform/validation/page-limit.js';
 import {
   IsClientMessageId,
   IsContent,
@@ -9,7 +9,7 @@ import {
   IsText,
   IsWhole,
   Optional,
-} from '../common/validation.js';
+} from '../platform/validation/rules.js';
 import { LIMITS, type RecoverPayload } from '../protocol/index.js';
 import type { Asking } from './viewers/viewers.js';
 

@@ -7,7 +7,7 @@ import {
   IsMetadata,
   IsText,
   Optional,
-} from '../common/validation.js';
+} from '../platform/validation/rules.js';
 import { LIMITS, type SendPayload } from '../protocol/index.js';
 
 /** Body of `POST /api/conversations/:id/messages`. */

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import type { Work } from '../common/work.js';
+import type { Work } from '../platform/tracing/request-context.js';
 import { MessagesService } from '../conversations/messages.service.js';
-import { RateLimits } from '../limits/rate-limits.js';
+import { RateLimits } from '../platform/limits/rate-limits.js';
 import type { ControlAnswer, SendAnswer, StreamTransport } from '../protocol/index.js';
-import { AnswerRequests, type Question } from './answer-requests.js';
+import { AnswerRequests, type Question } from './production/answer-requests.js';
 import { StreamAccess } from './stream-access.js';
-import { StreamControls } from './stream-controls.js';
-import { StreamRunners } from './stream-runners.js';
-import type { StreamRow } from './stream.rows.js';
+import { StreamControls } from './control/stream-controls.js';
+import { StreamRunners } from './production/stream-runners.js';
+import type { StreamRow } from './log/stream.rows.js';
 
 interface Asked {
   transport: StreamTransport;

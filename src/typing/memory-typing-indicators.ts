@@ -1,5 +1,5 @@
 import type { Clock } from '../common/clock.js';
-import { DueTimes } from '../common/due-times.js';
+import { DueTimes } from '../common/deadline-queue.js';
 import type { TypingUpdate } from '../protocol/index.js';
 import {
   newEntry,

@@ -2,9 +2,9 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../common/answers.decorator.js';
-import { ConversationIdPipe } from '../common/id.pipes.js';
-import { listOf, shape, TEXT } from '../common/schemas/shape.js';
+import { Answers } from '../platform/http/responses.decorator.js';
+import { ConversationIdPipe } from '../platform/http/id.pipes.js';
+import { listOf, shape, TEXT } from '../protocol/schemas/schema.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { TypingService } from './typing.service.js';
 

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { CONFIG, type Config } from '../platform/config/config.js';
 import { MemoryTypingIndicators } from './memory-typing-indicators.js';
 import { TypingIndicators } from './typing-indicators.js';
 import { TypingService } from './typing.service.js';

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Recurring } from '../common/recurring.js';
 import type { TypingUpdate } from '../protocol/index.js';
-import { Relay } from '../relay/relay.js';
+import { Relay } from '../platform/relay/relay.js';
 import { TypingIndicators, type Typist } from './typing-indicators.js';
 
 const SETTLE_EVERY_MS = 100;

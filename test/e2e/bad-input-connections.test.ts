@@ -6,7 +6,7 @@ import { ERROR_RULES, SOCKET_PATH, type Problem, type WireError } from '../../sr
 import { rawToken } from '../support/auth.js';
 import { tokenFor } from '../support/client.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
 import { TEST_SECRET } from '../support/server.js';
 
 let next: Neighbourhood;

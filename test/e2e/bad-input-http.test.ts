@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ERROR_RULES, type ErrorCode, type Problem } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
 import { surface } from '../support/surface.js';
 
 let next: Neighbourhood;

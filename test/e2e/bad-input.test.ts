@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Ack, SendAnswer, WireError } from '../../src/protocol/index.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
 import { POLICY_CALLS } from '../support/policy-calls.js';
 import { surface } from '../support/surface.js';
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { TEST_SECRET } from '../support/server.js';
-import { freePort } from '../../src/common/free-port.js';
+import { freePort } from '../../src/platform/database/embedded/free-port.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { io } from 'socket.io-client';
 import { SOCKET_PATH, type ConnectionInfo } from '../../src/protocol/index.js';
-import type { Stats } from '../../src/stats/stats.service.js';
+import type { Stats } from '../../src/operations/stats/stats.service.js';
 import { TestClient, tokenFor, type ClientOptions } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { http } from '../support/http.js';

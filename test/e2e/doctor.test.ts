@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkUrl } from '../../src/doctor/url.checks.js';
+import { checkUrl } from '../../src/operations/doctor/url.checks.js';
 import { tokenFor } from '../support/client.js';
 import { startNginx, type Nginx } from '../support/nginx.js';
 import { nginxPath } from '../support/requirements.js';

@@ -4,7 +4,7 @@ import { RawWebSocket, textFrame } from '../fuzz/frames.js';
 import { TestClient, tokenFor, type ClientOptions } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/neighbour.js';
+import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
 
 /** Of the event gate: handled at once, and waiting beside them. */
 const GATE = { running: 8, waiting: 500 };

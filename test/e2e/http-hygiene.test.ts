@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guardListener } from '../../src/http/listener-guard.js';
+import { guardListener } from '../../src/platform/http/listener-guard.js';
 import { SOCKET_PATH, type Problem } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
 import { eventually } from '../support/eventually.js';

@@ -7,10 +7,10 @@ import { TestClient, tokenFor } from '../support/client.js';
 import { POLICY_CALLS, type Scene } from '../support/policy-calls.js';
 import { share } from '../support/share.js';
 import { surface } from '../support/surface.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './campaign.js';
-import { mutate, mutation, NAMES, rubbish, type Mutation } from './rubbish.js';
+import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
+import { mutate, mutation, NAMES, rubbish, type Mutation } from './malformed.js';
 import { startTarget, type Target } from './target.js';
-import { Villain } from './villain.js';
+import { Villain } from './attacker.js';
 
 const USERS = ['mallory', 'trudy', 'eve'] as const;
 /** Names that Socket.IO's own client does not send; the raw connections of `wire.test.ts` do. */

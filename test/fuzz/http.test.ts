@@ -10,8 +10,8 @@ import { share } from '../support/share.js';
 import { surface } from '../support/surface.js';
 import { faultOfResponse } from './answers.js';
 import { converse, requestBytes } from './bytes.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './campaign.js';
-import { mutate, mutation, NAMES, type Mutation } from './rubbish.js';
+import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
+import { mutate, mutation, NAMES, type Mutation } from './malformed.js';
 import { startTarget, type Target } from './target.js';
 
 const { routes } = surface();

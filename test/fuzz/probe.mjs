@@ -23,9 +23,9 @@ async function built(file, name) {
 /** @returns {Promise<[string, Class][]>} */
 async function classes() {
   const own = await Promise.all([
-    built('gateway/connection', 'Connection'),
-    built('gateway/room', 'Room'),
-    built('gateway/reply', 'Reply'),
+    built('gateway/connections/connection', 'Connection'),
+    built('gateway/rooms/room', 'Room'),
+    built('gateway/events/ack', 'Reply'),
     built('streaming/viewers/viewer', 'Viewer'),
   ]);
   return [...own, ['ServerResponse', ServerResponse]];

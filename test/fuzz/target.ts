@@ -4,7 +4,7 @@ import { TestClient } from '../support/client.js';
 import { startLlmServer } from '../support/llm-server.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { withClient } from '../support/with-client.js';
-import { Street, type StreetReport } from './street.js';
+import { Street, type StreetReport } from './fixture.js';
 
 /** What the server holds, its garbage collected; sizes in bytes. */
 interface Holdings {

@@ -5,7 +5,7 @@ import { tokenFor } from '../support/client.js';
 import { surface } from '../support/surface.js';
 import { leakIn } from './answers.js';
 import { converse, requestBytes } from './bytes.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './campaign.js';
+import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
 import { RawWebSocket, textFrame, type Frame } from './frames.js';
 import { startTarget, type Target } from './target.js';
 

@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
-import { Acceptors } from '../../src/http/acceptors.js';
+import { Acceptors } from '../../src/platform/http/acceptors.js';
 import { eventually } from '../support/eventually.js';
 
 const HANDLES = 7;

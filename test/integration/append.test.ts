@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DataSource } from 'typeorm';
 import { newId } from '../../src/common/ids.js';
 import { NodeIdentity } from '../../src/common/node-identity.js';
-import { readConfig, type Config } from '../../src/config/config.js';
+import { readConfig, type Config } from '../../src/platform/config/config.js';
 import {
   AppendStore,
   type AnswerRequest,
@@ -11,9 +11,9 @@ import {
 } from '../../src/conversations/append.store.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
-import { createDataSource } from '../../src/database/data-source.js';
-import { Lanes } from '../../src/database/lanes.js';
-import { entities } from '../../src/entities.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { entities } from '../../src/app/entities.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { testMetrics } from '../support/metrics.js';
 import { withClient } from '../support/with-client.js';

@@ -1,7 +1,7 @@
 import { exportSPKI, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { loadAuthKeys } from '../../src/auth/auth-keys.js';
-import { readConfig } from '../../src/config/config.js';
+import { readConfig } from '../../src/platform/config/config.js';
 import { appToken, authUnder, refusal, temporaryFolder } from '../support/auth.js';
 
 const OLD = 'the old secret of thirty-two characters or more';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { exportSPKI, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { runTokenCommand } from '../../src/auth/token.command.js';
-import { loadEnvironment } from '../../src/config/environment.js';
+import { loadEnvironment } from '../../src/platform/config/environment.js';
 import { authUnder, SECRET, temporaryFolder } from '../support/auth.js';
 
 async function run(args: string[], env: Record<string, string> = {}) {

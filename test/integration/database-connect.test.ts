@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { waitForDatabase, type WaitOptions } from '../../src/database/connect.js';
-import { StartError } from '../../src/database/start-error.js';
+import { waitForDatabase, type WaitOptions } from '../../src/platform/database/connect.js';
+import { StartError } from '../../src/platform/database/start-error.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { withClient } from '../support/with-client.js';
 

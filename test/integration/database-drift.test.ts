@@ -1,9 +1,9 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { migrations } from '../../migrations/index.js';
-import { createDataSource } from '../../src/database/data-source.js';
-import { schemaDrift } from '../../src/database/migrate.js';
-import { entities } from '../../src/entities.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { schemaDrift } from '../../src/platform/database/migrate.js';
+import { entities } from '../../src/app/entities.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;

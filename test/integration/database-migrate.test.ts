@@ -2,11 +2,11 @@ import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createDataSource } from '../../src/database/data-source.js';
-import { DatabaseModule } from '../../src/database/database.module.js';
-import { Lanes } from '../../src/database/lanes.js';
-import { migrate } from '../../src/database/migrate.js';
-import { MetricsRegistry } from '../../src/metrics/registry.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { DatabaseModule } from '../../src/platform/database/database.module.js';
+import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { migrate } from '../../src/platform/database/migrate.js';
+import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 import { migrations } from '../../migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { readConfig } from '../../src/config/config.js';
-import { VARIABLES } from '../../src/config/variables.js';
+import { readConfig } from '../../src/platform/config/config.js';
+import { VARIABLES } from '../../src/platform/config/variables.js';
 import { readStages } from '../support/dockerfile.js';
 import { readPage, ROOT } from '../support/pages.js';
 

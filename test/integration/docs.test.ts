@@ -1,10 +1,10 @@
 import { access } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Field } from '../../src/config/fields.js';
-import { renderTables } from '../../src/config/render.js';
-import { GROUPS, VARIABLES } from '../../src/config/variables.js';
-import { EVENT_COSTS } from '../../src/limits/event-costs.js';
+import type { Field } from '../../src/platform/config/fields.js';
+import { renderTables } from '../../src/platform/config/render.js';
+import { GROUPS, VARIABLES } from '../../src/platform/config/variables.js';
+import { EVENT_COSTS } from '../../src/platform/limits/event-costs.js';
 import { ERROR_RULES, LIMITS, type ClientEvents, type ServerEvents } from '../../src/protocol/index.js';
 import { anchorsOf, headingsOf, linksOf, listPages, readPage, ROOT, rowsOf } from '../support/pages.js';
 

@@ -20,9 +20,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
-import { findPostmaster, stopPostmaster } from '../../src/database/embedded/postmaster.js';
-import { isAlive } from '../../src/database/embedded/processes.js';
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../../src/platform/database/embedded-postgres.js';
+import { findPostmaster, stopPostmaster } from '../../src/platform/database/embedded/postmaster.js';
+import { isAlive } from '../../src/platform/database/embedded/processes.js';
 import {
   buildProgram,
   type EmbeddedProcess,

@@ -7,8 +7,8 @@ import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
-} from '../../src/database/embedded-postgres.js';
-import { StartError } from '../../src/database/start-error.js';
+} from '../../src/platform/database/embedded-postgres.js';
+import { StartError } from '../../src/platform/database/start-error.js';
 import { withClient } from '../support/with-client.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };

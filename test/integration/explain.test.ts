@@ -1,8 +1,8 @@
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Statement } from '../../src/database/lane.js';
-import type { Lanes } from '../../src/database/lanes.js';
+import type { Statement } from '../../src/platform/database/dedicated-connection.js';
+import type { Lanes } from '../../src/platform/database/dedicated-connections.js';
 import type { QueueItem } from '../../src/protocol/index.js';
 import type { Positions } from '../../src/queue/ack.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';

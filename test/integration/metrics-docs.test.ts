@@ -1,7 +1,7 @@
 import type { Metric } from 'prom-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { MetricsRegistry } from '../../src/metrics/registry.js';
+import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { anchorsOf, readPage, rowsOf } from '../support/pages.js';
 

@@ -1,10 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { AppModule } from '../../src/app.module.js';
+import { AppModule } from '../../src/app/app.module.js';
 import { loadAuthKeys } from '../../src/auth/auth-keys.js';
-import { PayloadPipe } from '../../src/common/payload.pipe.js';
-import { readConfig } from '../../src/config/config.js';
-import { SocketAdapter } from '../../src/gateway/socket.adapter.js';
+import { PayloadPipe } from '../../src/platform/validation/payload.pipe.js';
+import { readConfig } from '../../src/platform/config/config.js';
+import { SocketAdapter } from '../../src/gateway/engine/socket.adapter.js';
 import { createTestDatabase } from './database.js';
 import { TEST_SECRET } from './server.js';
 

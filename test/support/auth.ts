@@ -9,7 +9,7 @@ import { RevocationList } from '../../src/auth/revocation-list.js';
 import { TicketService } from '../../src/auth/ticket.service.js';
 import { TokenVerifier } from '../../src/auth/token-verifier.js';
 import { DomainError } from '../../src/common/domain-error.js';
-import { readConfig } from '../../src/config/config.js';
+import { readConfig } from '../../src/platform/config/config.js';
 import { StandingClock } from './standing-clock.js';
 
 /** A shared secret as AUTH_JWT_SECRET takes it. */

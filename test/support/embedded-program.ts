@@ -1,5 +1,8 @@
 /** A process to be killed by tests: owns an embedded PostgreSQL with the options of its first argument, until it reads from stdin. */
-import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/database/embedded-postgres.js';
+import {
+  startEmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from '../../src/platform/database/embedded-postgres.js';
 
 const tell = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 const log = { info: () => {}, warn: () => {}, error: () => {} };

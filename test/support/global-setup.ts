@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { migrations } from '../../migrations/index.js';
-import { createDataSource } from '../../src/database/data-source.js';
-import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
-import { migrate } from '../../src/database/migrate.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
+import { migrate } from '../../src/platform/database/migrate.js';
 import { urlOfDatabase, withClient } from './with-client.js';
 
 const QUIET = { info: () => {}, warn: console.warn, error: console.error };

@@ -1,6 +1,6 @@
 import { MessageMetrics } from '../../src/conversations/message-metrics.js';
-import { CommitMetrics } from '../../src/database/commit-metrics.js';
-import { MetricsRegistry } from '../../src/metrics/registry.js';
+import { CommitMetrics } from '../../src/platform/database/commit-metrics.js';
+import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 
 /** What stores count with that a test makes by itself. */
 export function testMetrics(): { commits: CommitMetrics; messages: MessageMetrics } {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { eventually } from './eventually.js';
 import { ROOT } from './pages.js';
 import { nginxPath } from './requirements.js';
-import { freePort } from '../../src/common/free-port.js';
+import { freePort } from '../../src/platform/database/embedded/free-port.js';
 
 /** An nginx of the test's own, with the configuration that is shipped. */
 export interface Nginx {

@@ -1,19 +1,19 @@
 import type { DataSource } from 'typeorm';
 import { NodeIdentity } from '../../src/common/node-identity.js';
 import { newId } from '../../src/common/ids.js';
-import { readConfig, type Config } from '../../src/config/config.js';
+import { readConfig, type Config } from '../../src/platform/config/config.js';
 import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { MessagesStore } from '../../src/conversations/messages.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
-import { createDataSource } from '../../src/database/data-source.js';
-import { Lanes } from '../../src/database/lanes.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
+import { Lanes } from '../../src/platform/database/dedicated-connections.js';
 import { AckStore } from '../../src/queue/ack.store.js';
 import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
 import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
-import { ChunkLogStore } from '../../src/streaming/chunk-log.store.js';
-import { PromptsStore } from '../../src/streaming/prompts.store.js';
-import { SnapshotsStore } from '../../src/streaming/snapshots.store.js';
+import { ChunkLogStore } from '../../src/streaming/log/chunk-log.store.js';
+import { PromptsStore } from '../../src/streaming/production/prompts.store.js';
+import { SnapshotsStore } from '../../src/streaming/log/snapshots.store.js';
 import { testMetrics } from './metrics.js';
 
 /** The stores of one node. */

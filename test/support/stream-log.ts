@@ -1,5 +1,5 @@
 import { isTerminal, type Chunk, type StreamStatus } from '../../src/protocol/index.js';
-import { toChunk, type ChunkRow } from '../../src/streaming/stream.rows.js';
+import { toChunk, type ChunkRow } from '../../src/streaming/log/stream.rows.js';
 import { withClient } from './with-client.js';
 
 /** What a test wants to know of a stream's row. */

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
-import { AppModule } from '../../src/app.module.js';
+import { AppModule } from '../../src/app/app.module.js';
 import { AuthKeys } from '../../src/auth/auth-keys.js';
-import { METRICS_PATH } from '../../src/metrics/metrics.controller.js';
-import { readConfig } from '../../src/config/config.js';
+import { METRICS_PATH } from '../../src/operations/metrics/metrics.controller.js';
+import { readConfig } from '../../src/platform/config/config.js';
 
 // The keys under which Nest's decorators keep what they were given.
 const IMPORTS = 'imports';

@@ -1,6 +1,6 @@
 import { explain } from '../failure.js';
 import { copyText, icon, iconButton, make, setText } from './dom.js';
-import { assistantFace } from './face.js';
+import { assistantFace } from './avatar.js';
 import { MarkdownView } from './markdown.js';
 import { showTime, timeElement } from './time.js';
 

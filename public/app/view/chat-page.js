@@ -5,7 +5,7 @@ import { Announcer } from './announcer.js';
 import { Composer } from './composer.js';
 import { byId, setText } from './dom.js';
 import { closedDoor, welcome } from './empty.js';
-import { LinkState } from './link-state.js';
+import { LinkState } from './connection-state.js';
 import { PeopleDialog } from './people-dialog.js';
 import { Scroller } from './scroller.js';
 import { ShareDialog } from './share-dialog.js';

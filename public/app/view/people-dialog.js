@@ -1,7 +1,7 @@
 import { explain } from '../failure.js';
 import { nameOf } from '../people.js';
 import { byId, make, setText } from './dom.js';
-import { face } from './face.js';
+import { face } from './avatar.js';
 
 const FACES = 3;
 

@@ -1,7 +1,7 @@
 import { nameOf } from '../people.js';
 import { make, setText } from './dom.js';
-import { face } from './face.js';
-import { plainText } from './plain.js';
+import { face } from './avatar.js';
+import { plainText } from './plain-text.js';
 import { timeElement, showTime } from './time.js';
 
 /** After how long a message that is on its way says so. */

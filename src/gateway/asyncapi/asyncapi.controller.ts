@@ -2,8 +2,8 @@ import { Controller, Get, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Public } from '../../auth/public.decorator.js';
-import { Answers } from '../../common/answers.decorator.js';
-import { FREE } from '../../common/schemas/shape.js';
+import { Answers } from '../../platform/http/responses.decorator.js';
+import { FREE } from '../../protocol/schemas/schema.js';
 import { describeEvents } from './document.js';
 
 /** What Swagger is for the routes: the description of the events. */

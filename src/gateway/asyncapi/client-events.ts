@@ -1,5 +1,5 @@
 import { RefreshDto } from '../../auth/refresh.dto.js';
-import { ANSWERS } from '../../common/schemas/answers.js';
+import { ANSWERS } from '../../protocol/schemas/responses.js';
 import {
   COUNT,
   FLAG,
@@ -10,13 +10,13 @@ import {
   TEXT,
   TIME,
   type ObjectSchema,
-} from '../../common/schemas/shape.js';
+} from '../../protocol/schemas/schema.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
 import type { ClientEvents, JoinAnswer, RefreshAnswer } from '../../protocol/index.js';
 import { RecoverDto } from '../../streaming/stream.dto.js';
 import { SendDto, StreamDto } from '../../streaming/streaming.dto.js';
-import { TopicsDto } from '../../topics/topics.dto.js';
+import { TopicsDto } from '../../conversations/topics/topics.dto.js';
 
 interface ClientEvent<Payload> {
   summary: string;

@@ -1,6 +1,6 @@
-import { schemaOf, type JsonSchema } from '../../common/payload-schema.js';
-import { OBJECTS } from '../../common/schemas/objects.js';
-import { extend, ref, shape, type ObjectSchema } from '../../common/schemas/shape.js';
+import { schemaOf } from '../../platform/validation/payload-schema.js';
+import { OBJECTS } from '../../protocol/schemas/objects.js';
+import { type JsonSchema, extend, ref, shape, type ObjectSchema } from '../../protocol/schemas/schema.js';
 import { SOCKET_PATH, type WireError } from '../../protocol/index.js';
 import { CLIENT_EVENTS } from './client-events.js';
 import { SERVER_EVENTS } from './server-events.js';

@@ -1,5 +1,5 @@
-import type { JsonSchema } from '../../common/payload-schema.js';
 import {
+  type JsonSchema,
   COUNT,
   FLAG,
   oneOf,
@@ -10,7 +10,7 @@ import {
   TEXT,
   TIME,
   UUID,
-} from '../../common/schemas/shape.js';
+} from '../../protocol/schemas/schema.js';
 import type { QueueItem, ServerEvents, TypingUpdate } from '../../protocol/index.js';
 
 interface ServerEvent {

@@ -1,7 +1,7 @@
 import { request, type Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
 import type { ProviderRequest } from '../provider.js';
-import type { Patience } from './patience.js';
+import type { Patience } from './request-deadline.js';
 import { toChatMessages } from './prompt.js';
 import { refused, retryAfterMs, unreachable, type Refusal } from './provider-errors.js';
 

@@ -1,7 +1,7 @@
 import { isObject } from './json.js';
 import type { Delta } from '../provider.js';
 import { incomplete, noCompletion, saidFailure } from './provider-errors.js';
-import { WholeCodePoints } from './whole-code-points.js';
+import { WholeCodePoints } from './surrogate-joiner.js';
 
 type TextDelta = Exclude<Delta, { type: 'finish' }>;
 type Usage = Extract<Delta, { type: 'finish' }>['usage'];

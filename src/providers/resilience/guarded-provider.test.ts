@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DomainError } from '../../common/domain-error.js';
-import { MetricsRegistry } from '../../metrics/registry.js';
+import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { Delta, Provider, ProviderRequest } from '../provider.js';
-import { AnswerSource } from './answer-source.js';
+import { AnswerSource } from './provider-call.js';
 import { GuardedProvider, type GuardLimits } from './guarded-provider.js';
 import { ProviderMetrics } from './provider-metrics.js';
 

@@ -1,7 +1,7 @@
 import { DomainError } from '../../common/domain-error.js';
 import type { Delta, Provider, ProviderRequest } from '../provider.js';
 import { Breaker, isRefusal, type BreakerLimits, type BreakerState } from './breaker.js';
-import { Places } from './places.js';
+import { Places } from './concurrency-limit.js';
 import type { CallOutcome, ProviderMetrics } from './provider-metrics.js';
 import { retrying, type RetryLimits } from './retries.js';
 

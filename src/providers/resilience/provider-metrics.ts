@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { MetricsRegistry } from '../../metrics/registry.js';
+import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { BreakerState } from './breaker.js';
 
 /** How a call to a provider ended; `refused`: it was not asked at all, by its breaker or for lack of a place. */

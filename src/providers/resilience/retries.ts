@@ -1,6 +1,6 @@
 import { DelegateBackoff, handleWhen, retry, type IRetryBackoffContext } from 'cockatiel';
 import { isProviderFault, isRefusal } from './breaker.js';
-import { orAborted } from './or-aborted.js';
+import { orAborted } from './with-abort.js';
 
 /** No longer than this is waited for a provider, whatever its `Retry-After`: a person looks at an empty answer. */
 const MAX_WAIT_MS = 5000;

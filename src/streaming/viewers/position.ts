@@ -1,4 +1,4 @@
-import { invalid } from '../../common/payload.js';
+import { invalid } from '../../platform/validation/payload.js';
 
 const WHOLE = /^\d{1,15}$/;
 

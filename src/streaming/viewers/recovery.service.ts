@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../common/domain-error.js';
-import { CONFIG, type Config } from '../../config/config.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
 import { isTerminal, type RecoverAnswer, type RecoverPayload } from '../../protocol/index.js';
-import { ChunkLogStore } from '../chunk-log.store.js';
-import { StreamMetrics } from '../stream-metrics.js';
-import { toState } from '../stream.rows.js';
+import { ChunkLogStore } from '../log/chunk-log.store.js';
+import { StreamMetrics } from '../metrics/stream-metrics.js';
+import { toState } from '../log/stream.rows.js';
 import { StreamingService } from '../streaming.service.js';
 import { checkPosition } from './position.js';
 

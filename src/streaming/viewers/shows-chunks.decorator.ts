@@ -1,8 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
-import { Answers } from '../../common/answers.decorator.js';
-import type { JsonSchema } from '../../common/payload-schema.js';
-import { ref, shape, TEXT, TIME, UUID } from '../../common/schemas/shape.js';
+import { Answers } from '../../platform/http/responses.decorator.js';
+import { type JsonSchema, ref, shape, TEXT, TIME, UUID } from '../../protocol/schemas/schema.js';
 import type { FormatName } from './formats.js';
 
 const HEADERS = {

@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { toDatabaseError } from '../../database/errors.js';
+import { toDatabaseError } from '../../platform/database/errors.js';
 import type { Chunk } from '../../protocol/index.js';
-import { Relay } from '../../relay/relay.js';
-import { ChunkLogStore } from '../chunk-log.store.js';
+import { Relay } from '../../platform/relay/relay.js';
+import { ChunkLogStore } from '../log/chunk-log.store.js';
 import { StreamAccess } from '../stream-access.js';
-import { StreamMetrics } from '../stream-metrics.js';
-import type { StreamRow } from '../stream.rows.js';
+import { StreamMetrics } from '../metrics/stream-metrics.js';
+import type { StreamRow } from '../log/stream.rows.js';
 import { follow, type ChunkSource } from './follow.js';
 
 /** What a viewer may hold of the log at once. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { workOf } from '../../common/http-work.js';
-import type { Work } from '../../common/work.js';
+import { workOf } from '../../platform/http/request-context.middleware.js';
+import type { Work } from '../../platform/tracing/request-context.js';
 import type { Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
 

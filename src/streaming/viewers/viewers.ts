@@ -3,15 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../common/domain-error.js';
 import { newId } from '../../common/ids.js';
-import { CONFIG, type Config } from '../../config/config.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { SendPayload } from '../../protocol/index.js';
-import { StreamMetrics } from '../stream-metrics.js';
-import { StreamRunners } from '../stream-runners.js';
+import { StreamMetrics } from '../metrics/stream-metrics.js';
+import { StreamRunners } from '../production/stream-runners.js';
 import { StreamingService } from '../streaming.service.js';
 import { checkPosition, positionOf, type Wanted } from './position.js';
 import { StreamReader } from './stream-reader.js';
 import type { Viewer } from './viewer.js';
-import { ViewerPlaces } from './viewer-places.js';
+import { ViewerPlaces } from './viewer-quota.js';
 
 /** How long leaving viewers may take for what is on its way, in milliseconds. */
 const FAREWELL_MS = 500;

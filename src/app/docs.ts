@@ -1,0 +1,56 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, SwaggerModule, type ApiResponseOptions, type OpenAPIObject } from '@nestjs/swagger';
+import { REQUEST_ID } from '../platform/http/responses.decorator.js';
+import { PROBLEM } from '../platform/http/problem.js';
+import { ANSWERS } from '../protocol/schemas/responses.js';
+import { OBJECTS } from '../protocol/schemas/objects.js';
+import { type JsonSchema, COUNT, ref, TEXT } from '../protocol/schemas/schema.js';
+
+const DESCRIPTION = `Every route, with what it takes and what it answers. Bodies and queries with keys that are not listed are
+refused; objects of the server may get more keys later. \`x-itemSchema\` is the schema of one item of a sequence, as
+\`itemSchema\` of OpenAPI 3.2. The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).`;
+
+/** Schemas that routes name. What only one route answers stands at the route. */
+const SCHEMAS: Readonly<Record<string, JsonSchema>> = { ...OBJECTS, ...ANSWERS, Problem: PROBLEM };
+
+const HEADERS = {
+  RequestId: { description: 'Finds the request in the server’s log.', required: true, schema: TEXT },
+  RetryAfter: { description: 'Seconds to wait before the next try.', schema: COUNT },
+  Challenge: { description: 'With 401 (RFC 6750, 3).', schema: TEXT },
+};
+
+/** What every route answers where it refuses (protocol section 6). */
+const REFUSAL = {
+  status: 'default',
+  description: 'Refused: a problem body, whose `code` says why.',
+  headers: {
+    ...REQUEST_ID,
+    'Retry-After': { $ref: '#/components/headers/RetryAfter' },
+    'WWW-Authenticate': { $ref: '#/components/headers/Challenge' },
+  },
+  content: { 'application/problem+json': { schema: ref('Problem') } },
+} as ApiResponseOptions;
+
+/** Serves the OpenAPI document of all routes at `/api/docs-json`, made at its first request, and Swagger's page at `/api/docs`. */
+export function serveDocs(app: NestExpressApplication): void {
+  SwaggerModule.setup('api/docs', app, () => describeRoutes(app), { jsonDocumentUrl: 'api/docs-json' });
+}
+
+function describeRoutes(app: NestExpressApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Streamgate')
+    .setDescription(DESCRIPTION)
+    .setVersion('1.0')
+    .addBearerAuth()
+    .addApiKey({ type: 'apiKey', in: 'query', name: 'ticket', description: 'A stream ticket.' }, 'ticket')
+    .addGlobalResponse(REFUSAL)
+    .build();
+  const { components, ...document } = SwaggerModule.createDocument(app, config);
+  // What Nest found by itself are the bodies of requests.
+  const bodies = Object.entries(components?.schemas ?? {}).map(
+    ([name, body]) => [name, { ...body, additionalProperties: false }] as const,
+  );
+  const schemas = { ...Object.fromEntries(bodies), ...SCHEMAS };
+  return { ...document, components: { ...components, schemas, headers: HEADERS } };
+}

@@ -1,0 +1,23 @@
+import { RevocationEntity } from '../auth/revocation.entity.js';
+import { ConversationEntity } from '../conversations/conversation.entity.js';
+import { MemberEntity } from '../conversations/member.entity.js';
+import { MessageEntity } from '../conversations/message.entity.js';
+import { UserEntity } from '../presence/user.entity.js';
+import { DeliveryEntity, EndedDeliveryEntity } from '../queue/delivery.entity.js';
+import { ChunkEntity } from '../streaming/log/chunk.entity.js';
+import { NodeEntity } from '../streaming/ownership/node.entity.js';
+import { StreamEntity } from '../streaming/log/stream.entity.js';
+
+/** Every entity; the migrations are held to them. */
+export const entities: (new () => object)[] = [
+  ConversationEntity,
+  MemberEntity,
+  MessageEntity,
+  DeliveryEntity,
+  EndedDeliveryEntity,
+  StreamEntity,
+  ChunkEntity,
+  NodeEntity,
+  RevocationEntity,
+  UserEntity,
+];

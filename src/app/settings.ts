@@ -1,0 +1,38 @@
+import { foreignKeys, loadAuthKeys, type AuthKeys } from '../auth/auth-keys.js';
+import { ConfigError, type Config } from '../platform/config/config.js';
+import { readTls } from '../platform/http/tls.js';
+
+/** What the service is started with: its configuration, and what the files that this names hold. */
+export interface Settings {
+  config: Config;
+  keys: AuthKeys;
+  tls: Awaited<ReturnType<typeof readTls>>;
+}
+
+/** Reads all of it, once. @throws {ConfigError} with every fault of variables, keys and certificates. */
+export async function readSettings(load: () => Config): Promise<Settings> {
+  let config: Config;
+  try {
+    config = load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError([...error.faults, ...(await faultsBeside(error))]);
+  }
+  const [tls, keys] = await Promise.allSettled([readTls(config), loadAuthKeys(config)]);
+  if (tls.status === 'rejected' || keys.status === 'rejected') throw new ConfigError(faultsIn([tls, keys]));
+  return { config, keys: keys.value, tls: tls.value };
+}
+
+/** The faults of what the variables name that can be read. No secret is made: the one that is set may only be wrong. */
+async function faultsBeside({ legible }: ConfigError): Promise<string[]> {
+  const keys = Promise.resolve(legible).then(foreignKeys);
+  return faultsIn(await Promise.allSettled([readTls(legible), keys]));
+}
+
+function faultsIn(results: readonly PromiseSettledResult<unknown>[]): string[] {
+  return results.flatMap((result) => (result.status === 'rejected' ? faultsOf(result.reason) : []));
+}
+
+function faultsOf(error: unknown): readonly string[] {
+  return error instanceof ConfigError ? error.faults : [(error as Error).message];
+}

@@ -1,0 +1,63 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, Response } from 'express';
+import type { Server } from 'node:http';
+import type { ProblemFilter } from '../platform/http/problem.filter.js';
+import { Farewell } from '../gateway/lifecycle/connection-drainer.js';
+import { Draining, serverDraining } from '../platform/lifecycle/draining.js';
+import { NodeLease } from '../streaming/ownership/node-lease.js';
+
+interface Step {
+  /** Subject of the sentence that says what did not end. */
+  name: string;
+  run: () => Promise<unknown>;
+}
+
+/**
+ * Leaves well (P12): stops listening, so that another process can take the port at once; sends the clients away; ends or
+ * hands over the answers; flushes; ends the database. @throws with a sentence that names what did not end in time.
+ */
+export async function leave(app: NestExpressApplication, stopDatabase: () => Promise<void>): Promise<void> {
+  const draining = app.get(Draining);
+  draining.begin();
+  const server: Server = app.getHttpServer();
+  server.close();
+  const steps: Step[] = [
+    { name: 'The connections of clients', run: () => app.get(Farewell, { strict: false }).sendAll() },
+    { name: 'The running answers', run: () => app.get(NodeLease, { strict: false }).leave() },
+    { name: 'What was still to be written', run: () => app.close() },
+    { name: 'The database', run: stopDatabase },
+  ];
+  await inTime(steps, draining.graceLeftMs);
+}
+
+/** While the process leaves: nothing new is begun over HTTP, and no connection is kept for a next request. */
+export function refuseWhileLeaving(draining: Draining, problems: ProblemFilter) {
+  return ({ method }: Request, response: Response, next: NextFunction): void => {
+    if (!draining.active) return next();
+    response.setHeader('Connection', 'close');
+    if (method === 'GET' || method === 'HEAD') next();
+    else problems.answer(serverDraining(), response);
+  };
+}
+
+/** Takes the steps one after the other, the later ones also when an earlier one fails. */
+async function inTime(steps: readonly Step[], graceMs: number): Promise<void> {
+  const faults: string[] = [];
+  let current = '';
+  const all = async (): Promise<void> => {
+    for (const { name, run } of steps) {
+      current = name;
+      await run().catch((error: unknown) => faults.push(`${name}: ${String(error)}`));
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      faults.push(`${current} did not end within SHUTDOWN_GRACE_MS (${Math.round(graceMs)} ms).`);
+      resolve();
+    }, graceMs);
+  });
+  await Promise.race([all(), tooLate]);
+  clearTimeout(timer);
+  if (faults.length > 0) throw new Error(faults.join(' '));
+}

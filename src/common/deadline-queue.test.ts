@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { DueTimes } from './deadline-queue.js';
+
+describe('DueTimes', () => {
+  test('gives what is due, the earliest first, each once', () => {
+    const due = new DueTimes<string>(100);
+    due.set('late', 1000);
+    due.set('early', 250);
+    due.set('middle', 640);
+    expect(due.take(249)).toEqual([]);
+    expect(due.take(700)).toEqual(['early', 'middle']);
+    expect(due.take(700)).toEqual([]);
+    expect(due.take(5000)).toEqual(['late']);
+    expect(due.size).toBe(0);
+  });
+
+  test('gives nothing before its time', () => {
+    const due = new DueTimes<string>(100);
+    due.set('a', 1001);
+    expect(due.take(1000)).toEqual([]);
+    expect(due.take(1099)).toEqual([]);
+    expect(due.take(1100)).toEqual(['a']);
+  });
+
+  test('moves and forgets', () => {
+    const due = new DueTimes<string>(100);
+    due.set('a', 100);
+    due.set('b', 100);
+    due.set('a', 900);
+    due.delete('b');
+    expect(due.take(800)).toEqual([]);
+    expect(due.take(900)).toEqual(['a']);
+    due.set('c', 200);
+    expect(due.take(900)).toEqual(['c']);
+  });
+});

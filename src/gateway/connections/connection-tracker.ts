@@ -1,0 +1,115 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { Recurring } from '../../common/recurring.js';
+import { NodeIdentity } from '../../common/node-identity.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { PresenceService } from '../../presence/presence.service.js';
+import {
+  ConnectionRegistry,
+  type RegisteredConnection,
+} from '../../presence/registry/connection-registry.js';
+import type { Connection } from './connection.js';
+import { Connections } from './connections.js';
+
+/** Renewed three times within a lease: one that is late or lost does no harm. */
+const RENEWALS_PER_LEASE = 3;
+const MAX_TOUCH_MS = 1000;
+
+/** Tells presence and the registry of this node's connections: that they come, are used, are still there, and go. */
+@Injectable()
+export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(Attendance.name);
+  private readonly renewing: Recurring;
+  /** How often activity is told at most, for each connection. */
+  private readonly touchMs: number;
+  private readonly toldAt = new WeakMap<Connection, number>();
+
+  constructor(
+    private readonly connections: Connections,
+    private readonly presence: PresenceService,
+    private readonly registry: ConnectionRegistry,
+    private readonly node: NodeIdentity,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.touchMs = Math.min(MAX_TOUCH_MS, config.PRESENCE_AWAY_AFTER_MS / 10);
+    this.renewing = new Recurring({
+      everyMs: config.PRESENCE_LEASE_MS / RENEWALS_PER_LEASE,
+      work: () => this.renew(),
+      onFault: (error) => this.logger.warn(`leases were not renewed: ${String(error)}`),
+    });
+  }
+
+  onApplicationBootstrap(): void {
+    this.renewing.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.renewing.stop();
+  }
+
+  came(connection: Connection): void {
+    const { id: connectionId, userId } = connection;
+    this.presence.enter({ userId, connectionId });
+    this.note(this.registry.add(this.describe(connection)));
+    connection.onceUpgraded(() => this.note(this.registry.update(connectionId, { transport: 'websocket' })));
+  }
+
+  went({ id: connectionId, userId }: Connection): void {
+    this.presence.leave({ userId, connectionId });
+    this.note(this.registry.remove(connectionId));
+  }
+
+  /** The client has sent something, whatever it is. */
+  acted(connection: Connection): void {
+    const now = performance.now();
+    connection.lastActivityAt = now;
+    if (now - (this.toldAt.get(connection) ?? -Infinity) < this.touchMs) return;
+    this.toldAt.set(connection, now);
+    this.presence.touch(connection.userId);
+    this.note(this.registry.update(connection.id, { lastActivityAt: Date.now() }));
+  }
+
+  joined({ id }: Connection, conversationId: string): void {
+    this.note(this.registry.join(id, conversationId));
+  }
+
+  left({ id }: Connection, conversationId: string): void {
+    this.note(this.registry.leave(id, conversationId));
+  }
+
+  private async renew(): Promise<void> {
+    const mine = [...this.connections.all()];
+    await this.presence.renew(mine.map(({ id: connectionId, userId }) => ({ userId, connectionId })));
+    for (const connectionId of await this.registry.renew(mine.map(({ id }) => id))) {
+      const connection = this.connections.get(connectionId);
+      if (connection) await this.addAgain(connection);
+    }
+  }
+
+  /** After this process stood still for longer than a lease. */
+  private async addAgain(connection: Connection): Promise<void> {
+    await this.registry.add(this.describe(connection));
+    for (const conversationId of connection.joined.keys())
+      await this.registry.join(connection.id, conversationId);
+  }
+
+  private describe(connection: Connection): RegisteredConnection {
+    const { id, userId, deviceId, connectedAt, transport, address, userAgent } = connection;
+    const lastActivityAt = Date.now() - Math.round(performance.now() - connection.lastActivityAt);
+    return {
+      ...{ connectionId: id, userId, deviceId, connectedAt, lastActivityAt, transport, address },
+      nodeId: this.node.id,
+      authenticated: !connection.principal.guest,
+      ...(userAgent !== undefined && { userAgent }),
+    };
+  }
+
+  private note(work: Promise<void>): void {
+    work.catch((error: unknown) => this.logger.warn(`the registry missed a connection: ${String(error)}`));
+  }
+}

@@ -1,0 +1,88 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Socket } from 'socket.io';
+import { Authenticator } from '../../auth/authenticator.js';
+import { DomainError, toDomainError } from '../../common/domain-error.js';
+import { invalid } from '../../platform/validation/payload.js';
+import { within, workOfCaller, type Work } from '../../platform/tracing/request-context.js';
+import { AuthFailures } from '../../platform/limits/auth-failures.js';
+import { addressKey, ClientAddresses } from '../../platform/limits/client-addresses.js';
+import { isClientMessageId } from '../../protocol/index.js';
+import { Connection } from './connection.js';
+import { forgetHandshake } from '../engine/engine.js';
+import { HandshakeMetrics } from './handshake-metrics.js';
+import { UserPlaces } from './user-quota.js';
+
+type Next = (error?: Error) => void;
+
+const MAX_USER_AGENT_CHARS = 256;
+
+/** Authenticates a socket before it is connected: `connection` handlers are not awaited, middleware is. */
+@Injectable()
+export class HandshakeMiddleware {
+  private readonly logger = new Logger(HandshakeMiddleware.name);
+  /** Transports whose connection is there, or is being authenticated: each carries one. */
+  private readonly taken = new WeakSet<Socket['conn']>();
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly addresses: ClientAddresses,
+    private readonly failures: AuthFailures,
+    private readonly places: UserPlaces,
+    private readonly metrics: HandshakeMetrics,
+  ) {}
+
+  /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
+  readonly use = (socket: Socket, next: Next): void => {
+    const { conn } = socket;
+    if (this.taken.has(conn)) {
+      // Socket.IO closes a second one by itself, but not while the first is being authenticated.
+      conn.close();
+      return next();
+    }
+    this.taken.add(conn);
+    const work = workOfCaller(socket.handshake.headers);
+    within(work, () => this.connect(socket, work)).then(
+      (connection) => {
+        socket.data = connection;
+        forgetHandshake(socket);
+        next();
+      },
+      (error: unknown) => {
+        this.taken.delete(conn);
+        next(this.refusal(error, work));
+      },
+    );
+  };
+
+  /** Of any namespace but `/`: Socket.IO's own refusal is none of protocol section 6. */
+  readonly refuseNamespace = (socket: Socket, next: Next): void => {
+    const fault = new DomainError('not_found', 'There is no such namespace: connect to the one named “/”.');
+    next(this.refusal(fault, workOfCaller(socket.handshake.headers)));
+  };
+
+  private async connect(socket: Socket, work: Work): Promise<Connection> {
+    const { token, deviceId, acks } = socket.handshake.auth as Record<string, unknown>;
+    if (deviceId !== undefined && !isClientMessageId(deviceId)) {
+      throw invalid(['deviceId must be 1 to 128 printable ASCII characters']);
+    }
+    if (acks !== undefined && typeof acks !== 'boolean') {
+      throw invalid(['acks must be true or false']);
+    }
+    const { headers } = socket.handshake;
+    const address = this.addresses.of({ headers, socket: socket.conn });
+    const principal = await this.failures.attempt(addressKey(address), () =>
+      this.authenticator.authenticate(token),
+    );
+    await this.places.take(principal.userId, socket);
+    const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS);
+    const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address, userAgent };
+    return new Connection(socket, { ...client, principal, work });
+  }
+
+  private refusal(error: unknown, { id: correlationId }: Work): Error {
+    const fault = toDomainError(error);
+    this.metrics.refused(fault.code);
+    if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);
+    return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
+  }
+}

@@ -1,0 +1,61 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { DomainError } from '../../common/domain-error.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import type { Connection } from '../connections/connection.js';
+import { engineOf, type EnginePacket, type WebSocketLike } from './engine.js';
+
+/** How long a closed socket may take for what is on its way, `connection:closing` at its end, in milliseconds. */
+const FAREWELL_MS = 5000;
+
+/**
+ * Closes sockets that do not read: Socket.IO's write buffer has no limit of its own (P7). The transport is closed, not
+ * the namespace, so that an unmodified client comes back by itself and recovers.
+ */
+@Injectable()
+export class SlowConsumers {
+  private readonly logger = new Logger(SlowConsumers.name);
+
+  constructor(@Inject(CONFIG) private readonly config: Config) {}
+
+  /** Watches a socket until it ends. Costs an addition for each packet; looks further only while some are waiting. */
+  watch(connection: Connection): void {
+    const engine = engineOf(connection.socket);
+    const max = this.config.VIEWER_MAX_BUFFERED_BYTES;
+    /** Characters of packets that wait for the transport to be writable. */
+    let waiting = 0;
+    const onPacket = ({ data }: EnginePacket): void => {
+      if (engine.writeBuffer.length === 0) waiting = 0;
+      const unsent = waiting + (engine.transport.socket?.bufferedAmount ?? 0);
+      // Judged without this packet: one answer may be as large as it likes when nothing else is unsent.
+      if (unsent > max) {
+        engine.off('packetCreate', onPacket);
+        // Not within the emit that was one too many: its packet is not in the buffer yet.
+        setImmediate(() => this.close(connection));
+      }
+      waiting += data?.length ?? 0;
+    };
+    engine.on('packetCreate', onPacket);
+  }
+
+  private close(connection: Connection): void {
+    const engine = engineOf(connection.socket);
+    if (engine.readyState !== 'open') return;
+    connection.closedFor = 'slow_consumer';
+    this.logger.warn(`connection ${connection.id} of ${connection.userId} does not read and was closed`);
+    const message = 'More was waiting for this connection than it may have unsent. Reconnect and recover.';
+    const error = new DomainError('slow_consumer', message).toWire(connection.work.id);
+    const websocket = engine.transport.socket;
+    // Past the packets that wait: they are given up, and this must not wait behind them.
+    if (websocket) sayLast(websocket, ['connection:closing', error]);
+    engine.close(true);
+  }
+}
+
+/** Sends an event as engine.io's and Socket.IO's text packet of it, and ends the connection if it is not taken in time. */
+function sayLast(websocket: WebSocketLike, event: readonly unknown[]): void {
+  const ENGINE_MESSAGE = '4';
+  const SOCKET_EVENT = '2';
+  websocket.send(ENGINE_MESSAGE + SOCKET_EVENT + JSON.stringify(event));
+  const timer = setTimeout(() => websocket.terminate(), FAREWELL_MS);
+  websocket.once('close', () => clearTimeout(timer));
+}

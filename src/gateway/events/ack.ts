@@ -1,0 +1,58 @@
+import { DomainError } from '../../common/domain-error.js';
+import type { Span } from '../../platform/tracing/tracer.js';
+import { Work } from '../../platform/tracing/request-context.js';
+import { toDatabaseError } from '../../platform/database/errors.js';
+import { LIMITS, type ErrorCode, type WireError } from '../../protocol/index.js';
+
+type AckCallback = (answer: object) => void;
+
+/** Hears of an answer. */
+export interface ReplyObserver {
+  failed: (event: string, error: DomainError, correlationId: string) => void;
+  settled: (outcome: 'ok' | ErrorCode) => void;
+  span?: Span | undefined;
+}
+
+/** The acknowledgement of one event: called exactly once, on success, refusal and time-out alike (protocol section 4). */
+export class Reply {
+  /** What the event makes the service do. */
+  readonly work: Work;
+  private readonly timer: NodeJS.Timeout;
+  private done = false;
+
+  /** @param ack the client's callback; undefined where it gave none: then only faults are noticed. */
+  constructor(
+    private readonly event: string,
+    private readonly ack: AckCallback | undefined,
+    private readonly observer: ReplyObserver,
+  ) {
+    this.work = observer.span?.work ?? new Work();
+    this.timer = setTimeout(() => {
+      this.fail(new DomainError('timeout', 'The request took too long. Send it again.'));
+    }, LIMITS.requestTimeoutMs);
+  }
+
+  get isSettled(): boolean {
+    return this.done;
+  }
+
+  succeed(answer: object): void {
+    this.settle({ ok: true, ...answer }, 'ok');
+  }
+
+  fail(error: unknown): void {
+    if (this.done) return;
+    const fault = toDatabaseError(error);
+    this.observer.failed(this.event, fault, this.work.id);
+    this.settle({ ok: false, error: fault.toWire(this.work.id) satisfies WireError }, fault.code);
+  }
+
+  private settle(answer: object, outcome: 'ok' | ErrorCode): void {
+    if (this.done) return;
+    this.done = true;
+    clearTimeout(this.timer);
+    this.observer.settled(outcome);
+    this.observer.span?.end(outcome === 'ok' ? undefined : outcome);
+    this.ack?.(answer);
+  }
+}

@@ -1,0 +1,38 @@
+import { UseFilters } from '@nestjs/common';
+import {
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+} from '@nestjs/websockets';
+import type { Socket } from 'socket.io';
+import { RefreshDto } from '../../auth/refresh.dto.js';
+import type { RefreshAnswer } from '../../protocol/index.js';
+import type { Connection } from '../connections/connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
+import { Expiry } from '../connections/expiry.js';
+import { ReplyFilter } from './ack.filter.js';
+
+/** Whose a connection is, for as long as it lives (protocol section 4.2). */
+@WebSocketGateway()
+@UseFilters(ReplyFilter)
+export class AuthGateway implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
+  constructor(private readonly expiry: Expiry) {}
+
+  handleConnection(socket: Socket): void {
+    this.expiry.watch(socket.data as Connection);
+  }
+
+  handleDisconnect(socket: Socket): void {
+    this.expiry.forget(socket.data as Connection);
+  }
+
+  @SubscribeMessage('auth:refresh')
+  refresh(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { token }: RefreshDto,
+  ): Promise<RefreshAnswer> {
+    return this.expiry.refresh(connection, token);
+  }
+}

@@ -1,0 +1,109 @@
+import { UseFilters } from '@nestjs/common';
+import {
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+} from '@nestjs/websockets';
+import type { Server, Socket } from 'socket.io';
+import { ConversationDto } from '../../conversations/conversations.dto.js';
+import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
+import { PresenceService } from '../../presence/presence.service.js';
+import type { Presence } from '../../protocol/index.js';
+import { TopicsDto } from '../../conversations/topics/topics.dto.js';
+import type { Connection } from '../connections/connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
+import { Liveness } from '../connections/connection-activity.js';
+import { ReplyFilter } from './ack.filter.js';
+import { TopicRooms } from '../rooms/topic-rooms.js';
+import { TypingAccess } from '../rooms/typing-access.js';
+import { Watches } from '../rooms/presence-subscriptions.js';
+
+/** The client's events about who is there: presence, typing and topics, one line each. */
+@WebSocketGateway()
+@UseFilters(ReplyFilter)
+export class PresenceGateway
+  implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
+{
+  constructor(
+    private readonly liveness: Liveness,
+    private readonly presence: PresenceService,
+    private readonly watches: Watches,
+    private readonly typing: TypingAccess,
+    private readonly topics: TopicRooms,
+  ) {}
+
+  afterInit(server: Server): void {
+    this.liveness.attach(server);
+    this.topics.attach(server);
+  }
+
+  handleConnection(socket: Socket): void {
+    this.liveness.connected(socket.data as Connection);
+  }
+
+  handleDisconnect(socket: Socket): void {
+    const connection = socket.data as Connection;
+    this.liveness.disconnected(connection);
+    this.watches.forget(connection);
+    this.topics.forget(connection);
+  }
+
+  @SubscribeMessage('presence:update')
+  update(
+    @CurrentConnection() { userId, id }: Connection,
+    @MessageBody() payload: PresenceDto,
+  ): Promise<void> {
+    return this.presence.choose(userId, payload, id);
+  }
+
+  @SubscribeMessage('presence:watch')
+  async watch(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { userIds }: WatchDto,
+  ): Promise<{ presence: Presence[] }> {
+    return { presence: await this.watches.watch(connection, userIds) };
+  }
+
+  @SubscribeMessage('presence:unwatch')
+  async unwatch(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { userIds }: WatchDto,
+  ): Promise<{ presence: Presence[] }> {
+    return { presence: await this.watches.unwatch(connection, userIds) };
+  }
+
+  @SubscribeMessage('typing:start')
+  startTyping(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { conversationId }: ConversationDto,
+  ): Promise<void> {
+    return this.typing.start(connection, conversationId);
+  }
+
+  @SubscribeMessage('typing:stop')
+  stopTyping(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { conversationId }: ConversationDto,
+  ): Promise<void> {
+    return this.typing.stop(connection, conversationId);
+  }
+
+  @SubscribeMessage('topic:subscribe')
+  subscribe(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { topics }: TopicsDto,
+  ): { topics: string[] } {
+    return { topics: this.topics.subscribe(connection, topics) };
+  }
+
+  @SubscribeMessage('topic:unsubscribe')
+  unsubscribe(
+    @CurrentConnection() connection: Connection,
+    @MessageBody() { topics }: TopicsDto,
+  ): { topics: string[] } {
+    return { topics: this.topics.unsubscribe(connection, topics) };
+  }
+}

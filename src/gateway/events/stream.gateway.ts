@@ -1,0 +1,52 @@
+import { UseFilters } from '@nestjs/common';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { ControlAnswer, RecoverAnswer } from '../../protocol/index.js';
+import { RecoverDto } from '../../streaming/stream.dto.js';
+import { StreamDto } from '../../streaming/streaming.dto.js';
+import { StreamingService } from '../../streaming/streaming.service.js';
+import { RecoveryService } from '../../streaming/viewers/recovery.service.js';
+import type { Connection } from '../connections/connection.js';
+import { CurrentConnection } from './current-connection.decorator.js';
+import { ReplyFilter } from './ack.filter.js';
+
+/** The client's events about answers (protocol section 4.2), one line each. */
+@WebSocketGateway()
+@UseFilters(ReplyFilter)
+export class StreamGateway {
+  constructor(
+    private readonly streaming: StreamingService,
+    private readonly recovery: RecoveryService,
+  ) {}
+
+  @SubscribeMessage('stream:pause')
+  pause(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.pause(principal, streamId);
+  }
+
+  @SubscribeMessage('stream:resume')
+  resume(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.resume(principal, streamId);
+  }
+
+  @SubscribeMessage('stream:cancel')
+  cancel(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() { streamId }: StreamDto,
+  ): Promise<ControlAnswer> {
+    return this.streaming.cancel(principal, streamId);
+  }
+
+  @SubscribeMessage('stream:recover')
+  recover(
+    @CurrentConnection() { principal }: Connection,
+    @MessageBody() payload: RecoverDto,
+  ): Promise<RecoverAnswer> {
+    return this.recovery.recover(principal, payload);
+  }
+}

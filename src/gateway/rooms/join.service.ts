@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import { bulkhead } from 'cockatiel';
+import { DomainError, notFound } from '../../common/domain-error.js';
+import { ConversationsService } from '../../conversations/conversations.service.js';
+import { SnapshotsStore } from '../../streaming/log/snapshots.store.js';
+import { LIMITS, type JoinAnswer, type JoinPayload } from '../../protocol/index.js';
+import { Company } from './presence-snapshot.js';
+import type { Connection } from '../connections/connection.js';
+import { Deliveries } from './queue-deliveries.js';
+import { Rooms } from './rooms.js';
+import type { Sharing } from './shared-fields.js';
+
+/** Joins that are under way at once: as many as their gathered reads take, with as many waiting for the next. */
+const AT_ONCE = 100;
+
+/** Who is there, whoever asks, is told many in the same words. */
+export type SharingJoinAnswer = Sharing<JoinAnswer, 'members' | 'presence'>;
+
+/** Lets a connection hear a conversation. */
+@Injectable()
+export class JoinService {
+  /** When thousands come back at once, some are done and the others wait: all together would all take too long. */
+  private readonly turns = bulkhead(AT_ONCE, Infinity);
+
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly snapshots: SnapshotsStore,
+    private readonly rooms: Rooms,
+    private readonly deliveries: Deliveries,
+    private readonly company: Company,
+  ) {}
+
+  /**
+   * Joins first and reads then: what is committed meanwhile comes twice at worst, never not at all.
+   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
+   * as it may.
+   */
+  join(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
+    const givenUpAt = performance.now() + LIMITS.requestTimeoutMs;
+    return this.turns.execute(() => {
+      // Its client has been told so, and asks again: nobody would read this answer.
+      if (performance.now() >= givenUpAt || !connection.socket.connected) throw tooLate();
+      return this.joinNow(connection, payload);
+    });
+  }
+
+  private async joinNow(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
+    const { principal } = connection;
+    const { conversationId, access } = payload;
+    const standing = await this.rooms.join(connection, conversationId);
+    if (!standing) {
+      await this.conversations.enter(principal, conversationId, access);
+      if (!(await this.rooms.join(connection, conversationId))) throw notFound();
+    }
+    try {
+      // Its token names the member otherwise than before.
+      if (standing && (principal.name ?? standing.name) !== standing.name) {
+        await this.conversations.enter(principal, conversationId);
+      }
+      return await this.answer(connection, payload);
+    } catch (error) {
+      // Who is told that it has not joined does not listen either.
+      this.quit(connection, conversationId);
+      throw error;
+    }
+  }
+
+  private async answer(
+    { userId, joined }: Connection,
+    { conversationId, afterSeq }: JoinPayload,
+  ): Promise<SharingJoinAnswer> {
+    const snapshot = await this.snapshots.of({ conversationId, userId, afterSeq });
+    if (!snapshot) throw notFound();
+    const { members, ...own } = snapshot;
+    const company = await this.company.in(conversationId, members, userId);
+    // Last: a removal that came meanwhile has taken it out (P10).
+    if (!joined.has(conversationId)) throw notFound();
+    return { ...own, lastSeq: own.conversation.lastSeq, ...company };
+  }
+
+  /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */
+  async leave(connection: Connection, conversationId: string): Promise<void> {
+    if (!connection.joined.has(conversationId)) {
+      await this.conversations.require(conversationId, connection.userId);
+    }
+    this.quit(connection, conversationId);
+  }
+
+  /** What came while it was joined and was not shown any more comes by the queue. */
+  private quit(connection: Connection, conversationId: string): void {
+    this.rooms.leave(connection, conversationId);
+    this.deliveries.wake(connection, conversationId);
+  }
+}
+
+function tooLate(): DomainError {
+  return new DomainError('timeout', 'The request took too long. Send it again.');
+}

@@ -1,0 +1,119 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { NodeIdentity } from '../../common/node-identity.js';
+import { COUNT, FLAG, listOf, nullable, NUMBER, shape, TEXT } from '../../protocol/schemas/schema.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { Draining } from '../../platform/lifecycle/draining.js';
+import { EventLoop, type EventLoopDelay } from './event-loop.js';
+import { MetricReader, type Buckets } from './metric-reader.js';
+
+/** How long figures are good, in milliseconds: however many dashboards are open, they cost this much and no more. */
+const GOOD_FOR_MS = 500;
+
+/** The answer of `GET /api/ws/dashboard`: of the process that answers. Totals count from its start; null where it is not known. */
+export interface DashboardFigures {
+  node: string;
+  /** Milliseconds since the start of the process, at which the figures were taken. */
+  uptimeMs: number;
+  draining: boolean;
+  connections: { websocket: number; polling: number; max: number; users: number };
+  totals: { messages: number; events: number; chunks: number };
+  streams: { running: number; failed: number };
+  timeToFirstChunk: Buckets;
+  /** Deliveries that wait; null where they could not be counted. */
+  queued: number | null;
+  /** Since the figures before. */
+  eventLoop: EventLoopDelay;
+  pool: { busy: number; idle: number; waiting: number; max: number };
+  providers: { name: string; breaker: string }[];
+  rssBytes: number;
+}
+
+type Part<K extends keyof DashboardFigures> = DashboardFigures[K];
+
+/** The schema of {@link DashboardFigures}. */
+export const FIGURES = shape<DashboardFigures>({
+  node: TEXT,
+  uptimeMs: COUNT,
+  draining: FLAG,
+  connections: shape<Part<'connections'>>({ websocket: COUNT, polling: COUNT, max: COUNT, users: COUNT }),
+  totals: shape<Part<'totals'>>({ messages: COUNT, events: COUNT, chunks: COUNT }),
+  streams: shape<Part<'streams'>>({ running: COUNT, failed: COUNT }),
+  timeToFirstChunk: shape<Buckets>({ bounds: listOf(NUMBER), counts: listOf(COUNT) }),
+  queued: nullable(COUNT),
+  eventLoop: shape<EventLoopDelay>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
+  pool: shape<Part<'pool'>>({ busy: COUNT, idle: COUNT, waiting: COUNT, max: COUNT }),
+  providers: listOf(shape<Part<'providers'>[number]>({ name: TEXT, breaker: TEXT })),
+  rssBytes: COUNT,
+});
+
+/** What an operator looks at while it happens. */
+@Injectable()
+export class DashboardService {
+  private figures: Promise<DashboardFigures> | undefined;
+  private takenAt = -Infinity;
+
+  constructor(
+    private readonly metrics: MetricReader,
+    private readonly loop: EventLoop,
+    private readonly node: NodeIdentity,
+    private readonly draining: Draining,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** The figures now, at most half a second old. */
+  read(): Promise<DashboardFigures> {
+    const now = performance.now();
+    if (this.figures && now - this.takenAt < GOOD_FOR_MS) return this.figures;
+    this.takenAt = now;
+    this.figures = this.take();
+    return this.figures;
+  }
+
+  private async take(): Promise<DashboardFigures> {
+    const { metrics, config } = this;
+    return {
+      node: this.node.id,
+      uptimeMs: Math.round(performance.now()),
+      draining: this.draining.active,
+      connections: await this.connections(),
+      totals: {
+        messages: await this.count('streamgate_messages_total', { outcome: 'stored' }),
+        events: await this.count('streamgate_events_total'),
+        chunks: await this.count('streamgate_streams_chunks_total'),
+      },
+      streams: {
+        running: await this.count('streamgate_streams_running'),
+        failed: await this.count('streamgate_streams_ended_total', { status: 'failed' }),
+      },
+      timeToFirstChunk: await metrics.buckets('streamgate_stream_time_to_first_chunk_seconds'),
+      queued: await metrics.sum('streamgate_queue_deliveries', { state: 'queued' }),
+      eventLoop: this.loop.take(),
+      pool: {
+        busy: await this.count('streamgate_database_pool_connections', { state: 'busy' }),
+        idle: await this.count('streamgate_database_pool_connections', { state: 'idle' }),
+        waiting: await this.count('streamgate_database_pool_waiting'),
+        max: config.DATABASE_POOL_SIZE,
+      },
+      providers: await this.providers(),
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  private async connections(): Promise<DashboardFigures['connections']> {
+    return {
+      websocket: await this.count('streamgate_connections', { transport: 'websocket' }),
+      polling: await this.count('streamgate_connections', { transport: 'polling' }),
+      max: this.config.MAX_CONNECTIONS,
+      users: await this.count('streamgate_connected_users'),
+    };
+  }
+
+  private async providers(): Promise<DashboardFigures['providers']> {
+    const states = await this.metrics.set('streamgate_provider_breaker_state');
+    return states.map(({ provider = '', state = '' }) => ({ name: provider, breaker: state }));
+  }
+
+  private async count(name: string, labels?: Record<string, string>): Promise<number> {
+    return (await this.metrics.sum(name, labels)) ?? 0;
+  }
+}

@@ -1,0 +1,128 @@
+import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import type { Config } from '../../platform/config/config.js';
+import { fail, ok, warn, type Finding } from './finding.js';
+
+const MIB = 1024 * 1024;
+/** Files beside connections: code, logs, listeners, the provider's and the database's connections. */
+const OTHER_FILES = 256;
+/** What a connection and the process itself take, roughly. */
+const CONNECTION_BYTES = 50 * 1024;
+const PROCESS_BYTES = 200 * MIB;
+/** When this was written; a clock before it is wrong. */
+const WRITTEN_AT = Date.UTC(2025, 0, 1);
+const LATEST = Date.UTC(2100, 0, 1);
+
+/** What the machine gives the process. */
+export interface Machine {
+  readonly now: number;
+  /** Bytes that the process may use. */
+  readonly memory: number;
+  /** Files that it may have open; undefined where the system does not tell. */
+  readonly files: number | undefined;
+  readonly isRoot: boolean;
+}
+
+/** The machine that this process runs on. */
+export async function thisMachine(): Promise<Machine> {
+  const limit = process.constrainedMemory();
+  return {
+    now: Date.now(),
+    memory: limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
+    files: await openFileLimit(),
+    isRoot: process.getuid?.() === 0,
+  };
+}
+
+async function openFileLimit(): Promise<number | undefined> {
+  const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
+  const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
+  if (soft === undefined) return undefined;
+  return soft === 'unlimited' ? Infinity : Number(soft);
+}
+
+/** Clock, open files and memory. */
+export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Finding[] {
+  const { now, memory, files } = machine;
+  const wantedFiles = MAX_CONNECTIONS + OTHER_FILES;
+  const wanted = PROCESS_BYTES + MAX_CONNECTIONS * CONNECTION_BYTES;
+  const size = `${Math.round(memory / MIB)} MiB`;
+  return [
+    now > WRITTEN_AT && now < LATEST
+      ? ok('clock', `It is ${new Date(now).toISOString()}.`)
+      : fail('clock', `The clock says ${new Date(now).toISOString()}.`, 'Set it: tokens end by it.'),
+    files === undefined || files >= wantedFiles
+      ? ok('open files', `${files ?? 'An unknown number of'} files may be open.`)
+      : warn(
+          'open files',
+          `${files} files may be open, and MAX_CONNECTIONS=${MAX_CONNECTIONS} needs ${wantedFiles}.`,
+          `Raise it (ulimit -n ${wantedFiles}, LimitNOFILE= of systemd, ulimits of Docker), or lower MAX_CONNECTIONS.`,
+        ),
+    memory >= wanted
+      ? ok('memory', `${size} for ${MAX_CONNECTIONS} connections.`)
+      : warn(
+          'memory',
+          `${size}, and MAX_CONNECTIONS=${MAX_CONNECTIONS} may need ${Math.round(wanted / MIB)} MiB.`,
+          'Give it more, or lower MAX_CONNECTIONS.',
+        ),
+  ];
+}
+
+/** Whether the embedded database can keep its data in DATA_DIR. */
+export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): Promise<Finding[]> {
+  const folder = await existing(resolve(DATA_DIR));
+  const isFolder = (await stat(folder)).isDirectory();
+  const writable =
+    isFolder &&
+    (await access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    ));
+  if (!writable) {
+    return [
+      fail(
+        'data folder',
+        `${folder} is not a folder that may be written to.`,
+        'Change its owner, or DATA_DIR.',
+      ),
+    ];
+  }
+  const { bavail, bsize } = await statfs(folder);
+  const free = Math.floor((bavail * bsize) / MIB);
+  const space =
+    free >= 1024
+      ? ok('data folder', `${folder} may be written to, with ${free} MiB left.`)
+      : (free >= 128 ? warn : fail)(
+          'data folder',
+          `${folder} has ${free} MiB left.`,
+          'Make room, or set DATA_DIR.',
+        );
+  const closed = isRoot ? await closedToOthers(folder) : undefined;
+  if (!closed) return [space];
+  const remedy = `Run as an ordinary user, set DATA_DIR elsewhere, or chmod o+x ${closed}.`;
+  return [
+    space,
+    warn('data folder', `PostgreSQL does not run as root, and only root may enter ${closed}.`, remedy),
+  ];
+}
+
+/** `path`, or the nearest folder above it that is there: the rest is made at the start. */
+async function existing(path: string): Promise<string> {
+  return (await isThere(path)) || path === dirname(path) ? path : existing(dirname(path));
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The first folder from `path` upwards that others may not enter. */
+async function closedToOthers(path: string): Promise<string | undefined> {
+  const parent = dirname(path);
+  if (parent === path) return undefined;
+  const { mode } = await stat(parent);
+  return (mode & 0o001) === 0 ? parent : closedToOthers(parent);
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { io } from 'socket.io-client';
+import { SOCKET_PATH, type Chunk } from '../../protocol/index.js';
+import { fail, ok, warn, type Finding } from './finding.js';
+
+const TIMEOUT_MS = 15_000;
+const ANSWER_TIMEOUT_MS = 60_000;
+/** An answer that was produced faster than this cannot show whether it was held back. */
+const SHORTEST_MS = 200;
+/** A network gathers two or three chunks now and then; a buffer, a dozen each time. */
+const MOST_CHUNKS_AT_ONCE = 4;
+const PROXY = 'Compare your proxy with the files in deploy/.';
+
+/** What the way through a proxy does to sockets and answers. `token` is a user's; without it a guest's is taken. */
+export async function checkUrl(address: string, token?: string): Promise<Finding[]> {
+  const url = address.replace(/\/+$/, '');
+  const ready = await fetch(`${url}/api/ws/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
+    () => undefined,
+  );
+  if (!ready?.ok) {
+    return [
+      fail(
+        'address',
+        `${url} does not answer as a Streamgate that is ready (${ready?.status ?? 'no connection'}).`,
+        PROXY,
+      ),
+    ];
+  }
+  const user = token ?? (await guestToken(url));
+  if (user === undefined) {
+    return [
+      warn(
+        'address',
+        `${url} answers, and takes no guests.`,
+        'Give a token: --token "$(npm run -s token -- --sub doctor)".',
+      ),
+    ];
+  }
+  return [
+    ok('address', `${url} answers.`),
+    await checkTransport(url, user, 'websocket'),
+    await checkTransport(url, user, 'polling'),
+    ...(await checkAnswer(url, user)),
+  ];
+}
+
+async function guestToken(url: string): Promise<string | undefined> {
+  const response = await fetch(`${url}/api/auth/guest`, {
+    method: 'POST',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return response.ok ? ((await response.json()) as { token: string }).token : undefined;
+}
+
+function checkTransport(url: string, token: string, transport: 'websocket' | 'polling'): Promise<Finding> {
+  const socket = io(url, {
+    ...{
+      path: SOCKET_PATH,
+      transports: [transport],
+      reconnection: false,
+      forceNew: true,
+      timeout: TIMEOUT_MS,
+    },
+    auth: { token },
+  });
+  return new Promise<Finding>((resolve) => {
+    socket.once('connect', () => resolve(ok(transport, 'A socket connects.')));
+    socket.once('connect_error', ({ message }) => {
+      const remedy =
+        transport === 'websocket' ? `The headers Upgrade and Connection must be passed on. ${PROXY}` : PROXY;
+      resolve(fail(transport, `No socket connects (${message}).`, remedy));
+    });
+  }).finally(() => socket.disconnect());
+}
+
+/** Asks the guide a question by SSE, and looks when and how the pieces come. */
+async function checkAnswer(url: string, token: string): Promise<Finding[]> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const conversationId = `doctor-${randomUUID()}`;
+  const call = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(url + path, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  try {
+    await call('POST', '/api/conversations', { id: conversationId });
+    const question = { conversationId, message: 'How do I start Streamgate?', provider: 'guide' };
+    const response = await call('POST', '/api/ws/stream/sse', question);
+    if (!response.ok || !response.body) {
+      return [fail('answer', `No answer by SSE (${response.status}).`, PROXY)];
+    }
+    return [checkHeaders(response.headers), checkPace(await readAnswer(response.body))];
+  } catch (error) {
+    return [
+      fail(
+        'answer',
+        `The answer by SSE broke off: ${(error as Error).message}.`,
+        `Its time-outs may be short. ${PROXY}`,
+      ),
+    ];
+  } finally {
+    await call('DELETE', `/api/conversations/${conversationId}`).catch(() => {});
+  }
+}
+
+function checkHeaders(headers: Headers): Finding {
+  const coding = headers.get('content-encoding');
+  if (coding)
+    return fail(
+      'headers',
+      `Answers are compressed on the way (${coding}).`,
+      'Turn compression off for /api/ws/.',
+    );
+  return headers.get('cache-control')?.includes('no-transform') && headers.get('x-stream-id')
+    ? ok('headers', 'They arrive as they were sent, without compression.')
+    : fail('headers', 'Cache-Control or X-Stream-Id is lost on the way.', PROXY);
+}
+
+interface Arrivals {
+  chunks: number;
+  /** How often something came with which chunks were complete. */
+  arrivals: number;
+  /** Milliseconds from the first chunk to the last, as they were produced. */
+  producedMs: number;
+  ended: boolean;
+}
+
+async function readAnswer(body: ReadableStream<Uint8Array>): Promise<Arrivals> {
+  const chunks: Chunk[] = [];
+  const decoder = new TextDecoder();
+  let arrivals = 0;
+  let rest = '';
+  for await (const part of body) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    const data = lines.filter((text) => text.startsWith('data: '));
+    if (data.length > 0) arrivals += 1;
+    chunks.push(...data.map((line) => JSON.parse(line.slice(6)) as Chunk));
+  }
+  const [first, last] = [chunks[0], chunks.at(-1)];
+  const producedMs = first && last ? Date.parse(last.timestamp) - Date.parse(first.timestamp) : 0;
+  return { chunks: chunks.length, arrivals, producedMs, ended: last?.type === 'complete' };
+}
+
+function checkPace({ chunks, arrivals, producedMs, ended }: Arrivals): Finding {
+  const figures = `${chunks} chunks of ${producedMs} ms in ${arrivals} arrivals`;
+  if (!ended) return fail('buffering', 'The answer has no end.', PROXY);
+  if (producedMs < SHORTEST_MS) {
+    const remedy = 'Ask a server with GUIDE_WORDS_PER_SECOND above 0.';
+    return warn('buffering', `The answer was too quick to tell (${figures}).`, remedy);
+  }
+  return arrivals * MOST_CHUNKS_AT_ONCE >= chunks
+    ? ok('buffering', `The answer arrives while it is produced (${figures}).`)
+    : fail(
+        'buffering',
+        `The answer is held back on the way (${figures}).`,
+        `Turn buffering off for /api/ws/. ${PROXY}`,
+      );
+}

@@ -1,0 +1,30 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { ProviderRegistry } from '../../providers/provider-registry.js';
+import { StreamMetrics } from '../../streaming/metrics/stream-metrics.js';
+import { reportOf } from '../../streaming/metrics/stream-metrics.report.js';
+
+/** How the answers are doing, and who gives them. Never down: without answers the server still carries messages. */
+@Injectable()
+export class AnswersHealth {
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly metrics: StreamMetrics,
+    private readonly providers: ProviderRegistry,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  async streams(): Promise<HealthIndicatorResult> {
+    const { streams } = await reportOf(this.metrics);
+    const active = this.metrics.countRunning();
+    return this.indicators.check('streams').up({ active, successRate: streams.successRate });
+  }
+
+  /** `degraded` while its breaker lets nothing, or one trial, through. */
+  provider(): HealthIndicatorResult {
+    const { breakerState: breaker } = this.providers;
+    const figures = { name: this.config.PROVIDER, breaker, degraded: breaker !== 'closed' };
+    return this.indicators.check('provider').up(figures);
+  }
+}

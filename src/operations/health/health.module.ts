@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { ConversationsModule } from '../../conversations/conversations.module.js';
+import { ProvidersModule } from '../../providers/providers.module.js';
+import { RegistryModule } from '../../presence/registry/registry.module.js';
+import { StreamingModule } from '../../streaming/streaming.module.js';
+import { AnswersHealth } from './answers-health.js';
+import { DatabaseHealthStore } from './database-health.store.js';
+import { GatewayHealth } from './gateway-health.js';
+import { HealthMetrics } from './health-metrics.js';
+import { HealthController } from './health.controller.js';
+import { ProcessHealth } from './process-health.js';
+
+/** Health probes. */
+@Module({
+  imports: [
+    TerminusModule.forRoot({ logger: false }),
+    ConversationsModule,
+    ProvidersModule,
+    RegistryModule,
+    StreamingModule,
+  ],
+  controllers: [HealthController],
+  providers: [DatabaseHealthStore, GatewayHealth, AnswersHealth, ProcessHealth, HealthMetrics],
+})
+export class HealthModule {}

@@ -1,0 +1,58 @@
+import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { challenge } from '../../auth/auth.guard.js';
+import { Authenticator } from '../../auth/authenticator.js';
+import { bearerToken } from '../../auth/bearer.js';
+import { demand } from '../../auth/policy.js';
+import { Public } from '../../auth/public.decorator.js';
+import { Answers } from '../../platform/http/responses.decorator.js';
+import { notFound } from '../../common/domain-error.js';
+import { TEXT } from '../../protocol/schemas/schema.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { HttpLimits } from '../../platform/limits/http-limits.js';
+import { MetricsPage } from './metrics-page.js';
+import { carriesToken } from './metrics-token.js';
+
+/** Path of the page: Prometheus looks for it outside of `/api`. */
+export const METRICS_PATH = 'metrics';
+
+/** The page of metrics on the main port; with `METRICS_PORT` it is not here. */
+@ApiTags('operations')
+@ApiBearerAuth()
+// Not for everybody: METRICS_TOKEN is no token of a user, so this asks for itself.
+@Public()
+@Controller(METRICS_PATH)
+export class MetricsController {
+  constructor(
+    private readonly page: MetricsPage,
+    private readonly authenticator: Authenticator,
+    private readonly limits: HttpLimits,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
+  @Answers(200, TEXT, { as: 'text/plain' })
+  async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
+    const { METRICS_PORT, METRICS_TOKEN } = this.config;
+    if (METRICS_PORT !== undefined) throw notFound();
+    const { authorization } = request.headers;
+    const isScraper = METRICS_TOKEN !== undefined && carriesToken(authorization, METRICS_TOKEN);
+    if (!isScraper) await this.admit(request, response);
+    response.type(this.page.contentType);
+    return this.page.text();
+  }
+
+  private async admit(request: Request, response: Response): Promise<void> {
+    const token = bearerToken(request.headers.authorization);
+    try {
+      const principal = await this.limits.attempt(request, () => this.authenticator.authenticate(token));
+      demand(principal, 'figures:see');
+    } catch (error) {
+      challenge(response, error, token !== undefined);
+      throw error;
+    }
+  }
+}

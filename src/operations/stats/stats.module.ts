@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { ConversationsModule } from '../../conversations/conversations.module.js';
+import { PresenceModule } from '../../presence/presence.module.js';
+import { RegistryModule } from '../../presence/registry/registry.module.js';
+import { TypingModule } from '../../typing/typing.module.js';
+import { DashboardController } from '../dashboard/dashboard.controller.js';
+import { DashboardService } from '../dashboard/dashboard.service.js';
+import { EventLoop } from '../dashboard/event-loop.js';
+import { MetricReader } from '../dashboard/metric-reader.js';
+import { QueueFiguresStore } from './queue-figures.store.js';
+import { StatsController } from './stats.controller.js';
+import { StatsService } from './stats.service.js';
+
+/** Figures for the operator. */
+@Module({
+  imports: [ConversationsModule, PresenceModule, RegistryModule, TypingModule],
+  controllers: [StatsController, DashboardController],
+  providers: [QueueFiguresStore, StatsService, DashboardService, EventLoop, MetricReader],
+})
+export class StatsModule {}

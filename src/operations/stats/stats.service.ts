@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { NodeIdentity } from '../../common/node-identity.js';
+import { COUNT, NUMBER, shape, TEXT } from '../../protocol/schemas/schema.js';
+import { PresenceService } from '../../presence/presence.service.js';
+import { ConnectionRegistry, type RegistryFigures } from '../../presence/registry/connection-registry.js';
+import { TypingService } from '../../typing/typing.service.js';
+import { QueueFiguresStore, type QueueFigures } from './queue-figures.store.js';
+
+/** The answer of `GET /api/ws/stats`: figures of all nodes, and those of the one that answers. */
+export interface Stats extends RegistryFigures {
+  typingUsers: number;
+  /** Users who are not offline, as others see them. */
+  onlineUsers: number;
+  queue: QueueFigures;
+  node: RegistryFigures & { id: string };
+}
+
+const FIGURES = {
+  ...{ totalConnections: COUNT, authenticatedConnections: COUNT },
+  ...{ uniqueUsers: COUNT, activeConversations: COUNT },
+};
+
+/** The schema of {@link Stats}. */
+export const STATS = shape<Stats>({
+  ...FIGURES,
+  typingUsers: COUNT,
+  onlineUsers: COUNT,
+  queue: shape<QueueFigures>({ queued: COUNT, users: COUNT, average: NUMBER }),
+  node: shape<Stats['node']>({ ...FIGURES, id: TEXT }),
+});
+
+/** How many are there, and what they do. */
+@Injectable()
+export class StatsService {
+  constructor(
+    private readonly registry: ConnectionRegistry,
+    private readonly presence: PresenceService,
+    private readonly typing: TypingService,
+    private readonly queue: QueueFiguresStore,
+    private readonly node: NodeIdentity,
+  ) {}
+
+  async read(): Promise<Stats> {
+    const [all, here, typingUsers, onlineUsers, queue] = await Promise.all([
+      this.registry.figures(),
+      this.registry.figures(this.node.id),
+      this.typing.countUsers(),
+      this.presence.count(),
+      this.queue.read(),
+    ]);
+    return { ...all, typingUsers, onlineUsers, queue, node: { id: this.node.id, ...here } };
+  }
+}

@@ -1,0 +1,104 @@
+import { Logger } from '@nestjs/common';
+import {
+  diag,
+  DiagLogLevel,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Tracer as OtelTracer,
+} from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace-base';
+import { NodeTracerProvider, RandomIdGenerator } from '@opentelemetry/sdk-trace-node';
+import type { Span, SpanStart, Tracer } from './tracer.js';
+import { traceIdOf, type Work } from './request-context.js';
+
+export interface OtelOptions {
+  /** Base URL of the collector; `/v1/traces` comes behind it. */
+  endpoint: string;
+  serviceName: string;
+  nodeId: string;
+  /** Share of the traces that begin here and are recorded, 0 to 1. */
+  ratio: number;
+}
+
+/** Longest time that one export may take, the last one at shutdown included, in milliseconds. */
+const EXPORT_MS = 3000;
+const COMPLAIN_EVERY_MS = 60_000;
+const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const;
+
+/** Spans to an OpenTelemetry collector, in batches; what it does not take is dropped, and said once a minute. */
+export class OpenTelemetryTracer implements Tracer {
+  private readonly ids = new WorkIds();
+  private readonly provider: NodeTracerProvider;
+  private readonly tracer: OtelTracer;
+
+  constructor({ endpoint, serviceName, nodeId, ratio }: OtelOptions) {
+    diag.setLogger(complaints(), { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
+    const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`;
+    const exporter = new OTLPTraceExporter({ url, timeoutMillis: EXPORT_MS });
+    this.provider = new NodeTracerProvider({
+      resource: resourceFromAttributes({ 'service.name': serviceName, 'service.instance.id': nodeId }),
+      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
+      idGenerator: this.ids,
+      spanProcessors: [new BatchSpanProcessor(exporter, { exportTimeoutMillis: EXPORT_MS })],
+    });
+    this.tracer = this.provider.getTracer('streamgate');
+  }
+
+  begin(name: string, { kind, work, attributes = {} }: SpanStart): Span {
+    this.ids.next = traceIdOf(work.id);
+    const span = this.tracer.startSpan(name, { kind: KINDS[kind], attributes }, parentOf(work));
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    const flags = traceFlags.toString(16).padStart(2, '0');
+    return {
+      work: work.under(`00-${traceId}-${spanId}-${flags}`),
+      end: (fault, more = {}) => {
+        span.setAttributes(more);
+        if (fault !== undefined) {
+          span.setStatus({ code: SpanStatusCode.ERROR });
+          span.setAttribute('error.type', fault);
+        }
+        span.end();
+      },
+    };
+  }
+
+  /** Sends what is left, for a few seconds at most. Never rejects. */
+  async close(): Promise<void> {
+    await this.provider.shutdown().catch(() => {});
+    diag.disable();
+  }
+}
+
+/** A trace that begins here has the id of its work, so that the log and the trace are found by the same. */
+class WorkIds extends RandomIdGenerator {
+  next = '';
+  override generateTraceId = (): string => this.next;
+}
+
+function parentOf(work: Work): Context {
+  if (!work.isTraced) return ROOT_CONTEXT;
+  const [, traceId = '', spanId = '', flags = ''] = work.traceparent.split('-');
+  const parent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  return trace.setSpanContext(ROOT_CONTEXT, parent);
+}
+
+function complaints() {
+  const logger = new Logger('Tracing');
+  let quietUntil = 0;
+  const ignore = (): void => {};
+  const error = (message: string): void => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + COMPLAIN_EVERY_MS;
+    logger.warn('spans could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT', { reason: message.slice(0, 200) });
+  };
+  return { error, warn: ignore, info: ignore, debug: ignore, verbose: ignore };
+}

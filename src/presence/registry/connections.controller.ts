@@ -1,0 +1,123 @@
+import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { demand, may } from '../../auth/policy.js';
+import type { Principal } from '../../auth/principal.js';
+import { Answers } from '../../platform/http/responses.decorator.js';
+import { notFound } from '../../common/domain-error.js';
+import { ConnectionIdPipe, ConversationIdPipe, UserIdPipe } from '../../platform/http/id.pipes.js';
+import { oneOf, optional, pageOf, shape, TEXT, TIME } from '../../protocol/schemas/schema.js';
+import { ConversationsService } from '../../conversations/conversations.service.js';
+import { PresenceService } from '../presence.service.js';
+import type { ConnectionInfo } from '../../protocol/index.js';
+import { Relay } from '../../platform/relay/relay.js';
+import { ConnectionRegistry, type RegisteredConnection } from './connection-registry.js';
+import { ConnectionsQueryDto } from './registry.dto.js';
+
+interface ConnectionPage {
+  items: ConnectionInfo[];
+  nextCursor?: string;
+}
+
+const PAGE = pageOf(
+  shape<ConnectionInfo>({
+    connectionId: TEXT,
+    userId: TEXT,
+    deviceId: TEXT,
+    transport: oneOf<ConnectionInfo['transport']>({ websocket: true, polling: true }),
+    connectedAt: TIME,
+    lastActivityAt: TIME,
+    address: optional(TEXT),
+    userAgent: optional(TEXT),
+  }),
+);
+
+@ApiTags('connections')
+@ApiBearerAuth()
+@Controller('ws/connections')
+export class ConnectionsController {
+  constructor(
+    private readonly registry: ConnectionRegistry,
+    private readonly conversations: ConversationsService,
+    private readonly presence: PresenceService,
+    private readonly relay: Relay,
+  ) {}
+
+  @Get(':userId')
+  @ApiOperation({ summary: "A user's connections; oneself or an admin" })
+  @Answers(200, PAGE)
+  async ofUser(
+    @CurrentPrincipal() principal: Principal,
+    @Param('userId', UserIdPipe) userId: string,
+    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<ConnectionPage> {
+    demand(principal, 'connections:see', { userId });
+    const found = await this.registry.ofUser(userId, { after: cursor, limit: limit + 1 });
+    return toPage(found, limit, (connection) => toInfo(connection, true));
+  }
+
+  @Get('conversation/:conversationId')
+  @ApiOperation({
+    summary: 'Connections that have joined a conversation; members',
+    description:
+      'Without address and user agent of others, and without others who are invisible; not for admins.',
+  })
+  @Answers(200, PAGE)
+  async ofConversation(
+    @CurrentPrincipal() principal: Principal,
+    @Param('conversationId', ConversationIdPipe) conversationId: string,
+    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<ConnectionPage> {
+    if (!may(principal, 'conversation:observe')) {
+      await this.conversations.require(conversationId, principal.userId);
+    }
+    const found = await this.registry.ofConversation(conversationId, { after: cursor, limit: limit + 1 });
+    const seesAll = ({ userId }: RegisteredConnection) => may(principal, 'connections:see', { userId });
+    const hidden = await this.invisible(found.filter((connection) => !seesAll(connection)));
+    const page = toPage(found, limit, (connection) => toInfo(connection, seesAll(connection)));
+    return { ...page, items: page.items.filter(({ userId }) => !hidden.has(userId)) };
+  }
+
+  @Delete(':connectionId')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Close a connection; its user or an admin' })
+  @Answers(204)
+  async close(
+    @CurrentPrincipal() principal: Principal,
+    @Param('connectionId', ConnectionIdPipe) connectionId: string,
+  ): Promise<void> {
+    const found = await this.registry.find(connectionId);
+    if (!found) throw notFound();
+    demand(principal, 'connection:close', { userId: found.userId });
+    this.relay.publish('user', found.userId, { type: 'close', connectionId });
+  }
+
+  /** Those among the users of these connections who do not want to be seen. */
+  private async invisible(connections: readonly RegisteredConnection[]): Promise<Set<string>> {
+    const userIds = [...new Set(connections.map(({ userId }) => userId))];
+    const states = await this.presence.of(userIds);
+    return new Set(states.filter(({ status }) => status === 'offline').map(({ userId }) => userId));
+  }
+}
+
+function toPage(
+  found: readonly RegisteredConnection[],
+  limit: number,
+  show: (connection: RegisteredConnection) => ConnectionInfo,
+): ConnectionPage {
+  const items = found.slice(0, limit).map(show);
+  const last = items.at(-1);
+  return { items, ...(found.length > limit && last && { nextCursor: last.connectionId }) };
+}
+
+function toInfo(connection: RegisteredConnection, whole: boolean): ConnectionInfo {
+  const { connectionId, userId, deviceId, transport, connectedAt, lastActivityAt } = connection;
+  const { address, userAgent } = connection;
+  return {
+    ...{ connectionId, userId, deviceId, transport },
+    connectedAt: new Date(connectedAt).toISOString(),
+    lastActivityAt: new Date(lastActivityAt).toISOString(),
+    ...(whole && address !== undefined && { address }),
+    ...(whole && userAgent !== undefined && { userAgent }),
+  };
+}

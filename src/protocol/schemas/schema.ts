@@ -1,0 +1,88 @@
+/** A JSON Schema (draft 7), as AsyncAPI 3.0 takes it. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** The schema of an object whose keys are known. */
+export interface ObjectSchema extends JsonSchema {
+  type: 'object';
+  properties: Readonly<Record<string, JsonSchema>>;
+  required: readonly string[];
+}
+
+interface Optional {
+  optional: JsonSchema;
+}
+
+/** A schema for every key of `T`, marked as optional exactly where the key is: what is missing or extra does not compile. */
+type Properties<T> = {
+  [K in keyof T]-?: object extends Pick<T, K> ? Optional : JsonSchema & { optional?: never };
+};
+
+/** The schema of an object of the protocol's type `T`. Clients ignore keys that they do not know, so more may come later. */
+export function shape<T>(properties: Properties<T>): ObjectSchema {
+  const entries = Object.entries<JsonSchema | Optional>(properties);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      entries.map(([name, given]) => [name, isOptional(given) ? given.optional : given]),
+    ),
+    required: entries.filter(([, given]) => !isOptional(given)).map(([name]) => name),
+  };
+}
+
+/** The schema of an object with the keys of both. */
+export function extend(base: ObjectSchema, more: ObjectSchema): ObjectSchema {
+  return {
+    type: 'object',
+    properties: { ...base.properties, ...more.properties },
+    required: [...base.required, ...more.required],
+  };
+}
+
+/** Of a key that may be missing. */
+export function optional(schema: JsonSchema): Optional {
+  return { optional: schema };
+}
+
+/** One of the words of a closed union; a word that is missing does not compile. */
+export function oneOf<T extends string>(words: Record<T, true>): JsonSchema {
+  return { type: 'string', enum: Object.keys(words) };
+}
+
+/** Also null. */
+export function nullable(schema: JsonSchema): JsonSchema {
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+/** One of the document's objects, by name. */
+export function ref(name: string): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+export function listOf(items: JsonSchema): JsonSchema {
+  return { type: 'array', items };
+}
+
+/** A part of a list, and where the next begins (protocol section 5.1). */
+export function pageOf(items: JsonSchema): JsonSchema {
+  return shape<{ items: unknown[]; nextCursor?: string }>({
+    items: listOf(items),
+    nextCursor: optional(says(TEXT, 'Where the next page begins; not there on the last one.')),
+  });
+}
+
+export function says(schema: JsonSchema, description: string): JsonSchema {
+  return { ...schema, description };
+}
+
+function isOptional(given: JsonSchema | Optional): given is Optional {
+  return typeof given.optional === 'object';
+}
+
+export const TEXT: JsonSchema = { type: 'string' };
+export const FLAG: JsonSchema = { type: 'boolean' };
+export const NUMBER: JsonSchema = { type: 'number' };
+export const COUNT: JsonSchema = { type: 'integer', minimum: 0 };
+export const TIME: JsonSchema = { type: 'string', format: 'date-time' };
+export const UUID: JsonSchema = { type: 'string', format: 'uuid' };
+/** An object with keys of the clients' own. */
+export const FREE: JsonSchema = { type: 'object' };

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError, notFound } from '../../common/domain-error.js';
+import type { ControlAnswer } from '../../protocol/index.js';
+import { Relay } from '../../platform/relay/relay.js';
+import { StreamAccess } from '../stream-access.js';
+import { StreamClaims } from '../ownership/stream-claims.js';
+import { StreamControlStore, type Controlled } from './stream-control.store.js';
+import { StreamEnder } from '../production/stream-ender.js';
+import { tellStatus } from '../log/stream-status.js';
+
+/** Pauses, resumes and cancels streams, whichever node owns them (P6). */
+@Injectable()
+export class StreamControls {
+  constructor(
+    private readonly access: StreamAccess,
+    private readonly store: StreamControlStore,
+    private readonly ender: StreamEnder,
+    private readonly claims: StreamClaims,
+    private readonly relay: Relay,
+  ) {}
+
+  /**
+   * Holds a stream for all its viewers: after this nothing enters its log until it is resumed. A repeat is harmless.
+   * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
+   */
+  async pause(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    const row = await this.access.controllable(principal, streamId);
+    const result = found(await this.store.pause(streamId));
+    const { changed, status, lastSequence, version } = result;
+    if (status !== 'paused') throw ended(result);
+    if (changed) {
+      this.relay.publish('stream', streamId, { type: 'paused', version });
+      tellStatus(this.relay, row, { status, lastSequence, reason: 'user' });
+    }
+    return { status, lastSequence };
+  }
+
+  /**
+   * Goes on exactly where a pause stopped. A repeat is harmless.
+   * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
+   */
+  async resume(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    const row = await this.access.controllable(principal, streamId);
+    const result = found(await this.store.resume(streamId));
+    const { changed, status, lastSequence, version } = result;
+    if (isEnded(result)) throw ended(result);
+    if (changed) {
+      this.relay.publish('stream', streamId, { type: 'resumed', version });
+      tellStatus(this.relay, row, { status, lastSequence, reason: 'user' });
+    }
+    // Its owner died while it was paused.
+    const claimed = status === 'interrupted' ? await this.claims.claim(streamId) : null;
+    return claimed
+      ? { status: claimed.status, lastSequence: claimed.last_sequence }
+      : { status, lastSequence };
+  }
+
+  /**
+   * Ends a stream now: after this nothing enters its log. A repeat is harmless.
+   * @throws {DomainError} `not_found`, `forbidden` or `stream_ended` when it ended otherwise.
+   */
+  async cancel(principal: Principal, streamId: string): Promise<ControlAnswer> {
+    const row = await this.access.controllable(principal, streamId);
+    const { visible } = row.options;
+    const result = await this.ender.end({ streamId, type: 'cancelled', reason: 'user', visible });
+    if (result.outcome === 'not_found') throw notFound();
+    const { status, lastSequence } = result;
+    if (status !== 'cancelled') throw ended(result);
+    return { status, lastSequence };
+  }
+
+  /** Continues an `interrupted` stream on this node, where there is room; of any other it changes nothing. */
+  async continueInterrupted(streamId: string): Promise<void> {
+    await this.claims.claim(streamId);
+  }
+}
+
+function found(result: Controlled | null): Controlled {
+  if (!result) throw notFound();
+  return result;
+}
+
+function isEnded({ status }: Pick<Controlled, 'status'>): boolean {
+  return status === 'completed' || status === 'cancelled' || status === 'failed';
+}
+
+function ended({ status }: Pick<Controlled, 'status'>): DomainError {
+  return new DomainError('stream_ended', `The stream has ended: it is ${status}.`);
+}

@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import {
+  toConversation,
+  toMember,
+  type ConversationRow,
+  type MemberRow,
+} from '../../conversations/conversation.rows.js';
+import { gatherReads } from '../../platform/database/batch-reads.js';
+import { LIMITS, type ActiveStream, type JoinAnswer } from '../../protocol/index.js';
+import { toMessage, type MessageRow } from '../../queue/message.rows.js';
+import { toState, type StreamRow } from './stream.rows.js';
+
+/** Whose view of which conversation; messages behind `afterSeq`, or without it the last ones. */
+export interface SnapshotRequest {
+  conversationId: string;
+  userId: string;
+  afterSeq?: number | undefined;
+}
+
+/** A conversation at one moment: the first page of messages of at most 50 or 256 KiB, running answers with their text so far. */
+export type Snapshot = Pick<
+  JoinAnswer,
+  'conversation' | 'members' | 'messages' | 'hasMore' | 'activeStreams'
+>;
+
+/** A row as JSON has it: with text for times. */
+type Json<Row> = { [Name in keyof Row]: Row[Name] extends Date | null ? string | null : Row[Name] };
+
+/** What `read_snapshots` tells of a conversation, and of a page of its messages. Times are ISO text: it is JSON. */
+interface Body {
+  conversation: Json<ConversationRow>;
+  members: Json<MemberRow>[];
+  streams: Json<StreamRow & { text: string }>[];
+  messages: Json<MessageRow>[];
+  found: number;
+}
+
+/** Statements that are under way at once: one is read by PostgreSQL while another's answer is parsed here. */
+const AT_ONCE = 2;
+/** A batch is at most 32 answers. */
+const RESULT_BYTES = 32 * 1024;
+/**
+ * Members that may be read for each millisecond: of a crowd of 2,000 a read is some ten milliseconds of two processors, and who
+ * joins within 0.2 s of the last shares the next.
+ */
+const MEMBERS_PER_MS = 10;
+const MAX_REST_MS = 250;
+
+/** What a member who joins is told of the conversation, in one statement for all who join meanwhile. */
+@Injectable()
+export class SnapshotsStore {
+  private readonly snapshots = gatherReads({
+    read: (batch: readonly SnapshotRequest[]) => this.read(batch),
+    atOnce: AT_ONCE,
+    resultBytes: RESULT_BYTES,
+    restMs: (snapshots) => Math.min(MAX_REST_MS, membersOf(snapshots) / MEMBERS_PER_MS),
+  });
+
+  constructor(private readonly database: DataSource) {}
+
+  /** Null where the user is not a member at that moment (P10). */
+  of(request: SnapshotRequest): Promise<Snapshot | null> {
+    return this.snapshots(request);
+  }
+
+  private async read(batch: readonly SnapshotRequest[]): Promise<(Snapshot | null)[]> {
+    const rows = await this.database.query<{ readers: number[]; body: Partial<Body> }[]>(
+      'select readers, body from read_snapshots($1, $2, $3, $4, $5)',
+      [
+        batch.map(({ conversationId }) => conversationId),
+        batch.map(({ userId }) => userId),
+        batch.map(({ afterSeq }) => afterSeq ?? null),
+        ...[LIMITS.defaultPageMessages, LIMITS.pageBytes],
+      ],
+    );
+    const snapshots: Partial<Snapshot>[] = [];
+    for (const { readers, body } of rows) {
+      const part = toPart(body);
+      for (const n of readers) snapshots[n - 1] = { ...snapshots[n - 1], ...part };
+    }
+    return batch.map((_, index) => (snapshots[index] as Snapshot | undefined) ?? null);
+  }
+}
+
+/** Each list counts once. */
+function membersOf(snapshots: readonly (Snapshot | null)[]): number {
+  const lists = new Set(snapshots.map((snapshot) => snapshot?.members ?? []));
+  return [...lists].reduce((sum, { length }) => sum + length, 0);
+}
+
+function toPart({
+  conversation,
+  members,
+  streams,
+  messages = [],
+  found = 0,
+}: Partial<Body>): Partial<Snapshot> {
+  if (!conversation || !members || !streams) {
+    const page = messages.map((row) => toMessage(dated(row, 'created_at')));
+    return { messages: page, hasMore: page.length < found };
+  }
+  return {
+    conversation: toConversation(dated(conversation, 'created_at')),
+    members: members.map((row) => toMember(dated(row, 'joined_at', 'delivered_at', 'read_at'))),
+    activeStreams: streams.map((row) =>
+      toActive(dated(row, 'started_at', 'first_chunk_at', 'last_chunk_at', 'completed_at')),
+    ),
+  };
+}
+
+function toActive(row: StreamRow & { text: string }): ActiveStream {
+  return { ...toState(row), snapshot: { text: row.text, sequence: row.last_sequence } };
+}
+
+/** A row that came as JSON, as the driver would have given it: the times of `names` are dates. The row itself is changed. */
+function dated<Row extends object>(json: Json<Row>, ...names: (keyof Row)[]): Row {
+  const row = json as Record<keyof Row, unknown>;
+  for (const name of names) if (typeof row[name] === 'string') row[name] = new Date(row[name]);
+  return row as Row;
+}

@@ -1,0 +1,73 @@
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { Repeating } from '../../common/repeating.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { NodesStore } from './nodes.store.js';
+import { StreamClaims } from './stream-claims.js';
+import { StreamRunners } from '../production/stream-runners.js';
+
+/** What another process hands over is taken within this time. */
+const SWEEP_MS = 1000;
+
+/** Keeps this process's lease, and takes over from processes that have lost theirs. */
+@Injectable()
+export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly renewals: Repeating;
+  private readonly sweeps: Repeating;
+  /** By this process's clock. */
+  private judgesFrom = 0;
+  private leaving: Promise<void> | undefined;
+
+  constructor(
+    private readonly nodes: NodesStore,
+    private readonly claims: StreamClaims,
+    private readonly runners: StreamRunners,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    const everyMs = config.STREAM_LEASE_MS / 3;
+    this.renewals = new Repeating({ name: 'Lease', everyMs, work: () => this.renew() });
+    const sweepMs = Math.min(everyMs, SWEEP_MS);
+    this.sweeps = new Repeating({ name: 'Sweep', everyMs: sweepMs, work: () => this.sweep() });
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.nodes.renew();
+    this.renewals.start();
+    this.sweeps.start();
+  }
+
+  /** Takes over nothing more, and ends or hands over what runs here. The lease is kept until nothing runs here any more. */
+  leave(): Promise<void> {
+    this.leaving ??= this.end();
+    return this.leaving;
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.leave();
+  }
+
+  private async end(): Promise<void> {
+    await this.sweeps.stop();
+    await this.runners.leave();
+    await this.renewals.stop();
+    await this.nodes.leave();
+  }
+
+  private async renew(): Promise<void> {
+    const wasHeld = await this.nodes.renew();
+    // Whatever kept this process from renewing in time (a slow database) may have kept the others too.
+    if (!wasHeld) this.judgesFrom = performance.now() + this.config.STREAM_LEASE_MS;
+    await this.claims.compare();
+  }
+
+  private async sweep(): Promise<void> {
+    if (performance.now() >= this.judgesFrom) await this.claims.interruptDead();
+    await this.nodes.forgetDead();
+    await this.claims.endOverduePauses();
+    await this.claims.claimAll();
+  }
+}

@@ -1,0 +1,87 @@
+import { DomainError } from '../../common/domain-error.js';
+import { LIMITS, type Usage } from '../../protocol/index.js';
+import type { Delta } from '../../providers/provider.js';
+import { Chunker, type Draft } from './chunker.js';
+import type { StreamMeter } from '../metrics/stream-metrics.js';
+import type { StreamWriter } from './stream-writer.js';
+
+interface PumpSizes {
+  /** A chunk is cut at so many bytes, or so many milliseconds behind its first delta. */
+  chunkBytes: number;
+  chunkDelayMs: number;
+  /** Bytes that may wait for the log before the provider is made to wait. */
+  bufferBytes: number;
+}
+
+/** Carries one answer from its provider to its writer, as chunks. */
+export class StreamPump {
+  private readonly chunker: Chunker;
+  private due: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly writer: StreamWriter,
+    private readonly meter: StreamMeter,
+    private readonly sizes: PumpSizes,
+  ) {
+    this.chunker = new Chunker({ maxBytes: sizes.chunkBytes, maxDelayMs: sizes.chunkDelayMs });
+  }
+
+  /** Puts chunks in line for the log. */
+  add(drafts: readonly Draft[]): void {
+    for (const draft of drafts) {
+      this.meter.cut();
+      this.writer.add(draft);
+    }
+  }
+
+  /** Reads `deltas` to their end, no faster than the log takes them; gives the usage that the provider reported. */
+  async run(deltas: AsyncIterable<Delta>, signal: AbortSignal): Promise<Usage | null> {
+    const { chunker, writer, sizes } = this;
+    let usage: Usage | null = null;
+    let length = 0;
+    for await (const delta of deltas) {
+      signal.throwIfAborted();
+      if (delta.type === 'finish') {
+        usage = delta.usage && { ...delta.usage, source: 'provider' };
+        break;
+      }
+      length += delta.text.length;
+      if (length > LIMITS.answerChars) throw tooLong();
+      this.add(chunker.push(delta.type, delta.text, performance.now()));
+      this.armTimer();
+      while (writer.buffered > sizes.bufferBytes) await writer.progress(signal);
+    }
+    signal.throwIfAborted();
+    this.flush();
+    return usage;
+  }
+
+  /** Adds what is not a whole chunk yet. */
+  flush(): void {
+    this.add(this.chunker.flush());
+  }
+
+  /** Nothing is added by itself any more. */
+  stop(): void {
+    clearTimeout(this.due);
+  }
+
+  /** One timer for many deltas: it looks again where what was pending when it was armed has gone by its size. */
+  private armTimer(): void {
+    const { dueAt } = this.chunker;
+    if (this.due !== undefined || dueAt === null) return;
+    this.due = setTimeout(
+      () => {
+        this.due = undefined;
+        this.add(this.chunker.takeDue(performance.now()));
+        this.armTimer();
+      },
+      Math.max(0, dueAt - performance.now()),
+    );
+  }
+}
+
+function tooLong(): DomainError {
+  const message = 'The provider does not come to an end: the answer is longer than any message may be.';
+  return new DomainError('provider_error', message, { retryable: false });
+}

@@ -1,8 +1,0 @@
-import { AreTopics } from '../common/validation.js';
-import { LIMITS } from '../protocol/index.js';
-
-/** Payload of `topic:subscribe` and `topic:unsubscribe`. */
-export class TopicsDto {
-  @AreTopics(LIMITS.topics)
-  topics: string[];
-}

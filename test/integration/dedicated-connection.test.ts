@@ -1,0 +1,268 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { isDataFault, toDatabaseError } from '../../src/platform/database/errors.js';
+import { PINNED_PLANS, Lane, type LaneOptions } from '../../src/platform/database/dedicated-connection.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+const PID = { name: 'pid', text: 'select pg_backend_pid() as pid' };
+const SLEEP = { name: 'sleep', text: 'select pg_sleep($1)' };
+const SETTINGS =
+  'application_name enable_bitmapscan enable_seqscan idle_in_transaction_session_timeout jit lock_timeout plan_cache_mode statement_timeout synchronous_commit';
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
+
+let database: TestDatabase;
+let admin: Client;
+const lanes: Lane[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  admin = new Client({ connectionString: database.url });
+  await admin.connect();
+});
+
+afterEach(async () => {
+  await Promise.all(lanes.splice(0).map((lane) => lane.close()));
+});
+
+afterAll(async () => {
+  await admin.end();
+  await database.drop();
+});
+
+function open(options: Partial<LaneOptions> = {}): Lane {
+  const lane = new Lane({ url: database.url, name: 'test', log: QUIET, ...options });
+  lanes.push(lane);
+  return lane;
+}
+
+async function pidOf(lane: Lane): Promise<number> {
+  const [row] = await lane.query<{ pid: number }>(PID, []);
+  return row!.pid;
+}
+
+/** Resolves when the session `pid` is running a statement that looks like `text`. */
+async function untilRunning(pid: number, text: string): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const { rowCount } = await admin.query(
+      `select from pg_stat_activity where pid = $1 and state = 'active' and query like $2`,
+      [pid, text],
+    );
+    if (rowCount === 1) return;
+  }
+  throw new Error(`${pid} never ran ${text}`);
+}
+
+it.each([-3_600_000, 3_600_000])('keeps its deadlines when the clock jumps by %i ms', async (jumpMs) => {
+  const lane = open({ deadlineMs: 1000 });
+  const pid = await pidOf(lane);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    const [stuck, next] = [lane.query(SLEEP, [0.3]), lane.query(SLEEP, [3])];
+    const late = expect(next).rejects.toMatchObject({ code: 'timeout' });
+    vi.setSystemTime(Date.now() + jumpMs);
+    await stuck;
+    await untilRunning(pid, 'select pg_sleep%');
+    const settled = await Promise.race([
+      late.then(() => 'late'),
+      admin.query('select pg_sleep(2)').then(() => 'not'),
+    ]);
+    expect(settled).toBe('late');
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('sets the session as asked', async () => {
+  const lane = open({ name: 'chunks', settings: { synchronous_commit: 'off', ...PINNED_PLANS } });
+  const rows = await lane.query<{ name: string; setting: string }>(
+    {
+      name: 'settings',
+      text: `select name, setting from pg_settings where name = any($1) order by name`,
+    },
+    [SETTINGS.split(' ')],
+  );
+  expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+    application_name: 'streamgate chunks',
+    idle_in_transaction_session_timeout: '5000',
+    lock_timeout: '3000',
+    statement_timeout: '4000',
+    synchronous_commit: 'off',
+    ...PINNED_PLANS,
+  });
+});
+
+it('keeps one connection, prepares a statement once on it, and asks in the order of the calls', async () => {
+  const lane = open();
+  const pids = await Promise.all(Array.from({ length: 20 }, () => pidOf(lane)));
+  expect(new Set(pids).size).toBe(1);
+  const prepared = await lane.query<{ calls: string }>(
+    {
+      name: 'prepared',
+      text: `select generic_plans + custom_plans as calls from pg_prepared_statements where name = 'pid'`,
+    },
+    [],
+  );
+  expect(prepared).toEqual([{ calls: '20' }]);
+});
+
+it('rejects the query whose connection is cut, and connects again for the next', async () => {
+  const lane = open();
+  const first = await pidOf(lane);
+  const fault = lane.query(SLEEP, [3]).catch((error: unknown) => error);
+  await untilRunning(first, '%pg_sleep(%');
+  await admin.query('select pg_terminate_backend($1)', [first]);
+  expect(await fault).toMatchObject({ code: '57P01' });
+  expect(await pidOf(lane)).not.toBe(first);
+});
+
+it('outlives being cut while it is idle', async () => {
+  let lost!: () => void;
+  const cut = new Promise<void>((resolve) => (lost = resolve));
+  const lane = open({ log: { ...QUIET, warn: () => lost() } });
+  const first = await pidOf(lane);
+  await admin.query('select pg_terminate_backend($1)', [first]);
+  await cut;
+  expect(await pidOf(lane)).not.toBe(first);
+});
+
+it('keeps the connection and the SQLSTATE when the statement itself fails', async () => {
+  const lane = open();
+  const first = await pidOf(lane);
+  const fault = await lane
+    .query({ name: 'bad', text: 'select $1::int' }, ['x'])
+    .catch((error: unknown) => error);
+  expect(fault).toMatchObject({ code: '22P02' });
+  expect(isDataFault(fault)).toBe(true);
+  expect(await pidOf(lane)).toBe(first);
+});
+
+it('turns a lock that is not given in time into a retryable timeout', async () => {
+  await admin.query('create table locked (id int)');
+  await admin.query('begin; lock table locked');
+  try {
+    const lane = open();
+    await lane.query({ name: 'set', text: `select set_config('lock_timeout', '50', false)` }, []);
+    const fault = await lane
+      .query({ name: 'read', text: 'select * from locked' }, [])
+      .catch((e: unknown) => e);
+    expect(fault).toMatchObject({ code: '55P03' });
+    expect(isDataFault(fault)).toBe(false);
+    expect(toDatabaseError(fault)).toMatchObject({ code: 'timeout', retryable: true, cause: fault });
+  } finally {
+    await admin.query('rollback');
+  }
+});
+
+it('prepares again when a migration has changed what a statement returns', async () => {
+  await admin.query('create table changing (a int)');
+  const lane = open();
+  const all = { name: 'all', text: 'select * from changing' };
+  await lane.query(all, []);
+  await admin.query('alter table changing add column b int; insert into changing values (1, 2)');
+  await expect(lane.query(all, [])).rejects.toMatchObject({ code: '0A000' });
+  expect(await lane.query(all, [])).toEqual([{ a: 1, b: 2 }]);
+});
+
+it('rejects at the deadline what a network swallows, those in line too, and recovers when it is back', async () => {
+  const network = await startNetwork(database.url);
+  try {
+    const lane = open({ url: network.url, deadlineMs: 300 });
+    const first = await pidOf(lane);
+    network.swallow(true);
+    const began = Date.now();
+    const outcomes = await Promise.allSettled([pidOf(lane), pidOf(lane), pidOf(lane)]);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'timeout' } });
+    }
+    expect(Date.now() - began).toBeLessThan(1000);
+    network.swallow(false);
+    expect(await pidOf(lane)).not.toBe(first);
+  } finally {
+    await network.close();
+  }
+});
+
+it('rejects at the deadline when connecting is swallowed', async () => {
+  const network = await startNetwork(database.url);
+  network.swallow(true);
+  try {
+    await expect(pidOf(open({ url: network.url, deadlineMs: 200 }))).rejects.toMatchObject({
+      code: 'timeout',
+    });
+  } finally {
+    await network.close();
+  }
+});
+
+it('rejects when nothing listens, and connects when the server is there', async () => {
+  const network = await startNetwork(database.url);
+  await network.close();
+  const lane = open({ url: network.url });
+  const fault = await pidOf(lane).catch((error: unknown) => error);
+  expect(fault).toMatchObject({ code: 'ECONNREFUSED' });
+  expect(toDatabaseError(fault)).toMatchObject({ code: 'timeout', retryable: true });
+  await network.open();
+  try {
+    expect(await pidOf(lane)).toBeGreaterThan(0);
+  } finally {
+    await network.close();
+  }
+});
+
+it('tries again after a refusal at connecting, however many there were and however short its deadline', async () => {
+  const url = new URL(database.url);
+  const name = `${url.pathname.slice(1)}_later`;
+  url.pathname = `/${name}`;
+  const lane = open({ url: url.href, deadlineMs: 800 });
+  for (let tries = 0; tries < 6; tries++) await expect(pidOf(lane)).rejects.toMatchObject({ code: '3D000' });
+  await admin.query(`create database ${name}`);
+  try {
+    expect(await pidOf(lane)).toBeGreaterThan(0);
+  } finally {
+    await lane.close();
+    await admin.query(`drop database ${name} with (force)`);
+  }
+});
+
+it('lets what was asked for finish before it closes, and refuses what comes later', async () => {
+  const lane = open();
+  const running = lane.query(SLEEP, [0.1]);
+  const closed = lane.close();
+  await expect(pidOf(lane)).rejects.toMatchObject({ code: 'server_draining' });
+  expect(await running).toHaveLength(1);
+  await closed;
+});
+
+/** A TCP relay to the server of `url` that can swallow everything. */
+async function startNetwork(url: string) {
+  const target = new URL(url);
+  const sockets = new Set<Socket>();
+  let swallowing = false;
+  let port = 0;
+  const server: Server = createServer((near) => {
+    sockets.add(near.on('error', () => {}));
+    if (swallowing) return;
+    const far = connect(Number(target.port), target.hostname).on('error', () => {});
+    sockets.add(far);
+    near.on('data', (bytes) => swallowing || far.write(bytes)).on('close', () => far.destroy());
+    far.on('data', (bytes) => swallowing || near.write(bytes)).on('close', () => near.destroy());
+  });
+  const openPort = async (): Promise<void> => {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    port = (server.address() as { port: number }).port;
+  };
+  await openPort();
+  const outside = new URL(url);
+  outside.host = `127.0.0.1:${port}`;
+  return {
+    url: outside.href,
+    swallow: (value: boolean) => (swallowing = value),
+    open: openPort,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      if (server.listening) await once(server.close(), 'close');
+    },
+  };
+}
