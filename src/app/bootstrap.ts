@@ -128,9 +128,9 @@ function configure(app: NestExpressApplication, config: Config): ProblemFilter {
 
 /** Beside the prefix Express answers by itself: with a page of its own, and with stack traces outside production. */
 function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
-  app.use((_request: Request, response: Response) => problems.answer(notFound(), response));
+  app.use((_request: Request, response: Response) => problems.respond(notFound(), response));
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
-    problems.answer(error, response),
+    problems.respond(error, response),
   );
 }
 

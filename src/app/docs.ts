@@ -2,7 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule, type ApiResponseOptions, type OpenAPIObject } from '@nestjs/swagger';
 import { REQUEST_ID } from '../platform/http/responses.decorator.js';
 import { PROBLEM } from '../platform/http/problem.js';
-import { ANSWERS } from '../protocol/schemas/responses.js';
+import { RESPONSES } from '../protocol/schemas/responses.js';
 import { OBJECTS } from '../protocol/schemas/objects.js';
 import { type JsonSchema, COUNT, ref, TEXT } from '../protocol/schemas/schema.js';
 
@@ -11,7 +11,7 @@ refused; objects of the server may get more keys later. \`x-itemSchema\` is the 
 \`itemSchema\` of OpenAPI 3.2. The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).`;
 
 /** Schemas that routes name. What only one route answers stands at the route. */
-const SCHEMAS: Readonly<Record<string, JsonSchema>> = { ...OBJECTS, ...ANSWERS, Problem: PROBLEM };
+const SCHEMAS: Readonly<Record<string, JsonSchema>> = { ...OBJECTS, ...RESPONSES, Problem: PROBLEM };
 
 const HEADERS = {
   RequestId: { description: 'Finds the request in the server’s log.', required: true, schema: TEXT },

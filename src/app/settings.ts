@@ -1,4 +1,4 @@
-import { foreignKeys, loadAuthKeys, type AuthKeys } from '../auth/auth-keys.js';
+import { externalKeys, loadAuthKeys, type AuthKeys } from '../auth/auth-keys.js';
 import { ConfigError, type Config } from '../platform/config/config.js';
 import { readTls } from '../platform/http/tls.js';
 
@@ -24,9 +24,9 @@ export async function readSettings(load: () => Config): Promise<Settings> {
 }
 
 /** The faults of what the variables name that can be read. No secret is made: the one that is set may only be wrong. */
-async function faultsBeside({ legible }: ConfigError): Promise<string[]> {
-  const keys = Promise.resolve(legible).then(foreignKeys);
-  return faultsIn(await Promise.allSettled([readTls(legible), keys]));
+async function faultsBeside({ validValues }: ConfigError): Promise<string[]> {
+  const keys = Promise.resolve(validValues).then(externalKeys);
+  return faultsIn(await Promise.allSettled([readTls(validValues), keys]));
 }
 
 function faultsIn(results: readonly PromiseSettledResult<unknown>[]): string[] {

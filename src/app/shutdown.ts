@@ -2,7 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import type { Server } from 'node:http';
 import type { ProblemFilter } from '../platform/http/problem.filter.js';
-import { Farewell } from '../gateway/lifecycle/connection-drainer.js';
+import { ConnectionDrainer } from '../gateway/lifecycle/connection-drainer.js';
 import { Draining, serverDraining } from '../platform/lifecycle/draining.js';
 import { NodeLease } from '../streaming/ownership/node-lease.js';
 
@@ -22,7 +22,10 @@ export async function leave(app: NestExpressApplication, stopDatabase: () => Pro
   const server: Server = app.getHttpServer();
   server.close();
   const steps: Step[] = [
-    { name: 'The connections of clients', run: () => app.get(Farewell, { strict: false }).sendAll() },
+    {
+      name: 'The connections of clients',
+      run: () => app.get(ConnectionDrainer, { strict: false }).drainAll(),
+    },
     { name: 'The running answers', run: () => app.get(NodeLease, { strict: false }).leave() },
     { name: 'What was still to be written', run: () => app.close() },
     { name: 'The database', run: stopDatabase },
@@ -36,7 +39,7 @@ export function refuseWhileLeaving(draining: Draining, problems: ProblemFilter) 
     if (!draining.active) return next();
     response.setHeader('Connection', 'close');
     if (method === 'GET' || method === 'HEAD') next();
-    else problems.answer(serverDraining(), response);
+    else problems.respond(serverDraining(), response);
   };
 }
 

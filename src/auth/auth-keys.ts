@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
 import { ConfigError, type Config } from '../platform/config/config.js';
-import { keptSecret } from './secret-file.js';
+import { loadOrCreateSecret } from './secret-file.js';
 
 /** A key that tokens may be signed with, or where several are had from. */
 export interface KnownKey {
@@ -45,13 +45,13 @@ const PEM_BLOCK = /-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g;
  * @throws {Error} where a secret is needed in `DATA_DIR` and cannot be kept there.
  */
 export async function loadAuthKeys(config: Config): Promise<AuthKeys> {
-  const foreign = foreignKeys(config);
+  const foreign = externalKeys(config);
   const own = await ownSecrets(config);
   return new AuthKeys(foreign ?? own.map(sharedSecret), own);
 }
 
 /** The keys of tokens that are signed elsewhere; undefined where they are signed with the service's own. @throws {ConfigError} */
-export function foreignKeys({
+export function externalKeys({
   AUTH_JWKS_URL: url,
   AUTH_JWT_PUBLIC_KEY: pem,
 }: Partial<Pick<Config, 'AUTH_JWKS_URL' | 'AUTH_JWT_PUBLIC_KEY'>>): KnownKey[] | undefined {
@@ -69,7 +69,7 @@ export async function ownSecrets(
   const [first, ...others] = config.AUTH_JWT_SECRET;
   const encoder = new TextEncoder();
   return [
-    encoder.encode(first ?? (await keptSecret(config.DATA_DIR))),
+    encoder.encode(first ?? (await loadOrCreateSecret(config.DATA_DIR))),
     ...others.map((secret) => encoder.encode(secret)),
   ];
 }

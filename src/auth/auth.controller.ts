@@ -1,9 +1,9 @@
 import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Answers } from '../platform/http/responses.decorator.js';
+import { Responds } from '../platform/http/responses.decorator.js';
 import { invalid } from '../platform/validation/payload.js';
-import { optional, says, shape, TEXT, TIME } from '../protocol/schemas/schema.js';
+import { optional, says, objectSchema, TEXT, TIME } from '../protocol/schemas/schema.js';
 import { HttpLimits } from '../platform/limits/http-limits.js';
 import type { Revocation } from '../platform/relay/topics.js';
 import { challenge } from './auth.guard.js';
@@ -11,7 +11,7 @@ import { bearerToken } from './bearer.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
 import { GuestDto } from './guest.dto.js';
 import { GuestService, type GuestToken } from './guest.service.js';
-import { demand } from './policy.js';
+import { authorize } from './policy.js';
 import type { Principal } from './principal.js';
 import { Public } from './public.decorator.js';
 import { RevocationDto } from './revocation.dto.js';
@@ -22,8 +22,8 @@ interface Revoked {
   at: string;
 }
 
-const REVOKED = shape<Revoked>({
-  revoked: shape<RevocationDto>({ jti: optional(TEXT), sub: optional(TEXT) }),
+const REVOKED = objectSchema<Revoked>({
+  revoked: objectSchema<RevocationDto>({ jti: optional(TEXT), sub: optional(TEXT) }),
   at: TIME,
 });
 
@@ -48,9 +48,9 @@ export class AuthController {
       'For a new guest; with a guest token as Bearer (good, or expired for less than GUEST_TOKEN_TTL_MS) for the same guest as before. `unauthenticated` or `token_expired` where the Bearer cannot be renewed; `forbidden` where GUEST_ACCESS is off.',
   })
   @ApiBody({ type: GuestDto, required: false })
-  @Answers(
+  @Responds(
     200,
-    shape<GuestToken>({
+    objectSchema<GuestToken>({
       token: says(TEXT, 'To be sent as Bearer, or in the auth of the Socket.IO handshake.'),
       userId: TEXT,
       expiresAt: TIME,
@@ -80,12 +80,12 @@ export class AuthController {
     description:
       'Give `jti`, for ever, or `sub`, for every token issued until now. What goes on with such a token ends within a second. `conflict` where there are as many revocations as there may be.',
   })
-  @Answers(200, REVOKED)
+  @Responds(200, REVOKED)
   async revoke(
     @CurrentPrincipal() principal: Principal,
     @Body() { jti, sub }: RevocationDto,
   ): Promise<Revoked> {
-    demand(principal, 'token:revoke');
+    authorize(principal, 'token:revoke');
     const { kind, value, at } = await this.revocations.revoke(oneOf(jti, sub));
     return { revoked: { [kind]: value }, at: new Date(at).toISOString() };
   }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { passingGuest, type Principal } from './principal.js';
+import { ephemeralGuest, type Principal } from './principal.js';
 import { unauthenticated } from './token-errors.js';
 import { TokenVerifier } from './token-verifier.js';
 
@@ -21,6 +21,6 @@ export class Authenticator {
     if (typeof token === 'string') return this.verifier.verify(token);
     if (token !== undefined) throw unauthenticated('The token must be a string.');
     if (this.config.AUTH_REQUIRED) throw unauthenticated('A token is required.');
-    return passingGuest();
+    return ephemeralGuest();
   }
 }

@@ -45,7 +45,7 @@ const POLICY = {
 export type Action = keyof typeof POLICY;
 
 /** What is known of the thing that an action is about. */
-export interface Standing {
+export interface AccessFacts {
   /** What the principal is in its conversation; null or undefined where it is no member, or there is none. */
   readonly role?: MemberRole | null | undefined;
   /** The user whom it is about, or whose it is. */
@@ -56,10 +56,10 @@ export interface Standing {
   readonly askerId?: string;
 }
 
-type Test = (principal: Principal, standing: Standing) => boolean;
+type Test = (principal: Principal, facts: AccessFacts) => boolean;
 
 const TESTS: Readonly<Record<Who, Test>> = {
-  self: ({ userId }, standing) => standing.userId === userId,
+  self: ({ userId }, facts) => facts.userId === userId,
   acquaintance: (_, { isAcquainted }) => isAcquainted === true,
   member: (_, { role }) => Boolean(role),
   asker: ({ userId }, { role, askerId }) => Boolean(role) && askerId === userId,
@@ -79,17 +79,17 @@ const NAMES: Readonly<Record<Who, string>> = {
 const LIST = new Intl.ListFormat('en');
 
 /** Whether `principal` may do `action`. */
-export function may(principal: Principal, action: Action, standing: Standing = {}): boolean {
-  return POLICY[action].who.some((who) => TESTS[who](principal, standing));
+export function can(principal: Principal, action: Action, facts: AccessFacts = {}): boolean {
+  return POLICY[action].who.some((who) => TESTS[who](principal, facts));
 }
 
 /** @throws {DomainError} `not_found` or `forbidden` where `principal` may not do `action`. */
-export function demand(principal: Principal, action: Action, standing: Standing = {}): void {
-  if (!may(principal, action, standing)) throw refusal(action, standing);
+export function authorize(principal: Principal, action: Action, facts: AccessFacts = {}): void {
+  if (!can(principal, action, facts)) throw denied(action, facts);
 }
 
 /** The refusal for who may not do `action`. */
-export function refusal(action: Action, { role }: Pick<Standing, 'role'> = {}): DomainError {
+export function denied(action: Action, { role }: Pick<AccessFacts, 'role'> = {}): DomainError {
   const { who, hidden } = POLICY[action];
   if (hidden && !role) return notFound();
   const names = who.map((one) => NAMES[one]);

@@ -24,6 +24,6 @@ export function newGuestId(): string {
 }
 
 /** A new guest who holds no token: good for one connection or one request (`AUTH_REQUIRED=false`). */
-export function passingGuest(): Principal {
+export function ephemeralGuest(): Principal {
   return { userId: newGuestId(), roles: [], isAdmin: false, guest: true, expiresAt: Infinity };
 }

@@ -13,7 +13,7 @@ const MIN_SECRET_CHARS = 32;
  * base64url, mode 0600; the folder too); processes that race all get the same one.
  * @throws {Error} with a sentence for the operator, where it cannot be read or made.
  */
-export async function keptSecret(folder: string): Promise<string> {
+export async function loadOrCreateSecret(folder: string): Promise<string> {
   const path = join(folder, SECRET_FILE);
   try {
     return (await readSecret(path)) ?? (await makeSecret(folder, path));

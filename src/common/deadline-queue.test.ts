@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { DueTimes } from './deadline-queue.js';
+import { DeadlineQueue } from './deadline-queue.js';
 
-describe('DueTimes', () => {
+describe('DeadlineQueue', () => {
   test('gives what is due, the earliest first, each once', () => {
-    const due = new DueTimes<string>(100);
+    const due = new DeadlineQueue<string>(100);
     due.set('late', 1000);
     due.set('early', 250);
     due.set('middle', 640);
@@ -15,7 +15,7 @@ describe('DueTimes', () => {
   });
 
   test('gives nothing before its time', () => {
-    const due = new DueTimes<string>(100);
+    const due = new DeadlineQueue<string>(100);
     due.set('a', 1001);
     expect(due.take(1000)).toEqual([]);
     expect(due.take(1099)).toEqual([]);
@@ -23,7 +23,7 @@ describe('DueTimes', () => {
   });
 
   test('moves and forgets', () => {
-    const due = new DueTimes<string>(100);
+    const due = new DeadlineQueue<string>(100);
     due.set('a', 100);
     due.set('b', 100);
     due.set('a', 900);

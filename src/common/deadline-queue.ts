@@ -2,7 +2,7 @@
  * Things that become due at a time each. Setting, moving and taking cost the same however many there are: times are
  * gathered in slots of `slotMs`, and a thing is due at the end of its slot, never before its time.
  */
-export class DueTimes<K> {
+export class DeadlineQueue<K> {
   private readonly slotOf = new Map<K, number>();
   private readonly slots = new Map<number, Set<K>>();
   private nextSlot = Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DomainError } from './domain-error.js';
-import { GroupCommit, laneOfKey, type GroupCommitOptions } from './group-commit.js';
+import { GroupCommit, shardOfKey, type GroupCommitOptions } from './group-commit.js';
 
 const UNOBSERVED = { countWaiting: () => {}, committed: () => {}, failed: () => {} };
 
@@ -240,11 +240,11 @@ describe('The deadline', () => {
 test('A key has one lane, within the bounds, and keys are spread', () => {
   const lanes = new Map<number, number>();
   for (let n = 0; n < 1000; n += 1) {
-    const lane = laneOfKey(`conversation-${n}`, 4);
-    expect(laneOfKey(`conversation-${n}`, 4)).toBe(lane);
+    const lane = shardOfKey(`conversation-${n}`, 4);
+    expect(shardOfKey(`conversation-${n}`, 4)).toBe(lane);
     expect(Number.isInteger(lane) && lane >= 0 && lane < 4).toBe(true);
     lanes.set(lane, (lanes.get(lane) ?? 0) + 1);
   }
   expect([...lanes.values()].every((count) => count > 100)).toBe(true);
-  expect(laneOfKey('', 1)).toBe(0);
+  expect(shardOfKey('', 1)).toBe(0);
 });

@@ -158,7 +158,7 @@ export class GroupCommit<Item, Result> {
 }
 
 /** A lane for `key`: the same key always takes the same one of `lanes`. */
-export function laneOfKey(key: string, lanes: number): number {
+export function shardOfKey(key: string, lanes: number): number {
   let hash = 0;
   for (let index = 0; index < key.length; index += 1) hash = (hash * 31 + key.charCodeAt(index)) | 0;
   return Math.abs(hash % lanes);

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { GroupCommit, shardOfKey } from '../common/group-commit.js';
 import { NodeIdentity } from '../common/node-identity.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
-import { Lanes } from '../platform/database/dedicated-connections.js';
-import type { Lane } from '../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
+import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
 import { MessageMetrics } from './message-metrics.js';
 import { StreamSlots } from './stream-slots.js';
@@ -63,20 +63,20 @@ const APPEND = {
 /** Appends messages by group commit, on connections of their own, sharded by conversation. */
 @Injectable()
 export class AppendStore {
-  private readonly lanes: Lane[];
+  private readonly lanes: DedicatedConnection[];
   private readonly commits: GroupCommit<AppendItem, AppendResult>;
 
   constructor(
-    lanes: Lanes,
+    connections: DedicatedConnections,
     private readonly node: NodeIdentity,
     private readonly slots: StreamSlots,
     @Inject(CONFIG) private readonly config: Config,
     private readonly metrics: MessageMetrics,
   ) {
-    this.lanes = Array.from({ length: LANES }, (_, index) => lanes.open(`append-${index}`));
+    this.lanes = Array.from({ length: LANES }, (_, index) => connections.open(`append-${index}`));
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
-      laneOf: (item) => laneOfKey(item.conversationId, LANES),
+      laneOf: (item) => shardOfKey(item.conversationId, LANES),
       lanes: LANES,
       sizeOf: (item) => item.content.length * 3 + 1024,
       isItemFault: isDataFault,
@@ -113,7 +113,7 @@ export class AppendStore {
     lane: number,
     streamsFree: number,
   ): Promise<AppendResult[]> {
-    const connection = this.lanes[lane] as Lane;
+    const connection = this.lanes[lane] as DedicatedConnection;
     const rows = await connection.query<AppendRow>(APPEND, [
       batch.map((item) => item.conversationId),
       batch.map((item) => item.senderId),

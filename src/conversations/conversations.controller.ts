@@ -2,9 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../platform/http/responses.decorator.js';
+import { Responds } from '../platform/http/responses.decorator.js';
 import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../platform/http/id.pipes.js';
-import { pageOf, ref, shape } from '../protocol/schemas/schema.js';
+import { pageOf, ref, objectSchema } from '../protocol/schemas/schema.js';
 import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import {
@@ -34,7 +34,7 @@ export class ConversationsController {
 
   @Post()
   @ApiOperation({ summary: 'Create a conversation; you are its owner' })
-  @Answers(201, ref('Conversation'))
+  @Responds(201, ref('Conversation'))
   create(
     @CurrentPrincipal() principal: Principal,
     @Body() body: CreateConversationDto,
@@ -44,7 +44,7 @@ export class ConversationsController {
 
   @Get()
   @ApiOperation({ summary: 'Your conversations, the latest activity first' })
-  @Answers(200, pageOf(LISTED))
+  @Responds(200, pageOf(LISTED))
   list(
     @CurrentPrincipal() principal: Principal,
     @Query() { cursor, limit = LIMITS.defaultPageMessages }: ListQueryDto,
@@ -54,7 +54,7 @@ export class ConversationsController {
 
   @Get(':id')
   @ApiOperation({ summary: 'One conversation of yours' })
-  @Answers(200, ref('Conversation'))
+  @Responds(200, ref('Conversation'))
   async show(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -64,7 +64,7 @@ export class ConversationsController {
 
   @Patch(':id')
   @ApiOperation({ summary: 'Change title or access; the owner' })
-  @Answers(200, ref('Conversation'))
+  @Responds(200, ref('Conversation'))
   update(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -76,7 +76,7 @@ export class ConversationsController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a conversation with all that is in it; the owner' })
-  @Answers(204)
+  @Responds(204)
   delete(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -87,7 +87,7 @@ export class ConversationsController {
   @Put(':id/members/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Let a user in; the owner' })
-  @Answers(204)
+  @Responds(204)
   addMember(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -99,7 +99,7 @@ export class ConversationsController {
   @Delete(':id/members/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Take a member out (the owner), or leave' })
-  @Answers(204)
+  @Responds(204)
   removeMember(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) id: string,
@@ -111,7 +111,7 @@ export class ConversationsController {
   @Post(':id/ack')
   @HttpCode(200)
   @ApiOperation({ summary: 'You have everything up to `seq`, and have read it where `read` is true' })
-  @Answers(200, shape<Acked>({ ok: { const: true } }))
+  @Responds(200, objectSchema<Acked>({ ok: { const: true } }))
   async ack(
     @CurrentPrincipal() { userId }: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,
@@ -123,7 +123,7 @@ export class ConversationsController {
 
   @Get(':id/messages')
   @ApiOperation({ summary: 'A page of the log: the last, behind afterSeq, or before beforeSeq' })
-  @Answers(200, ref('MessagePage'))
+  @Responds(200, ref('MessagePage'))
   history(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,

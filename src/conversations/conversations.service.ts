@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { demand, refusal } from '../auth/policy.js';
+import { authorize, denied } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
@@ -26,7 +26,7 @@ export class ConversationsService {
   /** @throws {DomainError} `not_found` where `userId` is not a member. */
   async require(conversationId: string, userId: string): Promise<Membership> {
     const membership = await this.store.membership(conversationId, userId);
-    if (!membership) throw refusal('conversation:read');
+    if (!membership) throw denied('conversation:read');
     return membership;
   }
 
@@ -72,7 +72,7 @@ export class ConversationsService {
     changes: { title?: string; access?: ConversationAccess },
   ): Promise<Conversation> {
     const { role } = await this.require(conversationId, principal.userId);
-    demand(principal, 'conversation:change', { role });
+    authorize(principal, 'conversation:change', { role });
     await this.store.update(conversationId, changes);
     this.tell(conversationId, 'updated');
     return (await this.require(conversationId, principal.userId)).conversation;
@@ -82,8 +82,8 @@ export class ConversationsService {
   async delete(principal: Principal, conversationId: string): Promise<void> {
     const members = await this.store.memberIds(conversationId);
     const outcome = await this.store.delete(conversationId, principal.userId);
-    if (outcome === 'not_found') throw refusal('conversation:delete');
-    if (outcome === 'forbidden') throw refusal('conversation:delete', { role: 'member' });
+    if (outcome === 'not_found') throw denied('conversation:delete');
+    if (outcome === 'forbidden') throw denied('conversation:delete', { role: 'member' });
     const change = { conversationId, change: 'deleted' } as const;
     this.relay.publish('conversation', conversationId, { type: 'changed', change });
     for (const userId of members.userIds) this.relay.publish('user', userId, { type: 'changed', change });
@@ -92,8 +92,8 @@ export class ConversationsService {
   /** Lets a user in; a repeat is harmless. @throws {DomainError} `not_found`, `forbidden` or `conflict` when full. */
   async addMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
     const outcome = await this.store.addMember(conversationId, principal.userId, userId);
-    if (outcome === 'not_found') throw refusal('member:add');
-    if (outcome === 'forbidden') throw refusal('member:add', { role: 'member' });
+    if (outcome === 'not_found') throw denied('member:add');
+    if (outcome === 'forbidden') throw denied('member:add', { role: 'member' });
     if (outcome === 'full') throw full();
     if (outcome === 'added') this.tell(conversationId, 'added', userId);
   }
@@ -101,8 +101,8 @@ export class ConversationsService {
   /** Takes a member out, or leaves. @throws {DomainError} `not_found`, `forbidden`, or `conflict` for the sole owner. */
   async removeMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
     const outcome = await this.store.removeMember(conversationId, principal.userId, userId);
-    if (outcome === 'not_found') throw refusal('member:remove');
-    if (outcome === 'forbidden') throw refusal('member:remove', { role: 'member' });
+    if (outcome === 'not_found') throw denied('member:remove');
+    if (outcome === 'forbidden') throw denied('member:remove', { role: 'member' });
     if (outcome === 'conflict') {
       throw new DomainError('conflict', 'A sole owner cannot leave. Delete the conversation instead.');
     }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { gatherReads } from '../platform/database/batch-reads.js';
+import { batchReads } from '../platform/database/batch-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
 import type { ListedConversation } from './listed-conversation.js';
@@ -14,7 +14,7 @@ export interface Membership {
 }
 
 /** What a returning member has to know before it listens. */
-export interface Standing {
+export interface MembershipRow {
   /** `seq` of the conversation's last message. */
   lastSeq: number;
   /** The member's name as others see it; null where it has none. */
@@ -65,7 +65,7 @@ const CONVERSATION_COLUMNS = 'c.id, c.title, c.access, c.created_at, c.last_seq'
 /** Conversations and their members. What changes them is one statement each: see the functions in `migrations/`. */
 @Injectable()
 export class ConversationsStore {
-  private readonly standings = gatherReads({
+  private readonly standings = batchReads({
     read: (batch: readonly Place[]) => this.readStandings(batch),
     resultBytes: STANDING_BYTES,
   });
@@ -119,7 +119,7 @@ export class ConversationsStore {
    * Null where the user is not a member. Gathered, since thousands may come back at once; `offset 0` keeps the planner from
    * reading whole tables for them.
    */
-  standing(conversationId: string, userId: string): Promise<Standing | null> {
+  standing(conversationId: string, userId: string): Promise<MembershipRow | null> {
     return this.standings({ conversationId, userId });
   }
 
@@ -181,7 +181,7 @@ export class ConversationsStore {
     );
   }
 
-  private async readStandings(batch: readonly Place[]): Promise<(Standing | null)[]> {
+  private async readStandings(batch: readonly Place[]): Promise<(MembershipRow | null)[]> {
     const rows = await this.database.query<{ n: string; last_seq: string; name: string | null }[]>(
       `select t.n, c.last_seq, m.name
        from unnest($1::text[], $2::text[]) with ordinality t(conversation_id, user_id, n)

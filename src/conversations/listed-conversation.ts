@@ -1,5 +1,14 @@
 import { OBJECTS } from '../protocol/schemas/objects.js';
-import { COUNT, extend, oneOf, optional, shape, TEXT, TIME, UUID } from '../protocol/schemas/schema.js';
+import {
+  COUNT,
+  extend,
+  enumOf,
+  optional,
+  objectSchema,
+  TEXT,
+  TIME,
+  UUID,
+} from '../protocol/schemas/schema.js';
 import type { Conversation, Role } from '../protocol/index.js';
 
 /** A conversation in a user's list: with its last message, shortened, and how many the user has not read. */
@@ -12,14 +21,14 @@ export interface ListedConversation extends Conversation {
 /** The schema of a {@link ListedConversation}. */
 export const LISTED = extend(
   OBJECTS.Conversation,
-  shape<Omit<ListedConversation, keyof Conversation>>({
+  objectSchema<Omit<ListedConversation, keyof Conversation>>({
     unread: COUNT,
     lastMessage: optional(
-      shape<Required<ListedConversation>['lastMessage']>({
+      objectSchema<Required<ListedConversation>['lastMessage']>({
         id: UUID,
         seq: COUNT,
         senderId: TEXT,
-        role: oneOf<Role>({ user: true, assistant: true, system: true }),
+        role: enumOf<Role>({ user: true, assistant: true, system: true }),
         content: TEXT,
         createdAt: TIME,
       }),

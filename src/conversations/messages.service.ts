@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { refusal } from '../auth/policy.js';
+import { denied } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { newId } from '../common/ids.js';
 import { invalid } from '../platform/validation/payload.js';
 import { inSpan } from '../platform/tracing/tracer.js';
-import type { Work } from '../platform/tracing/request-context.js';
+import type { RequestContext } from '../platform/tracing/request-context.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import {
   codePoints,
@@ -13,7 +13,7 @@ import {
   type HistoryPayload,
   type Message,
   type MessagePage,
-  type SendAnswer,
+  type SendResult,
 } from '../protocol/index.js';
 import { Announcer } from './announcer.js';
 import { AppendStore, type AnswerRequest, type AppendItem, type AppendResult } from './append.store.js';
@@ -21,7 +21,7 @@ import { ConversationsService } from './conversations.service.js';
 import { MessagesStore } from './messages.store.js';
 
 /** A message to send, checked in form but not yet in rights. */
-export interface Outgoing {
+export interface SendCommand {
   conversationId: string;
   clientMessageId: string;
   content: string;
@@ -29,7 +29,7 @@ export interface Outgoing {
   answer?: AnswerRequest | undefined;
   /** Connection whose acknowledgement will carry the message. */
   origin?: string | undefined;
-  work: Work;
+  context: RequestContext;
 }
 
 /** Sends and reads messages. */
@@ -47,10 +47,10 @@ export class MessagesService {
    * Resolves when the message is committed (P1); a repeat of its `clientMessageId` gives the first again (P2).
    * @throws {DomainError} `not_found`, `payload_too_large`, `too_many_streams`, `timeout` or `internal`.
    */
-  async send(sender: Principal, outgoing: Outgoing): Promise<SendAnswer> {
+  async send(sender: Principal, outgoing: SendCommand): Promise<SendResult> {
     this.checkLength(outgoing.content);
     const { conversationId, clientMessageId, content, metadata = {}, answer, origin } = outgoing;
-    const result = await this.appended(outgoing.work, {
+    const result = await this.appended(outgoing.context, {
       conversationId,
       senderId: sender.userId,
       clientMessageId,
@@ -59,7 +59,7 @@ export class MessagesService {
       metadata,
       ...(answer && { answer }),
     });
-    if (result.outcome === 'not_found') throw refusal('message:send');
+    if (result.outcome === 'not_found') throw denied('message:send');
     if (result.outcome === 'too_many_streams') throw tooManyStreams();
     const streamId = result.streamId === null ? {} : { streamId: result.streamId };
     const { memberVersion } = result;
@@ -95,8 +95,8 @@ export class MessagesService {
   }
 
   /** The wait for a batch, and its commit. */
-  private appended(work: Work, item: AppendItem): Promise<AppendResult> {
-    return inSpan('append message', { kind: 'internal', work }, () => this.append.append(item));
+  private appended(context: RequestContext, item: AppendItem): Promise<AppendResult> {
+    return inSpan('append message', { kind: 'internal', context: context }, () => this.append.append(item));
   }
 
   private async stored(conversationId: string, seq: number): Promise<Message> {

@@ -9,24 +9,24 @@ import { ViewersModule } from '../streaming/viewers/viewers.module.js';
 import { TypingController } from '../typing/typing.controller.js';
 import { TypingModule } from '../typing/typing.module.js';
 import { AsyncApiController } from './asyncapi/asyncapi.controller.js';
-import { Attendance } from './connections/connection-tracker.js';
+import { ConnectionTracker } from './connections/connection-tracker.js';
 import { AuthGateway } from './events/auth.gateway.js';
 import { ChatGateway } from './events/chat.gateway.js';
-import { Company } from './rooms/presence-snapshot.js';
+import { PresenceSnapshot } from './rooms/presence-snapshot.js';
 import { ConnectionMetrics } from './connections/connection-metrics.js';
 import { Connections } from './connections/connections.js';
-import { Deliveries } from './rooms/queue-deliveries.js';
+import { QueueDeliveries } from './rooms/queue-deliveries.js';
 import { Dispatcher } from './events/dispatcher.js';
 import { EventMetrics } from './events/event-metrics.js';
 import { Expiry } from './connections/expiry.js';
-import { Farewell } from './lifecycle/connection-drainer.js';
+import { ConnectionDrainer } from './lifecycle/connection-drainer.js';
 import { HandshakeMetrics } from './connections/handshake-metrics.js';
 import { HandshakeMiddleware } from './connections/handshake.js';
 import { IdleTimeouts } from './engine/idle-timeouts.js';
 import { JoinService } from './rooms/join.service.js';
-import { Liveness } from './connections/connection-activity.js';
-import { OfferMetrics } from './rooms/queue-delivery-metrics.js';
-import { PresenceFanOut } from './rooms/presence-broadcast.js';
+import { ConnectionActivity } from './connections/connection-activity.js';
+import { QueueDeliveryMetrics } from './rooms/queue-delivery-metrics.js';
+import { PresenceBroadcast } from './rooms/presence-broadcast.js';
 import { PresenceGateway } from './events/presence.gateway.js';
 import { Rooms } from './rooms/rooms.js';
 import { SlowConsumers } from './engine/slow-consumers.js';
@@ -35,9 +35,9 @@ import { SocketViewers } from './rooms/socket-viewers.js';
 import { TopicRooms } from './rooms/topic-rooms.js';
 import { TypingAccess } from './rooms/typing-access.js';
 import { StreamGateway } from './events/stream.gateway.js';
-import { UserPlaces } from './connections/user-quota.js';
-import { UserTopics } from './rooms/user-event-subscriptions.js';
-import { Watches } from './rooms/presence-subscriptions.js';
+import { UserQuota } from './connections/user-quota.js';
+import { UserEventSubscriptions } from './rooms/user-event-subscriptions.js';
+import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
 
 /** The sockets. Nothing below this folder knows of them. */
 @Module({
@@ -58,29 +58,29 @@ import { Watches } from './rooms/presence-subscriptions.js';
     StreamGateway,
     Expiry,
     PresenceGateway,
-    Liveness,
-    Attendance,
+    ConnectionActivity,
+    ConnectionTracker,
     IdleTimeouts,
-    PresenceFanOut,
-    Watches,
+    PresenceBroadcast,
+    PresenceSubscriptions,
     TopicRooms,
     TypingAccess,
-    Company,
+    PresenceSnapshot,
     SlowConsumers,
     SocketLifecycle,
     SocketViewers,
     HandshakeMiddleware,
-    Farewell,
+    ConnectionDrainer,
     Connections,
     ConnectionMetrics,
     Dispatcher,
     EventMetrics,
     HandshakeMetrics,
-    OfferMetrics,
+    QueueDeliveryMetrics,
     Rooms,
-    Deliveries,
-    UserPlaces,
-    UserTopics,
+    QueueDeliveries,
+    UserQuota,
+    UserEventSubscriptions,
     JoinService,
   ],
 })

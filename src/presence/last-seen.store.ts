@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { gatherReads } from '../platform/database/batch-reads.js';
+import { batchReads } from '../platform/database/batch-reads.js';
 import type { Presence } from '../protocol/index.js';
 
 interface SeenRow {
@@ -15,7 +15,7 @@ const RESULT_BYTES = 16 * 1024;
 /** When users were last seen, kept beyond restarts. */
 @Injectable()
 export class LastSeenStore {
-  private readonly reads = gatherReads({
+  private readonly reads = batchReads({
     read: (batch: readonly (readonly string[])[]) => this.readAll(batch),
     resultBytes: RESULT_BYTES,
   });

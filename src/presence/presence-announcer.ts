@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Presence } from '../protocol/index.js';
 import { Relay } from '../platform/relay/relay.js';
-import { AcquaintancesStore } from './shared-conversations.store.js';
+import { SharedConversationsStore } from './shared-conversations.store.js';
 
 interface Announcement {
   presence: Presence;
@@ -28,7 +28,7 @@ export class PresenceAnnouncer {
 
   constructor(
     private readonly relay: Relay,
-    private readonly acquaintances: AcquaintancesStore,
+    private readonly sharedConversations: SharedConversationsStore,
   ) {}
 
   announce(announcement: Announcement): void {
@@ -58,7 +58,7 @@ export class PresenceAnnouncer {
 
   private async publish(batch: readonly Announcement[]): Promise<void> {
     const userIds = [...new Set(batch.map(({ presence }) => presence.userId))];
-    const conversations = await this.acquaintances.conversationsOf(userIds);
+    const conversations = await this.sharedConversations.conversationsOf(userIds);
     for (const { presence, origin } of batch) {
       const conversationIds = conversations.get(presence.userId) ?? [];
       this.relay.publish('presence', 'all', { presence, conversationIds, ...(origin && { origin }) });

@@ -1,9 +1,9 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { demand } from '../auth/policy.js';
+import { authorize } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../platform/http/responses.decorator.js';
+import { Responds } from '../platform/http/responses.decorator.js';
 import { UserIdPipe } from '../platform/http/id.pipes.js';
 import { pageOf, ref } from '../protocol/schemas/schema.js';
 import type { Presence } from '../protocol/index.js';
@@ -18,12 +18,12 @@ export class PresenceController {
 
   @Get('online')
   @ApiOperation({ summary: 'Everybody who is not offline, by user id; admins' })
-  @Answers(200, pageOf(ref('Presence')))
+  @Responds(200, pageOf(ref('Presence')))
   async online(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
   ): Promise<{ items: Presence[]; nextCursor?: string }> {
-    demand(principal, 'presence:list');
+    authorize(principal, 'presence:list');
     const found = await this.presence.present(cursor, limit + 1);
     const items = found.slice(0, limit);
     const last = items.at(-1);
@@ -34,7 +34,7 @@ export class PresenceController {
   @ApiOperation({
     summary: 'Whether a user is there: yourself, or somebody who shares a conversation with you',
   })
-  @Answers(200, ref('Presence'))
+  @Responds(200, ref('Presence'))
   show(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,

@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { AcquaintancesStore } from './shared-conversations.store.js';
+import { SharedConversationsStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
 import { LastSeenStore } from './last-seen.store.js';
 import { MemoryPresenceLeases } from './leases/memory-presence-leases.js';
 import { PresenceAnnouncer } from './presence-announcer.js';
-import { PresenceKeeper } from './leases/presence-sweeper.js';
+import { PresenceSweeper } from './leases/presence-sweeper.js';
 import { PresenceLeases } from './leases/presence-leases.js';
 import { PresenceController } from './presence.controller.js';
 import { PresenceService } from './presence.service.js';
@@ -26,13 +26,13 @@ function memoryLeases(config: Config, clock: Clock): PresenceLeases {
   providers: [
     { provide: Clock, useClass: SystemClock },
     { provide: PresenceLeases, useFactory: memoryLeases, inject: [CONFIG, Clock] },
-    AcquaintancesStore,
+    SharedConversationsStore,
     LastSeenStore,
     LastSeen,
     PresenceAnnouncer,
     PresenceService,
-    PresenceKeeper,
+    PresenceSweeper,
   ],
-  exports: [PresenceService, PresenceLeases, AcquaintancesStore],
+  exports: [PresenceService, PresenceLeases, SharedConversationsStore],
 })
 export class PresenceModule {}

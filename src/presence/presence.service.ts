@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { demand, may } from '../auth/policy.js';
+import { authorize, can } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import type { Presence, PresencePayload } from '../protocol/index.js';
-import { AcquaintancesStore } from './shared-conversations.store.js';
+import { SharedConversationsStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
 import { PresenceAnnouncer } from './presence-announcer.js';
 import { PresenceLeases, type Lease } from './leases/presence-leases.js';
@@ -16,7 +16,7 @@ export class PresenceService {
     private readonly leases: PresenceLeases,
     private readonly announcer: PresenceAnnouncer,
     private readonly lastSeen: LastSeen,
-    private readonly acquaintances: AcquaintancesStore,
+    private readonly sharedConversations: SharedConversationsStore,
   ) {}
 
   /** A connection has come. Does not wait and does not throw, as {@link leave} and {@link touch}: renewing mends it. */
@@ -57,9 +57,9 @@ export class PresenceService {
 
   /** One user, as `principal` may see it. @throws {DomainError} `not_found` for who shares no conversation with it. */
   async seenBy(principal: Principal, userId: string): Promise<Presence> {
-    if (!may(principal, 'presence:see', { userId })) {
-      const [isAcquainted] = await this.acquaintances.share([[principal.userId, userId]]);
-      demand(principal, 'presence:see', { isAcquainted });
+    if (!can(principal, 'presence:see', { userId })) {
+      const [isAcquainted] = await this.sharedConversations.share([[principal.userId, userId]]);
+      authorize(principal, 'presence:see', { isAcquainted });
     }
     return (await this.of([userId]))[0] as Presence;
   }

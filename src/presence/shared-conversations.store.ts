@@ -9,7 +9,7 @@ const MAX_CONVERSATIONS = 5000;
 
 /** Who shares a conversation with whom: read from the members each time, never remembered (P10). */
 @Injectable()
-export class AcquaintancesStore {
+export class SharedConversationsStore {
   constructor(private readonly database: DataSource) {}
 
   /** The conversations of each user, at most the newest 5000. */

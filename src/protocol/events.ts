@@ -8,7 +8,7 @@ import type {
   QueueItem,
   SystemMessage,
 } from './messages.js';
-import type { ActiveStream, Chunk, RecoverAnswer, StreamState, StreamStatus } from './streams.js';
+import type { ActiveStream, Chunk, RecoverResult, StreamState, StreamStatus } from './streams.js';
 
 export type PresenceStatus = 'online' | 'away' | 'busy' | 'offline';
 
@@ -55,7 +55,7 @@ export interface JoinPayload {
   access?: ConversationAccess;
 }
 
-export interface JoinAnswer extends MessagePage {
+export interface JoinResult extends MessagePage {
   conversation: Conversation;
   members: Member[];
   lastSeq: number;
@@ -79,7 +79,7 @@ export interface SendPayload {
   model?: string;
 }
 
-export interface SendAnswer {
+export interface SendResult {
   message: Message;
   duplicate: boolean;
   streamId?: string;
@@ -103,13 +103,13 @@ export interface RefreshPayload {
   token: string;
 }
 
-export interface RefreshAnswer {
+export interface RefreshResult {
   userId: string;
   /** When the new token ends; missing where it never does. */
   expiresAt?: string;
 }
 
-export interface ControlAnswer {
+export interface ControlResult {
   status: StreamStatus;
   lastSequence: number;
 }
@@ -122,10 +122,10 @@ export interface RecoverPayload {
 
 /** The client's events: payload in, answer (beside `ok`) out (protocol section 4). */
 export interface ClientEvents {
-  'auth:refresh': [RefreshPayload, RefreshAnswer];
-  'conversation:join': [JoinPayload, JoinAnswer];
+  'auth:refresh': [RefreshPayload, RefreshResult];
+  'conversation:join': [JoinPayload, JoinResult];
   'conversation:leave': [{ conversationId: string }, object];
-  'message:send': [SendPayload, SendAnswer];
+  'message:send': [SendPayload, SendResult];
   'message:ack': [AckPayload, object];
   'message:history': [HistoryPayload, MessagePage];
   'typing:start': [{ conversationId: string }, object];
@@ -135,10 +135,10 @@ export interface ClientEvents {
   'presence:unwatch': [{ userIds: string[] }, { presence: Presence[] }];
   'topic:subscribe': [{ topics: string[] }, { topics: string[] }];
   'topic:unsubscribe': [{ topics: string[] }, { topics: string[] }];
-  'stream:pause': [{ streamId: string }, ControlAnswer];
-  'stream:resume': [{ streamId: string }, ControlAnswer];
-  'stream:cancel': [{ streamId: string }, ControlAnswer];
-  'stream:recover': [RecoverPayload, RecoverAnswer];
+  'stream:pause': [{ streamId: string }, ControlResult];
+  'stream:resume': [{ streamId: string }, ControlResult];
+  'stream:cancel': [{ streamId: string }, ControlResult];
+  'stream:recover': [RecoverPayload, RecoverResult];
   ping: [unknown, { serverTime: string; echo: unknown }];
 }
 

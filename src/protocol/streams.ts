@@ -92,7 +92,7 @@ export interface ActiveStream extends StreamState {
 }
 
 /** Part of a stream's log (`stream:recover`), and where to go on. */
-export interface RecoverAnswer {
+export interface RecoverResult {
   stream: StreamState;
   /** In order, without holes: at most 500 or 256 KiB of text. */
   chunks: Chunk[];

@@ -2,7 +2,7 @@ import { Agent } from 'undici';
 import type { Clock } from '../common/clock.js';
 import { parserFor, type Batch } from './openai-compatible/answer-parser.js';
 import { ChatEndpoint, type OpenResponse } from './openai-compatible/chat-endpoint.js';
-import { Patience, type PatienceLimits } from './openai-compatible/request-deadline.js';
+import { RequestDeadline, type RequestDeadlineLimits } from './openai-compatible/request-deadline.js';
 import { broken } from './openai-compatible/provider-errors.js';
 import type { Delta, Provider, ProviderRequest } from './provider.js';
 
@@ -10,7 +10,7 @@ import type { Delta, Provider, ProviderRequest } from './provider.js';
 const DRAIN_MS = 1000;
 
 /** Where the model is and how long it may take. */
-export interface OpenAiCompatibleOptions extends PatienceLimits {
+export interface OpenAiCompatibleOptions extends RequestDeadlineLimits {
   /** Such as `http://127.0.0.1:11434/v1`; its query, if any, goes with every request. */
   baseUrl: string;
   apiKey: string | undefined;
@@ -46,43 +46,43 @@ export class OpenAiCompatibleProvider implements Provider {
 
   private begin(request: ProviderRequest): AsyncIterator<Delta, undefined> {
     const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.options.timeoutMs);
-    const patience = new Patience(request.signal, { ...this.options, timeoutMs });
-    const deltas = this.read(request, patience);
+    const deadline = new RequestDeadline(request.signal, { ...this.options, timeoutMs });
+    const deltas = this.read(request, deadline);
     return {
       next: () => deltas.next(),
       // A generator's own return() waits behind a next() that is under way, and so for a provider that stalls.
       return: async () => {
-        patience.stop();
+        deadline.stop();
         return deltas.return(undefined);
       },
     };
   }
 
   /** One generator from the socket to the reader: each further one would cost as much for every delta as parsing it. */
-  private async *read(request: ProviderRequest, patience: Patience): AsyncGenerator<Delta, undefined> {
+  private async *read(request: ProviderRequest, deadline: RequestDeadline): AsyncGenerator<Delta, undefined> {
     try {
-      const { contentType, body } = await this.endpoint.ask(request, patience);
+      const { contentType, body } = await this.endpoint.ask(request, deadline);
       const parser = parserFor(contentType, this.options.apiKey);
       const parts = partsOf(body);
       for (let batch: Batch | undefined; !batch?.isWhole;) {
-        const part = await patience.wait(() => this.next(parts));
+        const part = await deadline.wait(() => this.next(parts));
         batch = part.done ? parser.end() : parser.push(part.value);
-        if (batch.isHeard) patience.heard();
-        if (batch.isWhole) patience.release();
+        if (batch.isHeard) deadline.heard();
+        if (batch.isWhole) deadline.release();
         if (batch.isWhole) void drain(body, parts);
         for (const delta of batch.deltas) {
           yield delta;
           // What was read ahead is not given to who has left (P6).
-          patience.signal.throwIfAborted();
+          deadline.signal.throwIfAborted();
         }
         if (batch.fault !== undefined) throw batch.fault;
       }
       return undefined;
     } catch (error) {
-      patience.signal.throwIfAborted();
+      deadline.signal.throwIfAborted();
       throw error;
     } finally {
-      patience.stop();
+      deadline.stop();
     }
   }
 

@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '../platform/config/config.js';
 import { GuideProvider } from './guide.provider.js';
 import { OpenAiCompatibleProvider } from './openai-compatible.provider.js';
 import type { Provider } from './provider.js';
-import { AnswerSource, type Choice } from './resilience/provider-call.js';
+import { ProviderCall, type Choice } from './resilience/provider-call.js';
 import type { BreakerState } from './resilience/breaker.js';
 import { GuardedProvider, type GuardLimits } from './resilience/guarded-provider.js';
 import { ProviderMetrics } from './resilience/provider-metrics.js';
@@ -51,10 +51,10 @@ export class ProviderRegistry implements OnApplicationShutdown {
   }
 
   /** Where an answer of this provider and model comes from, with `PROVIDER_FALLBACK` behind it. @throws as {@link resolve}. */
-  source(provider: string, model: string): AnswerSource {
+  source(provider: string, model: string): ProviderCall {
     const { PROVIDER_FALLBACK: fallback } = this.config;
     const other = fallback !== undefined && fallback !== provider ? this.resolve(fallback) : undefined;
-    return new AnswerSource(this.resolve(provider, model), other, this.metrics);
+    return new ProviderCall(this.resolve(provider, model), other, this.metrics);
   }
 
   /** How the default provider's breaker stands. */

@@ -1,4 +1,4 @@
-import type { WorkName } from '../platform/tracing/request-context.js';
+import type { ContextIds } from '../platform/tracing/request-context.js';
 import type { Usage } from '../protocol/index.js';
 
 /** One entry of the prompt, oldest first. `name` is set once more than one person has spoken. */
@@ -14,7 +14,7 @@ export interface ProviderRequest {
   /** Answer text that is in the log already: the provider goes on right behind it. Absent at the first try. */
   continueFrom?: string;
   /** For what is asked: goes along, so that the provider's log and trace can be held beside ours. */
-  work?: WorkName;
+  work?: ContextIds;
   /** Milliseconds that are left for the whole answer, where that is less than the provider's own limit. */
   timeoutMs?: number;
   /** Ends the request: the provider closes its connection and the iteration throws an `AbortError`. */

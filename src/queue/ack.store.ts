@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { GroupCommit, laneOfKey } from '../common/group-commit.js';
+import { GroupCommit, shardOfKey } from '../common/group-commit.js';
 import { CommitMetrics } from '../platform/database/commit-metrics.js';
 import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
-import type { Lane } from '../platform/database/dedicated-connection.js';
-import { Lanes } from '../platform/database/dedicated-connections.js';
+import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
 import { LIMITS } from '../protocol/index.js';
 
 /** How far a member has got: everything up to these positions; 0 leaves one where it is. */
@@ -30,14 +30,14 @@ const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3
 /** Moves members' positions and takes what they cover off the queue, by group commit. */
 @Injectable()
 export class AckStore {
-  private readonly lane: Lane;
+  private readonly connection: DedicatedConnection;
   private readonly commits: GroupCommit<Positions, AckResult>;
 
-  constructor(lanes: Lanes, commits: CommitMetrics) {
-    this.lane = lanes.open('acks');
+  constructor(connections: DedicatedConnections, commits: CommitMetrics) {
+    this.connection = connections.open('acks');
     this.commits = new GroupCommit({
       commit: (batch) => this.commit(batch),
-      laneOf: ({ conversationId }) => laneOfKey(conversationId, 1),
+      laneOf: ({ conversationId }) => shardOfKey(conversationId, 1),
       lanes: 1,
       sizeOf: () => 256,
       isItemFault: isDataFault,
@@ -56,7 +56,7 @@ export class AckStore {
   }
 
   private async commit(batch: readonly Positions[]): Promise<AckResult[]> {
-    const rows = await this.lane.query<AckRow>(ACK, [
+    const rows = await this.connection.query<AckRow>(ACK, [
       batch.map(({ userId }) => userId),
       batch.map(({ conversationId }) => conversationId),
       batch.map(({ deliveredSeq }) => deliveredSeq),

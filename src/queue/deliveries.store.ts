@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { gatherReads } from '../platform/database/batch-reads.js';
+import { batchReads } from '../platform/database/batch-reads.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
 import { toMessage, type MessageRow } from './message.rows.js';
 
 /** Which deliveries to offer next. */
-export interface DrainRequest {
+export interface DeliveryRequest {
   userId: string;
   /** Id of the last delivery that was offered; `0` at first. */
   afterId: string;
@@ -14,7 +14,7 @@ export interface DrainRequest {
   live: ReadonlyMap<string, number>;
 }
 
-export interface Drained {
+export interface DeliveryBatch {
   items: QueueItem[];
   /** Deliveries of the user that wait behind these. */
   remaining: number;
@@ -39,8 +39,8 @@ const RESULT_BYTES = 16 * 1024;
 /** The waiting deliveries: offering them, and counting the offers that came to nothing. */
 @Injectable()
 export class DeliveriesStore {
-  private readonly offers = gatherReads({
-    read: (batch: readonly DrainRequest[]) => this.readOffers(batch),
+  private readonly offers = batchReads({
+    read: (batch: readonly DeliveryRequest[]) => this.readOffers(batch),
     resultBytes: RESULT_BYTES,
   });
 
@@ -50,7 +50,7 @@ export class DeliveriesStore {
   ) {}
 
   /** The next deliveries of a user, oldest first: at most 100 or 256 KiB, but at least one where there is one. */
-  next(request: DrainRequest): Promise<Drained> {
+  next(request: DeliveryRequest): Promise<DeliveryBatch> {
     return this.offers(request);
   }
 
@@ -87,7 +87,7 @@ export class DeliveriesStore {
     );
   }
 
-  private async readOffers(batch: readonly DrainRequest[]): Promise<Drained[]> {
+  private async readOffers(batch: readonly DeliveryRequest[]): Promise<DeliveryBatch[]> {
     const rows = await this.database.query<DrainRow[]>(
       'select * from offer_deliveries($1, $2, $3, $4, $5, $6, $7)',
       [
@@ -97,9 +97,9 @@ export class DeliveriesStore {
         ...[this.config.QUEUE_TTL_MS, this.config.QUEUE_MAX_SIZE, LIMITS.deliverItems, LIMITS.pageBytes],
       ],
     );
-    const drained = batch.map((): Drained => ({ items: [], remaining: 0, dropped: 0, overdue: false }));
+    const drained = batch.map((): DeliveryBatch => ({ items: [], remaining: 0, dropped: 0, overdue: false }));
     for (const row of rows) {
-      const found = drained[row.reader - 1] as Drained;
+      const found = drained[row.reader - 1] as DeliveryBatch;
       found.items.push(toItem(row));
       found.remaining = Number(row.remaining);
       found.dropped = Number(row.dropped);

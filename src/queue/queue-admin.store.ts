@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { exclusively } from '../platform/database/advisory-lock.js';
+import { withAdvisoryLock } from '../platform/database/advisory-lock.js';
 import type { DeliveryState, QueueEntry } from './queue-entry.js';
 
 interface EntryRow {
@@ -28,7 +28,7 @@ export class QueueAdminStore {
 
   /** Runs `work` unless another node cleans the queues: one works, the others rest. */
   exclusively(work: () => Promise<void>): Promise<boolean> {
-    return exclusively(this.database, JANITOR_LOCK, work);
+    return withAdvisoryLock(this.database, JANITOR_LOCK, work);
   }
 
   /** A page of a user's deliveries by their id, those that ended among them. */

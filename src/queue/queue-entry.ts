@@ -1,4 +1,4 @@
-import { COUNT, oneOf, optional, shape, TEXT, TIME } from '../protocol/schemas/schema.js';
+import { COUNT, enumOf, optional, objectSchema, TEXT, TIME } from '../protocol/schemas/schema.js';
 
 export type DeliveryState = 'queued' | 'expired' | 'dropped' | 'failed';
 
@@ -15,12 +15,12 @@ export interface QueueEntry {
 }
 
 /** The schema of a {@link QueueEntry}. */
-export const ENTRY = shape<QueueEntry>({
+export const ENTRY = objectSchema<QueueEntry>({
   queueId: TEXT,
-  kind: oneOf<QueueEntry['kind']>({ message: true, system: true }),
+  kind: enumOf<QueueEntry['kind']>({ message: true, system: true }),
   conversationId: optional(TEXT),
   seq: optional(COUNT),
-  state: oneOf<DeliveryState>({ queued: true, expired: true, dropped: true, failed: true }),
+  state: enumOf<DeliveryState>({ queued: true, expired: true, dropped: true, failed: true }),
   attempts: COUNT,
   queuedAt: TIME,
   expiresAt: TIME,

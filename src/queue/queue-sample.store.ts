@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Lanes } from '../platform/database/dedicated-connections.js';
-import type { Lane } from '../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
+import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
 
 /** The queue as it stands. */
 export interface QueueSample {
@@ -33,15 +33,15 @@ const DEADLINE_MS = 1000;
 /** Counts the whole queue within a second, or not at all. */
 @Injectable()
 export class QueueSampleStore {
-  private readonly lane: Lane;
+  private readonly connection: DedicatedConnection;
 
-  constructor(lanes: Lanes) {
-    this.lane = lanes.open('figures', { deadlineMs: DEADLINE_MS });
+  constructor(connections: DedicatedConnections) {
+    this.connection = connections.open('figures', { deadlineMs: DEADLINE_MS });
   }
 
   /** @throws the driver's error, or {DomainError} `timeout` where it takes more than a second. */
   async read(): Promise<QueueSample> {
-    const rows = await this.lane.query<SampleRow>(SAMPLE, []);
+    const rows = await this.connection.query<SampleRow>(SAMPLE, []);
     const queued = rows.find(({ state }) => state === 'queued');
     return {
       deliveries: Object.fromEntries(rows.map(({ state, deliveries }) => [state, deliveries])),

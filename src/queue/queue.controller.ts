@@ -1,11 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { demand } from '../auth/policy.js';
+import { authorize } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../platform/http/responses.decorator.js';
+import { Responds } from '../platform/http/responses.decorator.js';
 import { UserIdPipe } from '../platform/http/id.pipes.js';
-import { pageOf, shape } from '../protocol/schemas/schema.js';
+import { pageOf, objectSchema } from '../protocol/schemas/schema.js';
 import { ENTRY, type QueueEntry } from './queue-entry.js';
 import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
 import { QueueService } from './queue.service.js';
@@ -27,13 +27,13 @@ export class QueueController {
 
   @Get('queue/:userId')
   @ApiOperation({ summary: 'What waits for a user, and what ended without arriving; oneself or an admin' })
-  @Answers(200, pageOf(ENTRY))
+  @Responds(200, pageOf(ENTRY))
   async page(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
     @Query() { limit = 50, cursor = '0' }: QueuePageDto,
   ): Promise<QueuePage> {
-    demand(principal, 'queue:see', { userId });
+    authorize(principal, 'queue:see', { userId });
     const entries = await this.queue.page(userId, cursor, limit + 1);
     const items = entries.slice(0, limit);
     const last = items.at(-1);
@@ -43,25 +43,25 @@ export class QueueController {
   @Delete('queue/:userId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Drop all that waits for a user; oneself or an admin' })
-  @Answers(204)
+  @Responds(204)
   clear(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
   ): Promise<void> {
-    demand(principal, 'queue:clear', { userId });
+    authorize(principal, 'queue:clear', { userId });
     return this.queue.clear(userId);
   }
 
   @Post('users/:userId/messages')
   @HttpCode(200)
   @ApiOperation({ summary: 'A system message to one user, queued until a device has it; admins' })
-  @Answers(200, shape<Queued>({ queued: { const: true } }))
+  @Responds(200, objectSchema<Queued>({ queued: { const: true } }))
   async send(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
     @Body() { content, metadata }: SystemMessageDto,
   ): Promise<Queued> {
-    demand(principal, 'system:send');
+    authorize(principal, 'system:send');
     const createdAt = new Date().toISOString();
     await this.queue.sendSystem(userId, { topic: null, content, ...(metadata && { metadata }), createdAt });
     return { queued: true };

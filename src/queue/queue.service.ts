@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { QueueItem, SystemMessage } from '../protocol/index.js';
 import { Relay } from '../platform/relay/relay.js';
 import { Acknowledger } from './acknowledger.js';
-import { DeliveriesStore, type Drained, type DrainRequest } from './deliveries.store.js';
+import { DeliveriesStore, type DeliveryBatch, type DeliveryRequest } from './deliveries.store.js';
 import { QueueAdminStore } from './queue-admin.store.js';
 import type { QueueEntry } from './queue-entry.js';
 
@@ -17,7 +17,7 @@ export class QueueService {
   ) {}
 
   /** The first deliveries to offer, of a queue that is held to its bounds before (P8). */
-  async first(request: Omit<DrainRequest, 'afterId'>): Promise<Drained> {
+  async first(request: Omit<DeliveryRequest, 'afterId'>): Promise<DeliveryBatch> {
     const all = { ...request, afterId: '0' };
     const found = await this.deliveries.next(all);
     if (!found.overdue) return found;
@@ -26,12 +26,15 @@ export class QueueService {
   }
 
   /** The next deliveries to offer. */
-  next(request: DrainRequest): Promise<Drained> {
+  next(request: DeliveryRequest): Promise<DeliveryBatch> {
     return this.deliveries.next(request);
   }
 
   /** The client has these: they leave the queue, and everything before them in their conversations too. */
-  async delivered(userId: string, { items, dropped }: Pick<Drained, 'items' | 'dropped'>): Promise<void> {
+  async delivered(
+    userId: string,
+    { items, dropped }: Pick<DeliveryBatch, 'items' | 'dropped'>,
+  ): Promise<void> {
     const system = items.filter(({ kind }) => kind === 'system').map(({ queueId }) => queueId);
     const acks = [...lastSeqs(items)].map(([conversationId, deliveredSeq]) =>
       this.acknowledger.ackOwn({ userId, conversationId, deliveredSeq, readSeq: 0 }),

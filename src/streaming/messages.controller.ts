@@ -3,11 +3,11 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../platform/http/responses.decorator.js';
-import { workOf } from '../platform/http/request-context.middleware.js';
+import { Responds } from '../platform/http/responses.decorator.js';
+import { contextOf } from '../platform/http/request-context.middleware.js';
 import { ConversationIdPipe } from '../platform/http/id.pipes.js';
 import { ref } from '../protocol/schemas/schema.js';
-import type { SendAnswer } from '../protocol/index.js';
+import type { SendResult } from '../protocol/index.js';
 import { SendBodyDto } from './streaming.dto.js';
 import { StreamingService } from './streaming.service.js';
 
@@ -19,15 +19,15 @@ export class MessagesController {
 
   @Post()
   @ApiOperation({ summary: 'Send a message; safe to repeat with the same clientMessageId' })
-  @Answers(201, ref('SendAnswer'))
-  @Answers(200, ref('SendAnswer'), { description: 'It was sent before: the first, as it stands.' })
+  @Responds(201, ref('SendResult'))
+  @Responds(200, ref('SendResult'), { description: 'It was sent before: the first, as it stands.' })
   async send(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,
     @Body() body: SendBodyDto,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<SendAnswer> {
-    const asked = { transport: 'http', work: workOf(response) } as const;
+  ): Promise<SendResult> {
+    const asked = { transport: 'http', context: contextOf(response) } as const;
     const sent = await this.streaming.send(principal, { ...body, conversationId }, asked);
     response.status(sent.duplicate ? 200 : 201);
     return sent;

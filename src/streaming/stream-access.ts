@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { demand } from '../auth/policy.js';
+import { authorize } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import type { MemberRole } from '../protocol/index.js';
@@ -17,7 +17,7 @@ export class StreamAccess {
    */
   async readable(principal: Principal, streamId: string): Promise<StreamRow> {
     const { row, role } = await this.find(principal, streamId);
-    demand(principal, 'stream:read', { role });
+    authorize(principal, 'stream:read', { role });
     if (!row.expired) return row;
     const message = 'The chunks of this answer are no longer kept. Its message is in the conversation.';
     throw new DomainError('stream_expired', message);
@@ -29,7 +29,7 @@ export class StreamAccess {
    */
   async visible(principal: Principal, streamId: string): Promise<StreamRow> {
     const { row, role } = await this.find(principal, streamId);
-    demand(principal, 'stream:see', { role });
+    authorize(principal, 'stream:see', { role });
     return row;
   }
 
@@ -39,7 +39,7 @@ export class StreamAccess {
    */
   async controllable(principal: Principal, streamId: string): Promise<StreamRow> {
     const { row, role } = await this.find(principal, streamId);
-    demand(principal, 'stream:control', { role, askerId: row.user_id });
+    authorize(principal, 'stream:control', { role, askerId: row.user_id });
     return row;
   }
 

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import type { Work } from '../platform/tracing/request-context.js';
+import type { RequestContext } from '../platform/tracing/request-context.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import { RateLimits } from '../platform/limits/rate-limits.js';
-import type { ControlAnswer, SendAnswer, StreamTransport } from '../protocol/index.js';
+import type { ControlResult, SendResult, StreamTransport } from '../protocol/index.js';
 import { AnswerRequests, type Question } from './production/answer-requests.js';
 import { StreamAccess } from './stream-access.js';
 import { StreamControls } from './control/stream-controls.js';
@@ -13,7 +13,7 @@ import type { StreamRow } from './log/stream.rows.js';
 interface Asked {
   transport: StreamTransport;
   /** The event or request that asks. */
-  work: Work;
+  context: RequestContext;
   /** Connection whose acknowledgement will carry the question. */
   origin?: string;
 }
@@ -35,10 +35,14 @@ export class StreamingService {
    * stream exists and will end (P2).
    * @throws {DomainError} as `MessagesService.send`, `AnswerRequests.of`, and `rate_limited`.
    */
-  async send(sender: Principal, question: Question, { transport, origin, work }: Asked): Promise<SendAnswer> {
+  async send(
+    sender: Principal,
+    question: Question,
+    { transport, origin, context }: Asked,
+  ): Promise<SendResult> {
     const { conversationId, clientMessageId, content, metadata } = question;
-    const answer = question.respond === false ? undefined : this.answers.of(question, { transport, work });
-    const message = { conversationId, clientMessageId, content, metadata, answer, origin, work };
+    const answer = question.respond === false ? undefined : this.answers.of(question, { transport, context });
+    const message = { conversationId, clientMessageId, content, metadata, answer, origin, context };
     if (!answer) return this.messages.send(sender, message);
     const sent = await this.counted(sender.userId, () => this.messages.send(sender, message));
     // Also a repeat's: the first may have been committed without its sender, or this node, having heard of it.
@@ -47,7 +51,7 @@ export class StreamingService {
   }
 
   /** What starts nothing, a repeat or a refusal, does not count in the end. */
-  private async counted(userId: string, send: () => Promise<SendAnswer>): Promise<SendAnswer> {
+  private async counted(userId: string, send: () => Promise<SendResult>): Promise<SendResult> {
     const { streams } = this.limits;
     await streams.demand(userId);
     let started = false;
@@ -61,17 +65,17 @@ export class StreamingService {
   }
 
   /** @throws {DomainError} as `StreamControls.pause`. */
-  pause(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  pause(principal: Principal, streamId: string): Promise<ControlResult> {
     return this.controls.pause(principal, streamId);
   }
 
   /** @throws {DomainError} as `StreamControls.resume`. */
-  resume(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  resume(principal: Principal, streamId: string): Promise<ControlResult> {
     return this.controls.resume(principal, streamId);
   }
 
   /** @throws {DomainError} as `StreamControls.cancel`. */
-  cancel(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  cancel(principal: Principal, streamId: string): Promise<ControlResult> {
     return this.controls.cancel(principal, streamId);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../common/clock.js';
-import { DueTimes } from '../common/deadline-queue.js';
+import { DeadlineQueue } from '../common/deadline-queue.js';
 import type { TypingUpdate } from '../protocol/index.js';
 import {
   newEntry,
@@ -23,7 +23,7 @@ const SLOT_MS = 50;
 /** The typing indicators of a single node. Each call changes everything at once, before its promise is made. */
 export class MemoryTypingIndicators extends TypingIndicators {
   private readonly conversations = new Map<string, Map<string, Place>>();
-  private readonly due = new DueTimes<Place>(SLOT_MS);
+  private readonly due = new DeadlineQueue<Place>(SLOT_MS);
 
   constructor(
     private readonly timeoutMs: number,

@@ -2,9 +2,9 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
-import { Answers } from '../platform/http/responses.decorator.js';
+import { Responds } from '../platform/http/responses.decorator.js';
 import { ConversationIdPipe } from '../platform/http/id.pipes.js';
-import { listOf, shape, TEXT } from '../protocol/schemas/schema.js';
+import { arrayOf, objectSchema, TEXT } from '../protocol/schemas/schema.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { TypingService } from './typing.service.js';
 
@@ -23,7 +23,7 @@ export class TypingController {
 
   @Get(':conversationId')
   @ApiOperation({ summary: 'Who is typing in a conversation; members' })
-  @Answers(200, shape<Typing>({ userIds: listOf(TEXT) }))
+  @Responds(200, objectSchema<Typing>({ userIds: arrayOf(TEXT) }))
   async show(
     @CurrentPrincipal() { userId }: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,

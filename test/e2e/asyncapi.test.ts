@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_EVENTS } from '../../src/gateway/asyncapi/client-events.js';
 import { SERVER_EVENTS } from '../../src/gateway/asyncapi/server-events.js';
-import type { Ack, ClientEvents, SendAnswer } from '../../src/protocol/index.js';
+import type { Ack, ClientEvents, SendResult } from '../../src/protocol/index.js';
 import { TestClient, tokenFor } from '../support/client.js';
 import { eventChecker, lostReferences, withFormats, type EventsDocument } from '../support/event-schemas.js';
 import { http } from '../support/http.js';
@@ -190,7 +190,7 @@ async function beThere(recorder: Recorder, conversationId: string, { ann, bob }:
 /** One answer that is paused, resumed and cancelled, and one that fails. */
 async function control(recorder: Recorder, conversationId: string, { ann, bob }: People): Promise<void> {
   const question = { conversationId, clientMessageId: 'm3', content: 'More?' };
-  const { streamId } = (await recorder.ask(ann, 'message:send', question)) as Required<SendAnswer>;
+  const { streamId } = (await recorder.ask(ann, 'message:send', question)) as Required<SendResult>;
   await bob.waitFor('stream:chunk', (chunk) => chunk.streamId === streamId && chunk.type === 'content');
   await recorder.ask(ann, 'stream:pause', { streamId });
   await recorder.ask(ann, 'stream:resume', { streamId });

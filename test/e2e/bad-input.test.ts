@@ -1,6 +1,6 @@
 import { PacketType, type Packet } from 'socket.io-parser';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Ack, SendAnswer, WireError } from '../../src/protocol/index.js';
+import type { Ack, SendResult, WireError } from '../../src/protocol/index.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
@@ -265,7 +265,7 @@ describe('Events that are too large', () => {
   });
 
   test('A good event is accepted after all of them', async () => {
-    const sent = (await alice.raw('message:send', { ...send, clientMessageId: 'last' })) as Ack<SendAnswer>;
+    const sent = (await alice.raw('message:send', { ...send, clientMessageId: 'last' })) as Ack<SendResult>;
     expect(sent).toMatchObject({ ok: true, message: { content: 'Hello' } });
   });
 });

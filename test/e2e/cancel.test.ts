@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Chunk, ControlAnswer } from '../../src/protocol/index.js';
+import type { Chunk, ControlResult } from '../../src/protocol/index.js';
 import { RefusedError, TestClient } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
@@ -53,7 +53,7 @@ async function asked(model = 'words:1000:5'): Promise<Asked> {
   return { id, streamId: streamId as string, owner, asker, member };
 }
 
-function cancel(client: TestClient, streamId: string): Promise<ControlAnswer> {
+function cancel(client: TestClient, streamId: string): Promise<ControlResult> {
   return client.ask('stream:cancel', { streamId });
 }
 

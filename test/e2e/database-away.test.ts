@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Ack, SendAnswer } from '../../src/protocol/index.js';
+import type { Ack, SendResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
@@ -39,7 +39,7 @@ afterAll(async () => {
 }, 60_000);
 
 interface Answered {
-  answer: Ack<SendAnswer>;
+  answer: Ack<SendResult>;
   tookMs: number;
 }
 
@@ -52,19 +52,19 @@ async function send(
   const began = performance.now();
   const answer = (await client.socket
     .timeout(60_000)
-    .emitWithAck('message:send', payload)) as Ack<SendAnswer>;
+    .emitWithAck('message:send', payload)) as Ack<SendResult>;
   return { answer, tookMs: performance.now() - began };
 }
 
 /** Sends again under the same id until it is stored. */
-async function resend(client: TestClient, clientMessageId: string): Promise<SendAnswer> {
-  let stored: SendAnswer | undefined;
+async function resend(client: TestClient, clientMessageId: string): Promise<SendResult> {
+  let stored: SendResult | undefined;
   await eventually(async () => {
     const { answer } = await send(client, clientMessageId);
     if (answer.ok) stored = answer;
     return answer.ok;
   }, `${clientMessageId} is stored`);
-  return stored as SendAnswer;
+  return stored as SendResult;
 }
 
 function expectRetryable({ answer, tookMs }: Answered): void {
@@ -73,7 +73,7 @@ function expectRetryable({ answer, tookMs }: Answered): void {
   expect(tookMs).toBeLessThan(ANSWERED_MS);
 }
 
-function codeOf(answer: Ack<SendAnswer>): string {
+function codeOf(answer: Ack<SendResult>): string {
   return answer.ok ? 'ok' : answer.error.code;
 }
 

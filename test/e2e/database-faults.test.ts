@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { Ack, SendAnswer } from '../../src/protocol/index.js';
+import type { Ack, SendResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
@@ -50,9 +50,9 @@ async function setScene(env: Record<string, string> = {}): Promise<Scene> {
   return { postgres, server, ann, bob, streamId: streamId as string, end };
 }
 
-function send({ ann }: Scene, clientMessageId: string): Promise<Ack<SendAnswer>> {
+function send({ ann }: Scene, clientMessageId: string): Promise<Ack<SendResult>> {
   const payload = { conversationId: CONVERSATION, clientMessageId, content: 'x', respond: false };
-  return ann.raw<Ack<SendAnswer>>('message:send', payload);
+  return ann.raw<Ack<SendResult>>('message:send', payload);
 }
 
 async function readiness({ server }: Scene): Promise<number> {

@@ -4,7 +4,7 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import type { Ack, SendAnswer } from '../../src/protocol/index.js';
+import type { Ack, SendResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
@@ -57,9 +57,9 @@ test('a full disk refuses messages, which can be sent again; with room the embed
   // Nothing that PostgreSQL could make small.
   const content = randomBytes(8000).toString('hex');
   const acked: string[] = [];
-  const send = async (): Promise<Ack<SendAnswer>> => {
+  const send = async (): Promise<Ack<SendResult>> => {
     const payload = { conversationId: CONVERSATION, clientMessageId: `m${acked.length}`, content };
-    const answer = await ann.raw<Ack<SendAnswer>>('message:send', { ...payload, respond: false });
+    const answer = await ann.raw<Ack<SendResult>>('message:send', { ...payload, respond: false });
     if (answer.ok) acked.push(payload.clientMessageId);
     return answer;
   };

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SOCKET_PATH, type RefreshAnswer } from '../../src/protocol/index.js';
+import { SOCKET_PATH, type RefreshResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { token, type TokenOptions } from '../support/tokens.js';
@@ -103,7 +103,7 @@ describe('auth:refresh', () => {
     await dora.waitFor('auth:expiring');
     expect(await dora.raw('stream:cancel', query)).toMatchObject(foreign);
     const exp = Math.floor(Date.now() / 1000) + 7200;
-    const answer: RefreshAnswer = await dora.ask('auth:refresh', {
+    const answer: RefreshResult = await dora.ask('auth:refresh', {
       token: await token('dora', { exp, roles: ['admin'] }),
     });
     expect(answer).toEqual({ ok: true, userId: 'dora', expiresAt: new Date(exp * 1000).toISOString() });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Problem, SendAnswer } from '../../src/protocol/index.js';
+import type { Problem, SendResult } from '../../src/protocol/index.js';
 import { RefusedError, TestClient, tokenFor } from '../support/client.js';
 import { http } from '../support/http.js';
 import { startLlmServer, type LlmServer } from '../support/llm-server.js';
@@ -64,7 +64,7 @@ async function setScene(column: Column, { stream, connection }: PolicyCall): Pro
   if (!stream) return scene;
   const body = { clientMessageId: 'q1', content: 'Why?' };
   const sent = await http(server.url, `POST ${path}/messages`, { userId: BYSTANDER, body });
-  return { ...scene, streamId: ((await sent.json()) as SendAnswer).streamId as string };
+  return { ...scene, streamId: ((await sent.json()) as SendResult).streamId as string };
 }
 
 async function connectBystander(): Promise<string> {

@@ -1,6 +1,6 @@
 import { EventSource } from 'eventsource';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Chunk, Problem, RecoverAnswer, StreamState } from '../../src/protocol/index.js';
+import type { Chunk, Problem, RecoverResult, StreamState } from '../../src/protocol/index.js';
 import { isTerminal } from '../../src/protocol/index.js';
 import { TestClient, tokenFor } from '../support/client.js';
 import { wordsText } from '../support/llm-behaviour.js';
@@ -371,7 +371,7 @@ describe('attaching', () => {
 describe('recovering', () => {
   test('the route gives pages, where to go on, and where to attach; the socket gives the same', async () => {
     const { streamId, lines } = await finished();
-    const { body } = await alice.json<RecoverAnswer>(
+    const { body } = await alice.json<RecoverResult>(
       'POST',
       `/api/ws/stream/${streamId}/recover?fromSequence=3`,
     );
@@ -384,7 +384,7 @@ describe('recovering', () => {
       },
     });
     const socket = await TestClient.connect(server.url, 'alice');
-    const { attach: _, ...answer } = body as RecoverAnswer & { attach: object };
+    const { attach: _, ...answer } = body as RecoverResult & { attach: object };
     expect(await socket.ask('stream:recover', { streamId, fromSequence: 3 })).toEqual({
       ok: true,
       ...answer,
@@ -403,7 +403,7 @@ describe('recovering', () => {
     const pages: Chunk[][] = [];
     for (let next = 0, done = false; !done;) {
       const route = `/api/ws/stream/${viewer.streamId}/recover?fromSequence=${next}`;
-      const { body } = await alice.json<RecoverAnswer>('POST', route);
+      const { body } = await alice.json<RecoverResult>('POST', route);
       pages.push(body.chunks);
       next = body.nextSequence;
       done = body.done;
@@ -413,7 +413,7 @@ describe('recovering', () => {
     expect(answerOf(pages.flat())).toBe(wordsText(200));
     const stuck = await ask('sse', { model: STUCK });
     await stuck.until(() => stuck.lines.length > 1);
-    const { body } = await alice.json<RecoverAnswer>('POST', `/api/ws/stream/${stuck.streamId}/recover`);
+    const { body } = await alice.json<RecoverResult>('POST', `/api/ws/stream/${stuck.streamId}/recover`);
     expect(body).toMatchObject({ done: false, stream: { status: 'streaming' } });
     expect(body.nextSequence).toBe(body.chunks.length);
     await alice.json('POST', `/api/ws/stream/${stuck.streamId}/cancel`);

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { getMetadataStorage } from 'class-validator';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Message, MessagePage, SendAnswer } from '../../src/protocol/index.js';
+import type { Message, MessagePage, SendResult } from '../../src/protocol/index.js';
 import { TestClient, tokenFor } from '../support/client.js';
 import { POLICY_CALLS, type Scene } from '../support/policy-calls.js';
 import { share } from '../support/share.js';
@@ -92,7 +92,7 @@ async function setScene(): Promise<Scene> {
     clientMessageId: 'q',
     content: 'Why?',
   });
-  const { streamId } = (asked as { answer: SendAnswer }).answer;
+  const { streamId } = (asked as { answer: SendResult }).answer;
   return {
     conversationId,
     streamId: streamId!,
@@ -125,7 +125,7 @@ async function carryOut(attacks: readonly Attack[], scene: Scene): Promise<Messa
     const told: Promise<void> = villain.ask(one.event, ...args).then((outcome) => {
       if (outcome === 'closed' && oversized.has(one.by)) return;
       if (outcome === 'closed') throw new Error(`${one.event.slice(0, 64)} closed the connection`);
-      const { message } = outcome.answer as Partial<SendAnswer>;
+      const { message } = outcome.answer as Partial<SendResult>;
       if (message) stored.push(message);
     });
     running.push(told);

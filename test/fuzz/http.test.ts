@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SendAnswer } from '../../src/protocol/index.js';
+import type { SendResult } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
 import { http } from '../support/http.js';
 import { POLICY_CALLS, type Scene } from '../support/policy-calls.js';
@@ -284,7 +284,7 @@ async function setScene(): Promise<Scene> {
   await share(url, conversationId, ['owner', 'member', 'bystander']);
   const ask = { userId: 'bystander', body: { clientMessageId: 'q', content: 'Why?' } };
   const sent = await http(url, `POST /api/conversations/${conversationId}/messages`, ask);
-  const { streamId } = (await sent.json()) as SendAnswer;
+  const { streamId } = (await sent.json()) as SendResult;
   return { conversationId, streamId: streamId!, userId: 'bystander', connectionId: 'nobody', token: '' };
 }
 

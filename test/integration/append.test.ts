@@ -12,7 +12,7 @@ import {
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { entities } from '../../src/app/entities.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { testMetrics } from '../support/metrics.js';
@@ -24,7 +24,7 @@ let database: TestDatabase;
 let dataSource: DataSource;
 let conversations: ConversationsStore;
 let nodes: AppendStore[];
-const opened: Lanes[] = [];
+const opened: DedicatedConnections[] = [];
 let made = 0;
 let room = '';
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all(opened.map((lanes) => lanes.close()));
+  await Promise.all(opened.map((connections) => connections.close()));
   await dataSource.destroy();
   await database.drop();
 });
@@ -50,9 +50,15 @@ beforeEach(async () => {
 
 /** The store of a node of its own: other connections, another identity. */
 function node(config: Config): AppendStore {
-  const lanes = new Lanes({ url: database.url, log: QUIET });
-  opened.push(lanes);
-  return new AppendStore(lanes, new NodeIdentity(), new StreamSlots(config), config, testMetrics().messages);
+  const connections = new DedicatedConnections({ url: database.url, log: QUIET });
+  opened.push(connections);
+  return new AppendStore(
+    connections,
+    new NodeIdentity(),
+    new StreamSlots(config),
+    config,
+    testMetrics().messages,
+  );
 }
 
 function item(senderId: string, clientMessageId: string, fields: Partial<AppendItem> = {}): AppendItem {

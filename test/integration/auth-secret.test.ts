@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { keptSecret, SECRET_FILE } from '../../src/auth/secret-file.js';
+import { loadOrCreateSecret, SECRET_FILE } from '../../src/auth/secret-file.js';
 import { temporaryFolder } from '../support/auth.js';
 
 const MODULE = fileURLToPath(new URL('../../src/auth/secret-file.ts', import.meta.url));
@@ -17,9 +17,9 @@ const NOBODY = 65_534;
 describe('the secret in DATA_DIR', () => {
   it('is made once, with its folder, for the owner alone, and nothing else is left behind', async () => {
     const folder = join(temporaryFolder(), 'a', 'b');
-    const secret = await keptSecret(folder);
+    const secret = await loadOrCreateSecret(folder);
     expect(secret).toMatch(/^[\w-]{43}$/);
-    expect(await keptSecret(folder)).toBe(secret);
+    expect(await loadOrCreateSecret(folder)).toBe(secret);
     expect(readdirSync(folder)).toEqual([SECRET_FILE]);
     expect(statSync(join(folder, SECRET_FILE)).mode & 0o777).toBe(0o600);
     expect(readFileSync(join(folder, SECRET_FILE), 'utf8').trim()).toBe(secret);
@@ -27,7 +27,7 @@ describe('the secret in DATA_DIR', () => {
 
   it('is the same for calls that race', async () => {
     const folder = temporaryFolder();
-    const secrets = await Promise.all(Array.from({ length: 20 }, () => keptSecret(folder)));
+    const secrets = await Promise.all(Array.from({ length: 20 }, () => loadOrCreateSecret(folder)));
     expect(new Set(secrets).size).toBe(1);
     expect(readdirSync(folder)).toEqual([SECRET_FILE]);
   });
@@ -37,7 +37,7 @@ describe('the secret in DATA_DIR', () => {
     async (text) => {
       const folder = temporaryFolder();
       writeFileSync(join(folder, SECRET_FILE), text);
-      await expect(keptSecret(folder)).rejects.toThrow(
+      await expect(loadOrCreateSecret(folder)).rejects.toThrow(
         /auth-secret cannot be used: .* unless AUTH_JWT_SECRET is/,
       );
       expect(readFileSync(join(folder, SECRET_FILE), 'utf8')).toBe(text);
@@ -47,7 +47,9 @@ describe('the secret in DATA_DIR', () => {
   it('ends the start with a sentence where the folder cannot be made', async () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');
-    await expect(keptSecret(join(file, 'data'))).rejects.toThrow(/ENOTDIR.* unless AUTH_JWT_SECRET is/);
+    await expect(loadOrCreateSecret(join(file, 'data'))).rejects.toThrow(
+      /ENOTDIR.* unless AUTH_JWT_SECRET is/,
+    );
   });
 
   it('ends the start with a sentence where the folder is not writable', async () => {
@@ -58,7 +60,7 @@ describe('the secret in DATA_DIR', () => {
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) process.seteuid?.(NOBODY);
     try {
-      await expect(keptSecret(folder)).rejects.toThrow(/EACCES.* unless AUTH_JWT_SECRET is/);
+      await expect(loadOrCreateSecret(folder)).rejects.toThrow(/EACCES.* unless AUTH_JWT_SECRET is/);
     } finally {
       if (isRoot) process.seteuid?.(0);
     }

@@ -4,7 +4,7 @@ import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createDataSource } from '../../src/platform/database/data-source.js';
 import { DatabaseModule } from '../../src/platform/database/database.module.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 import { migrations } from '../../migrations/index.js';
@@ -98,11 +98,11 @@ it('the module gives a migrated data source and lanes, and closes both at shutdo
   await app.init();
   const dataSource = app.get(DataSource);
   expect(await dataSource.query('select * from slow')).toEqual([]);
-  const lane = app.get(Lanes).open('test');
-  expect(await lane.query({ name: 'slow', text: 'select * from slow' }, [])).toEqual([]);
+  const connection = app.get(DedicatedConnections).open('test');
+  expect(await connection.query({ name: 'slow', text: 'select * from slow' }, [])).toEqual([]);
   await app.close();
   expect(dataSource.isInitialized).toBe(false);
-  await expect(lane.query({ name: 'slow', text: 'select * from slow' }, [])).rejects.toMatchObject({
+  await expect(connection.query({ name: 'slow', text: 'select * from slow' }, [])).rejects.toMatchObject({
     code: 'server_draining',
   });
 });

@@ -3,7 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { isDataFault, toDatabaseError } from '../../src/platform/database/errors.js';
-import { PINNED_PLANS, Lane, type LaneOptions } from '../../src/platform/database/dedicated-connection.js';
+import {
+  PINNED_PLANS,
+  DedicatedConnection,
+  type DedicatedConnectionOptions,
+} from '../../src/platform/database/dedicated-connection.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const PID = { name: 'pid', text: 'select pg_backend_pid() as pid' };
@@ -14,7 +18,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
 let database: TestDatabase;
 let admin: Client;
-const lanes: Lane[] = [];
+const lanes: DedicatedConnection[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -23,7 +27,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(lanes.splice(0).map((lane) => lane.close()));
+  await Promise.all(lanes.splice(0).map((connection) => connection.close()));
 });
 
 afterAll(async () => {
@@ -31,14 +35,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-function open(options: Partial<LaneOptions> = {}): Lane {
-  const lane = new Lane({ url: database.url, name: 'test', log: QUIET, ...options });
-  lanes.push(lane);
-  return lane;
+function open(options: Partial<DedicatedConnectionOptions> = {}): DedicatedConnection {
+  const connection = new DedicatedConnection({ url: database.url, name: 'test', log: QUIET, ...options });
+  lanes.push(connection);
+  return connection;
 }
 
-async function pidOf(lane: Lane): Promise<number> {
-  const [row] = await lane.query<{ pid: number }>(PID, []);
+async function pidOf(connection: DedicatedConnection): Promise<number> {
+  const [row] = await connection.query<{ pid: number }>(PID, []);
   return row!.pid;
 }
 
@@ -55,11 +59,11 @@ async function untilRunning(pid: number, text: string): Promise<void> {
 }
 
 it.each([-3_600_000, 3_600_000])('keeps its deadlines when the clock jumps by %i ms', async (jumpMs) => {
-  const lane = open({ deadlineMs: 1000 });
-  const pid = await pidOf(lane);
+  const connection = open({ deadlineMs: 1000 });
+  const pid = await pidOf(connection);
   vi.useFakeTimers({ toFake: ['Date'] });
   try {
-    const [stuck, next] = [lane.query(SLEEP, [0.3]), lane.query(SLEEP, [3])];
+    const [stuck, next] = [connection.query(SLEEP, [0.3]), connection.query(SLEEP, [3])];
     const late = expect(next).rejects.toMatchObject({ code: 'timeout' });
     vi.setSystemTime(Date.now() + jumpMs);
     await stuck;
@@ -75,8 +79,8 @@ it.each([-3_600_000, 3_600_000])('keeps its deadlines when the clock jumps by %i
 });
 
 it('sets the session as asked', async () => {
-  const lane = open({ name: 'chunks', settings: { synchronous_commit: 'off', ...PINNED_PLANS } });
-  const rows = await lane.query<{ name: string; setting: string }>(
+  const connection = open({ name: 'chunks', settings: { synchronous_commit: 'off', ...PINNED_PLANS } });
+  const rows = await connection.query<{ name: string; setting: string }>(
     {
       name: 'settings',
       text: `select name, setting from pg_settings where name = any($1) order by name`,
@@ -94,10 +98,10 @@ it('sets the session as asked', async () => {
 });
 
 it('keeps one connection, prepares a statement once on it, and asks in the order of the calls', async () => {
-  const lane = open();
-  const pids = await Promise.all(Array.from({ length: 20 }, () => pidOf(lane)));
+  const connection = open();
+  const pids = await Promise.all(Array.from({ length: 20 }, () => pidOf(connection)));
   expect(new Set(pids).size).toBe(1);
-  const prepared = await lane.query<{ calls: string }>(
+  const prepared = await connection.query<{ calls: string }>(
     {
       name: 'prepared',
       text: `select generic_plans + custom_plans as calls from pg_prepared_statements where name = 'pid'`,
@@ -108,43 +112,43 @@ it('keeps one connection, prepares a statement once on it, and asks in the order
 });
 
 it('rejects the query whose connection is cut, and connects again for the next', async () => {
-  const lane = open();
-  const first = await pidOf(lane);
-  const fault = lane.query(SLEEP, [3]).catch((error: unknown) => error);
+  const connection = open();
+  const first = await pidOf(connection);
+  const fault = connection.query(SLEEP, [3]).catch((error: unknown) => error);
   await untilRunning(first, '%pg_sleep(%');
   await admin.query('select pg_terminate_backend($1)', [first]);
   expect(await fault).toMatchObject({ code: '57P01' });
-  expect(await pidOf(lane)).not.toBe(first);
+  expect(await pidOf(connection)).not.toBe(first);
 });
 
 it('outlives being cut while it is idle', async () => {
   let lost!: () => void;
   const cut = new Promise<void>((resolve) => (lost = resolve));
-  const lane = open({ log: { ...QUIET, warn: () => lost() } });
-  const first = await pidOf(lane);
+  const connection = open({ log: { ...QUIET, warn: () => lost() } });
+  const first = await pidOf(connection);
   await admin.query('select pg_terminate_backend($1)', [first]);
   await cut;
-  expect(await pidOf(lane)).not.toBe(first);
+  expect(await pidOf(connection)).not.toBe(first);
 });
 
 it('keeps the connection and the SQLSTATE when the statement itself fails', async () => {
-  const lane = open();
-  const first = await pidOf(lane);
-  const fault = await lane
+  const connection = open();
+  const first = await pidOf(connection);
+  const fault = await connection
     .query({ name: 'bad', text: 'select $1::int' }, ['x'])
     .catch((error: unknown) => error);
   expect(fault).toMatchObject({ code: '22P02' });
   expect(isDataFault(fault)).toBe(true);
-  expect(await pidOf(lane)).toBe(first);
+  expect(await pidOf(connection)).toBe(first);
 });
 
 it('turns a lock that is not given in time into a retryable timeout', async () => {
   await admin.query('create table locked (id int)');
   await admin.query('begin; lock table locked');
   try {
-    const lane = open();
-    await lane.query({ name: 'set', text: `select set_config('lock_timeout', '50', false)` }, []);
-    const fault = await lane
+    const connection = open();
+    await connection.query({ name: 'set', text: `select set_config('lock_timeout', '50', false)` }, []);
+    const fault = await connection
       .query({ name: 'read', text: 'select * from locked' }, [])
       .catch((e: unknown) => e);
     expect(fault).toMatchObject({ code: '55P03' });
@@ -157,28 +161,28 @@ it('turns a lock that is not given in time into a retryable timeout', async () =
 
 it('prepares again when a migration has changed what a statement returns', async () => {
   await admin.query('create table changing (a int)');
-  const lane = open();
+  const connection = open();
   const all = { name: 'all', text: 'select * from changing' };
-  await lane.query(all, []);
+  await connection.query(all, []);
   await admin.query('alter table changing add column b int; insert into changing values (1, 2)');
-  await expect(lane.query(all, [])).rejects.toMatchObject({ code: '0A000' });
-  expect(await lane.query(all, [])).toEqual([{ a: 1, b: 2 }]);
+  await expect(connection.query(all, [])).rejects.toMatchObject({ code: '0A000' });
+  expect(await connection.query(all, [])).toEqual([{ a: 1, b: 2 }]);
 });
 
 it('rejects at the deadline what a network swallows, those in line too, and recovers when it is back', async () => {
   const network = await startNetwork(database.url);
   try {
-    const lane = open({ url: network.url, deadlineMs: 300 });
-    const first = await pidOf(lane);
+    const connection = open({ url: network.url, deadlineMs: 300 });
+    const first = await pidOf(connection);
     network.swallow(true);
     const began = Date.now();
-    const outcomes = await Promise.allSettled([pidOf(lane), pidOf(lane), pidOf(lane)]);
+    const outcomes = await Promise.allSettled([pidOf(connection), pidOf(connection), pidOf(connection)]);
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'timeout' } });
     }
     expect(Date.now() - began).toBeLessThan(1000);
     network.swallow(false);
-    expect(await pidOf(lane)).not.toBe(first);
+    expect(await pidOf(connection)).not.toBe(first);
   } finally {
     await network.close();
   }
@@ -199,13 +203,13 @@ it('rejects at the deadline when connecting is swallowed', async () => {
 it('rejects when nothing listens, and connects when the server is there', async () => {
   const network = await startNetwork(database.url);
   await network.close();
-  const lane = open({ url: network.url });
-  const fault = await pidOf(lane).catch((error: unknown) => error);
+  const connection = open({ url: network.url });
+  const fault = await pidOf(connection).catch((error: unknown) => error);
   expect(fault).toMatchObject({ code: 'ECONNREFUSED' });
   expect(toDatabaseError(fault)).toMatchObject({ code: 'timeout', retryable: true });
   await network.open();
   try {
-    expect(await pidOf(lane)).toBeGreaterThan(0);
+    expect(await pidOf(connection)).toBeGreaterThan(0);
   } finally {
     await network.close();
   }
@@ -215,22 +219,23 @@ it('tries again after a refusal at connecting, however many there were and howev
   const url = new URL(database.url);
   const name = `${url.pathname.slice(1)}_later`;
   url.pathname = `/${name}`;
-  const lane = open({ url: url.href, deadlineMs: 800 });
-  for (let tries = 0; tries < 6; tries++) await expect(pidOf(lane)).rejects.toMatchObject({ code: '3D000' });
+  const connection = open({ url: url.href, deadlineMs: 800 });
+  for (let tries = 0; tries < 6; tries++)
+    await expect(pidOf(connection)).rejects.toMatchObject({ code: '3D000' });
   await admin.query(`create database ${name}`);
   try {
-    expect(await pidOf(lane)).toBeGreaterThan(0);
+    expect(await pidOf(connection)).toBeGreaterThan(0);
   } finally {
-    await lane.close();
+    await connection.close();
     await admin.query(`drop database ${name} with (force)`);
   }
 });
 
 it('lets what was asked for finish before it closes, and refuses what comes later', async () => {
-  const lane = open();
-  const running = lane.query(SLEEP, [0.1]);
-  const closed = lane.close();
-  await expect(pidOf(lane)).rejects.toMatchObject({ code: 'server_draining' });
+  const connection = open();
+  const running = connection.query(SLEEP, [0.1]);
+  const closed = connection.close();
+  await expect(pidOf(connection)).rejects.toMatchObject({ code: 'server_draining' });
   expect(await running).toHaveLength(1);
   await closed;
 });

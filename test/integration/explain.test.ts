@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Statement } from '../../src/platform/database/dedicated-connection.js';
-import type { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import type { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import type { QueueItem } from '../../src/protocol/index.js';
 import type { Positions } from '../../src/queue/ack.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -122,7 +122,10 @@ function storesOnOne(session: Client): Stores {
     (await session.query<object>(text, values)).rows;
   const ask = async (statement: Statement, values: readonly unknown[]): Promise<object[]> =>
     (await session.query<object>({ ...statement, values: [...values] })).rows;
-  return storesOn({ query } as unknown as DataSource, { open: () => ({ query: ask }) } as unknown as Lanes);
+  return storesOn(
+    { query } as unknown as DataSource,
+    { open: () => ({ query: ask }) } as unknown as DedicatedConnections,
+  );
 }
 
 /** What `work` read otherwise than by a condition on an index, each with its statement; and every table it touched. */

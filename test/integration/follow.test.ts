@@ -4,7 +4,7 @@ import type { Principal } from '../../src/auth/principal.js';
 import { newId } from '../../src/common/ids.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 import type { Chunk } from '../../src/protocol/index.js';
 import { MemoryRelay } from '../../src/platform/relay/memory-relay.js';
@@ -24,7 +24,7 @@ const ALICE: Principal = { userId: 'alice', roles: [], isAdmin: false, guest: fa
 
 let database: TestDatabase;
 let dataSource: ReturnType<typeof createDataSource>;
-let lanes: Lanes;
+let connections: DedicatedConnections;
 let client: Client;
 let log: ChunkLogStore;
 let streams: StreamsStore;
@@ -36,16 +36,16 @@ beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, poolSize: 4, entities: [], migrations: [] });
   await dataSource.initialize();
-  lanes = new Lanes({ url: database.url, log: QUIET });
+  connections = new DedicatedConnections({ url: database.url, log: QUIET });
   client = await connectedClient(database.url);
-  log = new ChunkLogStore(lanes, dataSource, readConfig({}), testMetrics().commits);
-  streams = new StreamsStore(lanes, dataSource);
+  log = new ChunkLogStore(connections, dataSource, readConfig({}), testMetrics().commits);
+  streams = new StreamsStore(connections, dataSource);
   access = new StreamAccess(streams);
 });
 
 afterAll(async () => {
   await client.end();
-  await lanes.close();
+  await connections.close();
   await dataSource.destroy();
   await database.drop();
 });

@@ -5,7 +5,7 @@ import { Connections } from '../../src/gateway/connections/connections.js';
 import { IdleTimeouts } from '../../src/gateway/engine/idle-timeouts.js';
 import { Rooms } from '../../src/gateway/rooms/rooms.js';
 import { TopicRooms } from '../../src/gateway/rooms/topic-rooms.js';
-import { Watches } from '../../src/gateway/rooms/presence-subscriptions.js';
+import { PresenceSubscriptions } from '../../src/gateway/rooms/presence-subscriptions.js';
 import type { MemoryPresenceLeases } from '../../src/presence/leases/memory-presence-leases.js';
 import { PresenceLeases } from '../../src/presence/leases/presence-leases.js';
 import { SOCKET_PATH, type Presence } from '../../src/protocol/index.js';
@@ -58,7 +58,7 @@ function left(): Record<string, unknown> {
   return {
     connections: app.get(Connections, { strict: false }).size,
     rooms: app.get(Rooms, { strict: false }).size,
-    watches: app.get(Watches, { strict: false }).size,
+    watches: app.get(PresenceSubscriptions, { strict: false }).size,
     topics: app.get(TopicRooms, { strict: false }).size,
     idle: app.get(IdleTimeouts, { strict: false }).size,
     presence: app.get<PresenceLeases, MemoryPresenceLeases>(PresenceLeases, { strict: false }).size,

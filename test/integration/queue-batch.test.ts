@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { laneOfKey } from '../../src/common/group-commit.js';
+import { shardOfKey } from '../../src/common/group-commit.js';
 import type { AppendResult } from '../../src/conversations/append.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { item, openStores, type OpenStores } from '../support/stores.js';
@@ -22,8 +22,8 @@ afterAll(async () => {
 
 /** An id on the same lane as `beside`: what is sent to both at once is one batch. */
 function neighbourOf(beside: string, name: string): string {
-  const lane = laneOfKey(beside, LANES);
-  for (let n = 0; ; n += 1) if (laneOfKey(`${name}${n}`, LANES) === lane) return `${name}${n}`;
+  const lane = shardOfKey(beside, LANES);
+  for (let n = 0; ; n += 1) if (shardOfKey(`${name}${n}`, LANES) === lane) return `${name}${n}`;
 }
 
 async function create(...conversationIds: string[]): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { laneOfKey } from '../../src/common/group-commit.js';
+import { shardOfKey } from '../../src/common/group-commit.js';
 import { newId } from '../../src/common/ids.js';
 import { NodeIdentity } from '../../src/common/node-identity.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { AppendStore } from '../../src/conversations/append.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { testMetrics } from '../support/metrics.js';
 import { connectedClient, untilBlocked } from '../support/locks.js';
@@ -14,18 +14,18 @@ import { connectedClient, untilBlocked } from '../support/locks.js';
 const QUIET = { info: () => {}, warn: () => {}, error: console.error };
 
 let database: TestDatabase;
-let lanes: Lanes;
+let connections: DedicatedConnections;
 let client: Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  lanes = new Lanes({ url: database.url, log: QUIET });
+  connections = new DedicatedConnections({ url: database.url, log: QUIET });
   client = await connectedClient(database.url);
 });
 
 afterAll(async () => {
   await client.end();
-  await lanes.close();
+  await connections.close();
   await database.drop();
 });
 
@@ -38,13 +38,16 @@ interface Limits {
 function makeNode({ perUser, concurrent }: Limits): { append: AppendStore; slots: StreamSlots } {
   const config = { ...readConfig({}), STREAM_MAX_PER_USER: perUser, STREAM_MAX_CONCURRENT: concurrent };
   const slots = new StreamSlots(config);
-  return { append: new AppendStore(lanes, new NodeIdentity(), slots, config, testMetrics().messages), slots };
+  return {
+    append: new AppendStore(connections, new NodeIdentity(), slots, config, testMetrics().messages),
+    slots,
+  };
 }
 
 /** A new conversation of `userId`, written by this one of the two lanes. */
 async function conversation(userId: string, lane: number): Promise<string> {
   let id = newId();
-  while (laneOfKey(id, 2) !== lane) id = newId();
+  while (shardOfKey(id, 2) !== lane) id = newId();
   await client.query(`select join_conversation($1, $2, null, 'members', 10)`, [id, userId]);
   return id;
 }

@@ -4,7 +4,7 @@ import { newId } from '../../src/common/ids.js';
 import { NodeIdentity } from '../../src/common/node-identity.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { ChunkLogStore } from '../../src/streaming/log/chunk-log.store.js';
 import { NodesStore } from '../../src/streaming/ownership/nodes.store.js';
 import { RetentionStore } from '../../src/streaming/log/retention.store.js';
@@ -29,7 +29,7 @@ interface Node {
 
 let database: TestDatabase;
 let dataSource: ReturnType<typeof createDataSource>;
-let lanes: Lanes;
+let connections: DedicatedConnections;
 let client: Client;
 let a: Node;
 let b: Node;
@@ -39,10 +39,10 @@ function makeNode(leaseMs = 500): Node {
   const config = { ...readConfig({}), STREAM_LEASE_MS: leaseMs };
   return {
     id: identity.id,
-    log: new ChunkLogStore(lanes, dataSource, config, testMetrics().commits),
-    nodes: new NodesStore(lanes, identity, config),
-    states: new StreamControlStore(lanes),
-    streams: new StreamsStore(lanes, dataSource),
+    log: new ChunkLogStore(connections, dataSource, config, testMetrics().commits),
+    nodes: new NodesStore(connections, identity, config),
+    states: new StreamControlStore(connections),
+    streams: new StreamsStore(connections, dataSource),
   };
 }
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, poolSize: 4, entities: [], migrations: [] });
   await dataSource.initialize();
-  lanes = new Lanes({ url: database.url, log: QUIET });
+  connections = new DedicatedConnections({ url: database.url, log: QUIET });
   client = await connectedClient(database.url);
 });
 
@@ -65,7 +65,7 @@ beforeEach(async () => {
 
 afterAll(async () => {
   await client.end();
-  await lanes.close();
+  await connections.close();
   await dataSource.destroy();
   await database.drop();
 });

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { Server, type Socket as ServerSocket } from 'socket.io';
 import { io, type Socket } from 'socket.io-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { gatherWrites } from '../../src/gateway/engine/write-coalescing.js';
+import { coalesceWrites } from '../../src/gateway/engine/write-coalescing.js';
 import type { EngineServer } from '../../src/gateway/engine/engine.js';
 
 const TOLD = ['one', 'two', 'three'];
@@ -20,7 +20,7 @@ beforeEach(async () => {
   networks = [];
   http.on('upgrade', (_request, network: TcpSocket) => networks.push(network));
   server = new Server(http);
-  (server.engine as object as EngineServer).on('connection', gatherWrites);
+  (server.engine as object as EngineServer).on('connection', coalesceWrites);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
 });

@@ -7,7 +7,7 @@ import { ConversationsStore } from '../../src/conversations/conversations.store.
 import { MessagesStore } from '../../src/conversations/messages.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
-import { Lanes } from '../../src/platform/database/dedicated-connections.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { AckStore } from '../../src/queue/ack.store.js';
 import { DeliveriesStore } from '../../src/queue/deliveries.store.js';
 import { QueueAdminStore } from '../../src/queue/queue-admin.store.js';
@@ -41,27 +41,31 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 /** Opens the stores as one node has them, with connections of its own. */
 export async function openStores(url: string, env: Record<string, string> = {}): Promise<OpenStores> {
   const database = await createDataSource({ url, poolSize: 6, entities: [], migrations: [] }).initialize();
-  const lanes = new Lanes({ url, log: QUIET });
+  const connections = new DedicatedConnections({ url, log: QUIET });
   return {
-    ...storesOn(database, lanes, env),
+    ...storesOn(database, connections, env),
     database,
     close: async () => {
-      await lanes.close();
+      await connections.close();
       await database.destroy();
     },
   };
 }
 
 /** The stores on connections that are there. */
-export function storesOn(database: DataSource, lanes: Lanes, env: Record<string, string> = {}): Stores {
+export function storesOn(
+  database: DataSource,
+  connections: DedicatedConnections,
+  env: Record<string, string> = {},
+): Stores {
   const config = readConfig(env);
   const { commits, messages } = testMetrics();
   const node = new NodeIdentity();
   return {
     config,
-    append: new AppendStore(lanes, node, new StreamSlots(config), config, messages),
-    acks: new AckStore(lanes, commits),
-    chunks: new ChunkLogStore(lanes, database, config, commits),
+    append: new AppendStore(connections, node, new StreamSlots(config), config, messages),
+    acks: new AckStore(connections, commits),
+    chunks: new ChunkLogStore(connections, database, config, commits),
     deliveries: new DeliveriesStore(database, config),
     admin: new QueueAdminStore(database, config),
     conversations: new ConversationsStore(database, config),

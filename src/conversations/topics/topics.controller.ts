@@ -1,11 +1,11 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { demand } from '../../auth/policy.js';
+import { authorize } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { TopicPipe } from '../../platform/http/id.pipes.js';
-import { shape } from '../../protocol/schemas/schema.js';
+import { objectSchema } from '../../protocol/schemas/schema.js';
 import { SystemMessageDto } from '../../queue/queue.dto.js';
 import { Relay } from '../../platform/relay/relay.js';
 
@@ -22,13 +22,13 @@ export class TopicsController {
   @Post(':topic/messages')
   @HttpCode(200)
   @ApiOperation({ summary: "A system message to a topic's subscribers, who are connected now; admins" })
-  @Answers(200, shape<Published>({ published: { const: true } }))
+  @Responds(200, objectSchema<Published>({ published: { const: true } }))
   publish(
     @CurrentPrincipal() principal: Principal,
     @Param('topic', TopicPipe) topic: string,
     @Body() { content, metadata }: SystemMessageDto,
   ): Published {
-    demand(principal, 'system:send');
+    authorize(principal, 'system:send');
     const createdAt = new Date().toISOString();
     this.relay.publish('topic', topic, { topic, content, ...(metadata && { metadata }), createdAt });
     return { published: true };

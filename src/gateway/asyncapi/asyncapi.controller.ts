@@ -2,7 +2,7 @@ import { Controller, Get, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Public } from '../../auth/public.decorator.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { FREE } from '../../protocol/schemas/schema.js';
 import { describeEvents } from './document.js';
 
@@ -13,7 +13,7 @@ import { describeEvents } from './document.js';
 export class AsyncApiController {
   @Get()
   @ApiOperation({ summary: 'The events of Socket.IO, as an AsyncAPI 3.0 document' })
-  @Answers(200, FREE)
+  @Responds(200, FREE)
   read(@Req() request: Request): object {
     return describeEvents(request.get('host') ?? 'localhost', request.secure);
   }

@@ -1,19 +1,19 @@
 import { RefreshDto } from '../../auth/refresh.dto.js';
-import { ANSWERS } from '../../protocol/schemas/responses.js';
+import { RESPONSES } from '../../protocol/schemas/responses.js';
 import {
   COUNT,
   FLAG,
-  listOf,
+  arrayOf,
   optional,
   ref,
-  shape,
+  objectSchema,
   TEXT,
   TIME,
   type ObjectSchema,
 } from '../../protocol/schemas/schema.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
-import type { ClientEvents, JoinAnswer, RefreshAnswer } from '../../protocol/index.js';
+import type { ClientEvents, JoinResult, RefreshResult } from '../../protocol/index.js';
 import { RecoverDto } from '../../streaming/stream.dto.js';
 import { SendDto, StreamDto } from '../../streaming/streaming.dto.js';
 import { TopicsDto } from '../../conversations/topics/topics.dto.js';
@@ -26,42 +26,42 @@ interface ClientEvent<Payload> {
   answer: ObjectSchema;
 }
 
-const NOTHING = shape<object>({});
-const PRESENCE = shape<ClientEvents['presence:watch'][1]>({ presence: listOf(ref('Presence')) });
-const TOPICS = shape<ClientEvents['topic:subscribe'][1]>({ topics: listOf(TEXT) });
+const NOTHING = objectSchema<object>({});
+const PRESENCE = objectSchema<ClientEvents['presence:watch'][1]>({ presence: arrayOf(ref('Presence')) });
+const TOPICS = objectSchema<ClientEvents['topic:subscribe'][1]>({ topics: arrayOf(TEXT) });
 
 /** What clients send (protocol section 4.2): each with the class that its payload is checked by. */
 export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<ClientEvents[K][0]> } = {
   'auth:refresh': {
     summary: 'Go on with a new token of the same user',
     dto: RefreshDto,
-    answer: shape<RefreshAnswer>({ userId: TEXT, expiresAt: optional(TIME) }),
+    answer: objectSchema<RefreshResult>({ userId: TEXT, expiresAt: optional(TIME) }),
   },
   'conversation:join': {
     summary: 'Hear a conversation from here on, and get what is behind afterSeq',
     dto: JoinDto,
-    answer: shape<JoinAnswer>({
+    answer: objectSchema<JoinResult>({
       conversation: ref('Conversation'),
-      members: listOf(ref('Member')),
+      members: arrayOf(ref('Member')),
       lastSeq: COUNT,
-      messages: listOf(ref('Message')),
+      messages: arrayOf(ref('Message')),
       hasMore: FLAG,
-      presence: listOf(ref('Presence')),
-      typing: listOf(TEXT),
-      activeStreams: listOf(ref('ActiveStream')),
+      presence: arrayOf(ref('Presence')),
+      typing: arrayOf(TEXT),
+      activeStreams: arrayOf(ref('ActiveStream')),
     }),
   },
   'conversation:leave': { summary: 'Hear a conversation no more', dto: ConversationDto, answer: NOTHING },
   'message:send': {
     summary: 'Say something, and by default ask the provider; repeat it with the same clientMessageId',
     dto: SendDto,
-    answer: ANSWERS.SendAnswer,
+    answer: RESPONSES.SendResult,
   },
   'message:ack': { summary: 'Everything up to seq has arrived', dto: AckDto, answer: NOTHING },
   'message:history': {
     summary: 'Messages after or before a position',
     dto: HistoryDto,
-    answer: ANSWERS.MessagePage,
+    answer: RESPONSES.MessagePage,
   },
   'typing:start': { summary: 'Begin to write, or go on', dto: ConversationDto, answer: NOTHING },
   'typing:stop': { summary: 'Cease to write', dto: ConversationDto, answer: NOTHING },
@@ -73,18 +73,18 @@ export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<Cl
   'stream:pause': {
     summary: 'Pause an answer, for everybody',
     dto: StreamDto,
-    answer: ANSWERS.ControlAnswer,
+    answer: RESPONSES.ControlResult,
   },
-  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: ANSWERS.ControlAnswer },
-  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: ANSWERS.ControlAnswer },
+  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: RESPONSES.ControlResult },
+  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: RESPONSES.ControlResult },
   'stream:recover': {
     summary: 'Chunks of an answer from a position on',
     dto: RecoverDto,
-    answer: ANSWERS.RecoverAnswer,
+    answer: RESPONSES.RecoverResult,
   },
   ping: {
     summary: 'Is the way there and back open?',
     dto: null,
-    answer: shape<ClientEvents['ping'][1]>({ serverTime: TIME, echo: {} }),
+    answer: objectSchema<ClientEvents['ping'][1]>({ serverTime: TIME, echo: {} }),
   },
 };

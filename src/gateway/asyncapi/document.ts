@@ -1,6 +1,12 @@
 import { schemaOf } from '../../platform/validation/payload-schema.js';
 import { OBJECTS } from '../../protocol/schemas/objects.js';
-import { type JsonSchema, extend, ref, shape, type ObjectSchema } from '../../protocol/schemas/schema.js';
+import {
+  type JsonSchema,
+  extend,
+  ref,
+  objectSchema,
+  type ObjectSchema,
+} from '../../protocol/schemas/schema.js';
 import { SOCKET_PATH, type WireError } from '../../protocol/index.js';
 import { CLIENT_EVENTS } from './client-events.js';
 import { SERVER_EVENTS } from './server-events.js';
@@ -106,7 +112,10 @@ function refOf(message: string): object {
 }
 
 function acknowledgement(answer: ObjectSchema): JsonSchema {
-  const done = shape<{ ok: true }>({ ok: { const: true } });
-  const refused = shape<{ ok: false; error: WireError }>({ ok: { const: false }, error: ref('Error') });
+  const done = objectSchema<{ ok: true }>({ ok: { const: true } });
+  const refused = objectSchema<{ ok: false; error: WireError }>({
+    ok: { const: false },
+    error: ref('Error'),
+  });
   return { oneOf: [extend(done, answer), refused] };
 }

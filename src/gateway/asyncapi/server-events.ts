@@ -2,11 +2,11 @@ import {
   type JsonSchema,
   COUNT,
   FLAG,
-  oneOf,
+  enumOf,
   optional,
   ref,
   says,
-  shape,
+  objectSchema,
   TEXT,
   TIME,
   UUID,
@@ -22,8 +22,16 @@ type QueueItemOf<K extends QueueItem['kind']> = Extract<QueueItem, { kind: K }>;
 
 const QUEUE_ITEM: JsonSchema = {
   oneOf: [
-    shape<QueueItemOf<'message'>>({ queueId: TEXT, kind: { const: 'message' }, message: ref('Message') }),
-    shape<QueueItemOf<'system'>>({ queueId: TEXT, kind: { const: 'system' }, message: ref('SystemMessage') }),
+    objectSchema<QueueItemOf<'message'>>({
+      queueId: TEXT,
+      kind: { const: 'message' },
+      message: ref('Message'),
+    }),
+    objectSchema<QueueItemOf<'system'>>({
+      queueId: TEXT,
+      kind: { const: 'system' },
+      message: ref('SystemMessage'),
+    }),
   ],
 };
 
@@ -31,7 +39,7 @@ const QUEUE_ITEM: JsonSchema = {
 export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } = {
   'connection:status': {
     summary: 'The connection is open, and whose it is',
-    payload: shape<ServerEvents['connection:status']>({
+    payload: objectSchema<ServerEvents['connection:status']>({
       status: { const: 'connected' },
       connectionId: TEXT,
       userId: TEXT,
@@ -42,20 +50,20 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
   },
   'auth:expiring': {
     summary: 'The token ends in a minute: bring a new one by auth:refresh',
-    payload: shape<ServerEvents['auth:expiring']>({ expiresAt: TIME }),
+    payload: objectSchema<ServerEvents['auth:expiring']>({ expiresAt: TIME }),
   },
   'connection:draining': {
     summary: 'The server is about to stop',
-    payload: shape<ServerEvents['connection:draining']>({
+    payload: objectSchema<ServerEvents['connection:draining']>({
       reconnectInMs: says(COUNT, 'Until the server closes the transport.'),
     }),
   },
   'connection:closing': { summary: 'Why the server is about to close the connection', payload: ref('Error') },
   'conversation:changed': {
     summary: 'A conversation changed, or who may enter it',
-    payload: shape<ServerEvents['conversation:changed']>({
+    payload: objectSchema<ServerEvents['conversation:changed']>({
       conversationId: TEXT,
-      change: oneOf<ServerEvents['conversation:changed']['change']>({
+      change: enumOf<ServerEvents['conversation:changed']['change']>({
         ...{ added: true, removed: true, updated: true, deleted: true },
       }),
       userId: optional(TEXT),
@@ -64,7 +72,7 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
   'message:new': { summary: 'A message in a conversation that was joined', payload: ref('Message') },
   'message:receipt': {
     summary: 'How far a member has got',
-    payload: shape<ServerEvents['message:receipt']>({
+    payload: objectSchema<ServerEvents['message:receipt']>({
       conversationId: TEXT,
       userId: TEXT,
       deliveredSeq: COUNT,
@@ -73,7 +81,7 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
   },
   'queue:deliver': {
     summary: 'What waited; calling its acknowledgement takes it from the queue',
-    payload: shape<ServerEvents['queue:deliver']>({
+    payload: objectSchema<ServerEvents['queue:deliver']>({
       items: { type: 'array', items: QUEUE_ITEM },
       remaining: COUNT,
       dropped: says(COUNT, 'Since the last delivery.'),
@@ -83,7 +91,7 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
   'stream:chunk': { summary: 'The next piece of an answer', payload: ref('Chunk') },
   'stream:status': {
     summary: 'An answer was paused, went on, or ended',
-    payload: shape<ServerEvents['stream:status']>({
+    payload: objectSchema<ServerEvents['stream:status']>({
       streamId: UUID,
       status: ref('StreamStatus'),
       lastSequence: { type: 'integer', minimum: -1 },
@@ -92,7 +100,7 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
   },
   'typing:update': {
     summary: 'Somebody began or ceased to write',
-    payload: shape<TypingUpdate>({ conversationId: TEXT, userId: TEXT, isTyping: FLAG }),
+    payload: objectSchema<TypingUpdate>({ conversationId: TEXT, userId: TEXT, isTyping: FLAG }),
   },
   'presence:update': { summary: 'Somebody came, left, or is busy', payload: ref('Presence') },
   'system:message': {

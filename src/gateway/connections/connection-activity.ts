@@ -2,56 +2,56 @@ import { Injectable } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import { isConversationId, type Message } from '../../protocol/index.js';
 import { TypingService } from '../../typing/typing.service.js';
-import { Attendance } from './connection-tracker.js';
+import { ConnectionTracker } from './connection-tracker.js';
 import type { Connection } from './connection.js';
 import { IdleTimeouts } from '../engine/idle-timeouts.js';
-import { PresenceFanOut } from '../rooms/presence-broadcast.js';
+import { PresenceBroadcast } from '../rooms/presence-broadcast.js';
 import { Rooms, type RoomObserver } from '../rooms/rooms.js';
 
 /** What a connection's coming, acting and going mean for presence, typing, the registry and the idle time-out. */
 @Injectable()
-export class Liveness implements RoomObserver {
+export class ConnectionActivity implements RoomObserver {
   constructor(
-    private readonly attendance: Attendance,
+    private readonly tracker: ConnectionTracker,
     private readonly typing: TypingService,
     private readonly idle: IdleTimeouts,
     private readonly rooms: Rooms,
-    private readonly fanOut: PresenceFanOut,
+    private readonly broadcast: PresenceBroadcast,
   ) {}
 
   attach(server: Server): void {
     this.rooms.observe(this);
-    this.fanOut.attach(server);
+    this.broadcast.attach(server);
   }
 
   connected(connection: Connection): void {
-    this.attendance.came(connection);
+    this.tracker.onConnect(connection);
     this.idle.watch(connection);
   }
 
   /** An event of the client has come; nothing of it has been checked yet. */
   heard(connection: Connection, event: string, payload: unknown): void {
-    this.attendance.acted(connection);
+    this.tracker.onActivity(connection);
     if (event === 'message:send') this.stopTyping(connection, payload);
   }
 
   disconnected(connection: Connection): void {
     this.idle.forget(connection);
     for (const conversationId of connection.typingIn) this.release(connection, conversationId);
-    this.attendance.went(connection);
+    this.tracker.onDisconnect(connection);
   }
 
   joined(connection: Connection, conversationId: string): void {
-    this.attendance.joined(connection, conversationId);
+    this.tracker.onJoin(connection, conversationId);
   }
 
   left(connection: Connection, conversationId: string): void {
-    this.attendance.left(connection, conversationId);
+    this.tracker.onLeave(connection, conversationId);
     if (connection.typingIn.has(conversationId)) this.release(connection, conversationId);
   }
 
   removed(userId: string, conversationId: string): void {
-    this.fanOut.removed(userId, conversationId);
+    this.broadcast.removed(userId, conversationId);
     this.typing.end(conversationId, userId);
   }
 

@@ -22,8 +22,8 @@ const MAX_TOUCH_MS = 1000;
 
 /** Tells presence and the registry of this node's connections: that they come, are used, are still there, and go. */
 @Injectable()
-export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(Attendance.name);
+export class ConnectionTracker implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(ConnectionTracker.name);
   private readonly renewing: Recurring;
   /** How often activity is told at most, for each connection. */
   private readonly touchMs: number;
@@ -52,20 +52,20 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
     return this.renewing.stop();
   }
 
-  came(connection: Connection): void {
+  onConnect(connection: Connection): void {
     const { id: connectionId, userId } = connection;
     this.presence.enter({ userId, connectionId });
     this.note(this.registry.add(this.describe(connection)));
     connection.onceUpgraded(() => this.note(this.registry.update(connectionId, { transport: 'websocket' })));
   }
 
-  went({ id: connectionId, userId }: Connection): void {
+  onDisconnect({ id: connectionId, userId }: Connection): void {
     this.presence.leave({ userId, connectionId });
     this.note(this.registry.remove(connectionId));
   }
 
   /** The client has sent something, whatever it is. */
-  acted(connection: Connection): void {
+  onActivity(connection: Connection): void {
     const now = performance.now();
     connection.lastActivityAt = now;
     if (now - (this.toldAt.get(connection) ?? -Infinity) < this.touchMs) return;
@@ -74,11 +74,11 @@ export class Attendance implements OnApplicationBootstrap, OnApplicationShutdown
     this.note(this.registry.update(connection.id, { lastActivityAt: Date.now() }));
   }
 
-  joined({ id }: Connection, conversationId: string): void {
+  onJoin({ id }: Connection, conversationId: string): void {
     this.note(this.registry.join(id, conversationId));
   }
 
-  left({ id }: Connection, conversationId: string): void {
+  onLeave({ id }: Connection, conversationId: string): void {
     this.note(this.registry.leave(id, conversationId));
   }
 

@@ -3,10 +3,10 @@ import type { Principal } from '../../auth/principal.js';
 import type { TokenUser } from '../../auth/revocation-list.js';
 import type { ErrorCode, ServerEvents } from '../../protocol/index.js';
 import { DomainError } from '../../common/domain-error.js';
-import type { Work } from '../../platform/tracing/request-context.js';
+import type { RequestContext } from '../../platform/tracing/request-context.js';
 
 /** How long a client may keep the transport of a connection that was closed for cause, in milliseconds. */
-const FAREWELL_MS = 5000;
+const CLOSE_TIMEOUT_MS = 5000;
 
 /** Stands for the `seq` in {@link Connection.joined} until a join has succeeded: behind it nothing was heard. */
 export const JOINING = Number.MAX_SAFE_INTEGER;
@@ -17,7 +17,7 @@ export interface Handshake {
   /** Whether the client acks what it receives. */
   acks: boolean;
   /** The handshake's. */
-  work: Work;
+  context: RequestContext;
   /** Where the client is, as far as `TRUST_PROXY` tells. */
   address: string;
   /** What the client says it is, shortened. */
@@ -42,18 +42,18 @@ export class Connection implements TokenUser {
   readonly deviceId: string;
   readonly acks: boolean;
   /** Its handshake's: under its id stands what the server says of the connection itself. */
-  readonly work: Work;
+  readonly context: RequestContext;
   readonly address: string;
   readonly userAgent: string | undefined;
 
   constructor(
     readonly socket: Socket,
-    { principal, deviceId, acks, work, address, userAgent }: Handshake,
+    { principal, deviceId, acks, context, address, userAgent }: Handshake,
   ) {
     this.who = principal;
     this.deviceId = deviceId;
     this.acks = acks;
-    this.work = work;
+    this.context = context;
     this.address = address;
     this.userAgent = userAgent;
   }
@@ -98,7 +98,7 @@ export class Connection implements TokenUser {
 
   /** Its token was revoked. */
   endRevoked(): void {
-    this.expel('unauthenticated', 'The token was revoked.');
+    this.closeForGood('unauthenticated', 'The token was revoked.');
   }
 
   /** Sends an event that the protocol knows. */
@@ -107,10 +107,10 @@ export class Connection implements TokenUser {
   }
 
   /** Closes for cause, and so that an unmodified client comes back by itself: the transport goes, once this is written. */
-  sendHome(code: ErrorCode, message: string, { retryAfterMs }: RetryAfter = {}): void {
+  closeAndRetry(code: ErrorCode, message: string, { retryAfterMs }: RetryAfter = {}): void {
     this.closedFor = code;
     const options = retryAfterMs === undefined ? {} : { retryAfterMs };
-    this.emit('connection:closing', new DomainError(code, message, options).toWire(this.work.id));
+    this.emit('connection:closing', new DomainError(code, message, options).toWire(this.context.id));
     this.socket.conn.close();
   }
 
@@ -118,12 +118,12 @@ export class Connection implements TokenUser {
    * Closes for cause, so that the client stays away until it has a new token (protocol section 4): the namespace, upon
    * which a client closes the transport by itself. From one that does not it is taken.
    */
-  expel(code: ErrorCode, message: string): void {
+  closeForGood(code: ErrorCode, message: string): void {
     this.closedFor = code;
-    this.emit('connection:closing', new DomainError(code, message).toWire(this.work.id));
+    this.emit('connection:closing', new DomainError(code, message).toWire(this.context.id));
     this.socket.disconnect();
     const { conn } = this.socket;
-    const timer = setTimeout(() => conn.close(), FAREWELL_MS);
+    const timer = setTimeout(() => conn.close(), CLOSE_TIMEOUT_MS);
     conn.once('close', () => clearTimeout(timer));
   }
 }

@@ -2,12 +2,12 @@ import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/
 import { Authenticator } from '../../auth/authenticator.js';
 import { RevocationList } from '../../auth/revocation-list.js';
 import { DomainError } from '../../common/domain-error.js';
-import { DueTimes } from '../../common/deadline-queue.js';
+import { DeadlineQueue } from '../../common/deadline-queue.js';
 import { Recurring } from '../../common/recurring.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { AuthFailures } from '../../platform/limits/auth-failures.js';
 import { addressKey } from '../../platform/limits/client-addresses.js';
-import type { RefreshAnswer } from '../../protocol/index.js';
+import type { RefreshResult } from '../../protocol/index.js';
 import type { Connection } from './connection.js';
 
 /** How long before its token's end a connection is told, in milliseconds. */
@@ -21,7 +21,7 @@ const SLOT_MS = 250;
 export class Expiry implements OnApplicationShutdown {
   private readonly logger = new Logger(Expiry.name);
   /** When connections are told, and when they end. */
-  private readonly due = new DueTimes<Connection>(SLOT_MS);
+  private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
   private readonly looking = new Recurring({
     everyMs: SLOT_MS,
     work: async () => this.look(),
@@ -63,7 +63,7 @@ export class Expiry implements OnApplicationShutdown {
       const { expiresAt } = connection.principal;
       const endsAt = expiresAt + this.config.TOKEN_EXPIRY_GRACE_MS;
       if (now >= endsAt) {
-        connection.expel('token_expired', 'The token has expired.');
+        connection.closeForGood('token_expired', 'The token has expired.');
       } else {
         this.due.set(connection, endsAt);
         connection.emit('auth:expiring', { expiresAt: new Date(expiresAt).toISOString() });
@@ -75,7 +75,7 @@ export class Expiry implements OnApplicationShutdown {
    * Goes on with another token of the same user: its name, roles and end count from now on.
    * @throws {DomainError} as `Authenticator.authenticate`; `rate_limited` for who guesses; `forbidden` for another user's token.
    */
-  async refresh(connection: Connection, token: string): Promise<RefreshAnswer> {
+  async refresh(connection: Connection, token: string): Promise<RefreshResult> {
     const principal = await this.failures.attempt(addressKey(connection.address), () =>
       this.authenticator.authenticate(token),
     );

@@ -3,14 +3,18 @@ import type { Socket } from 'socket.io';
 import { Authenticator } from '../../auth/authenticator.js';
 import { DomainError, toDomainError } from '../../common/domain-error.js';
 import { invalid } from '../../platform/validation/payload.js';
-import { within, workOfCaller, type Work } from '../../platform/tracing/request-context.js';
+import {
+  runInContext,
+  contextFromHeaders,
+  type RequestContext,
+} from '../../platform/tracing/request-context.js';
 import { AuthFailures } from '../../platform/limits/auth-failures.js';
 import { addressKey, ClientAddresses } from '../../platform/limits/client-addresses.js';
 import { isClientMessageId } from '../../protocol/index.js';
 import { Connection } from './connection.js';
 import { forgetHandshake } from '../engine/engine.js';
 import { HandshakeMetrics } from './handshake-metrics.js';
-import { UserPlaces } from './user-quota.js';
+import { UserQuota } from './user-quota.js';
 
 type Next = (error?: Error) => void;
 
@@ -27,7 +31,7 @@ export class HandshakeMiddleware {
     private readonly authenticator: Authenticator,
     private readonly addresses: ClientAddresses,
     private readonly failures: AuthFailures,
-    private readonly places: UserPlaces,
+    private readonly quota: UserQuota,
     private readonly metrics: HandshakeMetrics,
   ) {}
 
@@ -40,8 +44,8 @@ export class HandshakeMiddleware {
       return next();
     }
     this.taken.add(conn);
-    const work = workOfCaller(socket.handshake.headers);
-    within(work, () => this.connect(socket, work)).then(
+    const context = contextFromHeaders(socket.handshake.headers);
+    runInContext(context, () => this.connect(socket, context)).then(
       (connection) => {
         socket.data = connection;
         forgetHandshake(socket);
@@ -49,7 +53,7 @@ export class HandshakeMiddleware {
       },
       (error: unknown) => {
         this.taken.delete(conn);
-        next(this.refusal(error, work));
+        next(this.refusal(error, context));
       },
     );
   };
@@ -57,10 +61,10 @@ export class HandshakeMiddleware {
   /** Of any namespace but `/`: Socket.IO's own refusal is none of protocol section 6. */
   readonly refuseNamespace = (socket: Socket, next: Next): void => {
     const fault = new DomainError('not_found', 'There is no such namespace: connect to the one named “/”.');
-    next(this.refusal(fault, workOfCaller(socket.handshake.headers)));
+    next(this.refusal(fault, contextFromHeaders(socket.handshake.headers)));
   };
 
-  private async connect(socket: Socket, work: Work): Promise<Connection> {
+  private async connect(socket: Socket, context: RequestContext): Promise<Connection> {
     const { token, deviceId, acks } = socket.handshake.auth as Record<string, unknown>;
     if (deviceId !== undefined && !isClientMessageId(deviceId)) {
       throw invalid(['deviceId must be 1 to 128 printable ASCII characters']);
@@ -73,13 +77,13 @@ export class HandshakeMiddleware {
     const principal = await this.failures.attempt(addressKey(address), () =>
       this.authenticator.authenticate(token),
     );
-    await this.places.take(principal.userId, socket);
+    await this.quota.acquire(principal.userId, socket);
     const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS);
     const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address, userAgent };
-    return new Connection(socket, { ...client, principal, work });
+    return new Connection(socket, { ...client, principal, context: context });
   }
 
-  private refusal(error: unknown, { id: correlationId }: Work): Error {
+  private refusal(error: unknown, { id: correlationId }: RequestContext): Error {
     const fault = toDomainError(error);
     this.metrics.refused(fault.code);
     if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);

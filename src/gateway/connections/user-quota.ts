@@ -8,7 +8,7 @@ import { engineOf } from '../engine/engine.js';
 
 /** The places that a user's connections take on this node, from the handshake until the transport has closed. */
 @Injectable()
-export class UserPlaces {
+export class UserQuota {
   private readonly taken = new Map<string, number>();
   private readonly countRefusal: () => void;
 
@@ -26,7 +26,7 @@ export class UserPlaces {
   }
 
   /** Takes a place for `socket`. @throws {DomainError} `rate_limited`, or `too_many_connections`, which waiting does not mend. */
-  async take(userId: string, socket: Socket): Promise<void> {
+  async acquire(userId: string, socket: Socket): Promise<void> {
     await this.limits.userConnects.demand(userId);
     const mine = this.taken.get(userId) ?? 0;
     const max = this.config.MAX_CONNECTIONS_PER_USER;

@@ -1,7 +1,7 @@
 import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
 import { toDomainError, type DomainError } from '../../common/domain-error.js';
 import { toProblem } from '../../platform/http/problem.js';
-import { workOfCaller } from '../../platform/tracing/request-context.js';
+import { contextFromHeaders } from '../../platform/tracing/request-context.js';
 import type { ErrorCode } from '../../protocol/index.js';
 
 /** A request to engine.io: of a connection that exists where it has a `sid`, else a handshake ({@link isHandshake}). */
@@ -62,7 +62,7 @@ function forgetRequest(response: ServerResponse): void {
 }
 
 function refuse(request: EngineRequest, response: ServerResponse, error: DomainError): void {
-  const { id } = workOfCaller(request.headers);
+  const { id } = contextFromHeaders(request.headers);
   const problem = toProblem(error, id);
   const body = JSON.stringify(problem);
   const headers = {

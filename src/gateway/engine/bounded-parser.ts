@@ -1,5 +1,5 @@
 import { Decoder, PacketType, type Packet } from 'socket.io-parser';
-import { TextEncoder } from './packet-encoder.js';
+import { PacketEncoder } from './packet-encoder.js';
 
 /** Stands where the payload of an event stood that was larger than `MAX_PAYLOAD_BYTES`. */
 export const OVERSIZED = Symbol('oversized payload');
@@ -45,7 +45,7 @@ export function boundedParser(maxBytes: number) {
       else if (!isShallow(payloads, MAX_DEPTH)) packet.data = [name, TOO_DEEP];
     }
   }
-  return { Encoder: TextEncoder, Decoder: BoundedDecoder };
+  return { Encoder: PacketEncoder, Decoder: BoundedDecoder };
 }
 
 function isBinaryHeader(data: string): boolean {

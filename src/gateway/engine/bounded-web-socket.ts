@@ -28,11 +28,11 @@ export class BoundedWebSocketServer extends WebSocketServer {
 }
 
 function answer(this: WebSocket, data: Buffer): void {
-  if (owes(this) >= MAX_OWED) return;
-  owed.set(this, owes(this) + 1);
-  this.pong(data, false, () => owed.set(this, owes(this) - 1));
+  if (pendingPongs(this) >= MAX_OWED) return;
+  owed.set(this, pendingPongs(this) + 1);
+  this.pong(data, false, () => owed.set(this, pendingPongs(this) - 1));
 }
 
-function owes(webSocket: WebSocket): number {
+function pendingPongs(webSocket: WebSocket): number {
   return owed.get(webSocket) ?? 0;
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { DueTimes } from '../../common/deadline-queue.js';
+import { DeadlineQueue } from '../../common/deadline-queue.js';
 import { Recurring } from '../../common/recurring.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { Connection } from '../connections/connection.js';
@@ -10,7 +10,7 @@ const SLOT_MS = 100;
 @Injectable()
 export class IdleTimeouts implements OnApplicationShutdown {
   private readonly logger = new Logger(IdleTimeouts.name);
-  private readonly due = new DueTimes<Connection>(SLOT_MS);
+  private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
   private readonly looking = new Recurring({
     everyMs: SLOT_MS,
     work: async () => this.look(),
@@ -45,7 +45,7 @@ export class IdleTimeouts implements OnApplicationShutdown {
     for (const connection of this.due.take(now)) {
       const idleMs = now - connection.lastActivityAt;
       if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.watch(connection);
-      else connection.sendHome('idle_timeout', 'Nothing was sent on this connection for long.');
+      else connection.closeAndRetry('idle_timeout', 'Nothing was sent on this connection for long.');
     }
   }
 }

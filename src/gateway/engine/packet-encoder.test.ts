@@ -2,9 +2,9 @@ import { PacketType, type Packet } from 'socket.io-parser';
 import { expect, test } from 'vitest';
 import * as ws from 'ws';
 import { SHARED, SharedFields, SharedPacket } from '../rooms/shared-fields.js';
-import { TextEncoder } from './packet-encoder.js';
+import { PacketEncoder } from './packet-encoder.js';
 
-const encoder = new TextEncoder();
+const encoder = new PacketEncoder();
 /** Which its types leave out. */
 const { Sender } = ws as unknown as { Sender: { frame: (data: Buffer, options: object) => Buffer[] } };
 

@@ -9,7 +9,7 @@ const MESSAGE = '4';
  * Encodes packets as Socket.IO's protocol 5 says. Nothing that this server sends is binary, so nothing is searched for it; what
  * an acknowledgement's answer holds in common with others is not encoded again.
  */
-export class TextEncoder {
+export class PacketEncoder {
   encode({ type, nsp, id, data }: Packet): (string | SharedPacket)[] {
     const namespace = nsp === '/' ? '' : `${nsp},`;
     const head = `${type}${namespace}${id ?? ''}`;

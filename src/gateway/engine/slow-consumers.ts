@@ -5,7 +5,7 @@ import type { Connection } from '../connections/connection.js';
 import { engineOf, type EnginePacket, type WebSocketLike } from './engine.js';
 
 /** How long a closed socket may take for what is on its way, `connection:closing` at its end, in milliseconds. */
-const FAREWELL_MS = 5000;
+const CLOSE_TIMEOUT_MS = 5000;
 
 /**
  * Closes sockets that do not read: Socket.IO's write buffer has no limit of its own (P7). The transport is closed, not
@@ -43,19 +43,19 @@ export class SlowConsumers {
     connection.closedFor = 'slow_consumer';
     this.logger.warn(`connection ${connection.id} of ${connection.userId} does not read and was closed`);
     const message = 'More was waiting for this connection than it may have unsent. Reconnect and recover.';
-    const error = new DomainError('slow_consumer', message).toWire(connection.work.id);
+    const error = new DomainError('slow_consumer', message).toWire(connection.context.id);
     const websocket = engine.transport.socket;
     // Past the packets that wait: they are given up, and this must not wait behind them.
-    if (websocket) sayLast(websocket, ['connection:closing', error]);
+    if (websocket) sendFinalPacket(websocket, ['connection:closing', error]);
     engine.close(true);
   }
 }
 
 /** Sends an event as engine.io's and Socket.IO's text packet of it, and ends the connection if it is not taken in time. */
-function sayLast(websocket: WebSocketLike, event: readonly unknown[]): void {
+function sendFinalPacket(websocket: WebSocketLike, event: readonly unknown[]): void {
   const ENGINE_MESSAGE = '4';
   const SOCKET_EVENT = '2';
   websocket.send(ENGINE_MESSAGE + SOCKET_EVENT + JSON.stringify(event));
-  const timer = setTimeout(() => websocket.terminate(), FAREWELL_MS);
+  const timer = setTimeout(() => websocket.terminate(), CLOSE_TIMEOUT_MS);
   websocket.once('close', () => clearTimeout(timer));
 }

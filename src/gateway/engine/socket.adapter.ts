@@ -24,7 +24,7 @@ import { BoundedWebSocketServer } from './bounded-web-socket.js';
 import type { Connection } from '../connections/connection.js';
 import { Dispatcher } from '../events/dispatcher.js';
 import type { EngineServer } from './engine.js';
-import { gatherWrites } from './write-coalescing.js';
+import { coalesceWrites } from './write-coalescing.js';
 import { HandshakeMetrics } from '../connections/handshake-metrics.js';
 import { protocolCheck } from './protocol-check.js';
 import { SlowConsumers } from './slow-consumers.js';
@@ -79,7 +79,7 @@ export class SocketAdapter extends IoAdapter {
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks(engine), this.refused));
     engine.on('connection', frameShared);
-    engine.on('connection', gatherWrites);
+    engine.on('connection', coalesceWrites);
     engine.on('connection', boundPolling);
     server.on('connection', ({ data }) => {
       const connection = data as Connection;

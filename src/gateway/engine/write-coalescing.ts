@@ -8,7 +8,7 @@ let holding: EngineTransport[] = [];
  * sockets an ack and a message, and each write is a system call. The transport is called not writable until the turn
  * ends, so what waits, in which order, and until when a close waits for it stay engine.io's own affair.
  */
-export function gatherWrites(engine: Engine): void {
+export function coalesceWrites(engine: Engine): void {
   engine.on('packetCreate', hold);
 }
 

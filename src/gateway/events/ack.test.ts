@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DomainError } from '../../common/domain-error.js';
 import { LIMITS } from '../../protocol/index.js';
-import { Reply } from './ack.js';
+import { Ack } from './ack.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -10,7 +10,7 @@ function reply() {
   const answers: object[] = [];
   const faults: string[] = [];
   const outcomes: string[] = [];
-  const made = new Reply('message:send', (answer) => answers.push(answer), {
+  const made = new Ack('message:send', (answer) => answers.push(answer), {
     failed: (_event, error) => faults.push(error.code),
     settled: (outcome) => outcomes.push(outcome),
   });
@@ -44,7 +44,7 @@ test('Nothing of an unknown error is shown (P11)', () => {
 });
 
 test('An event without an acknowledgement is not answered, and its timer ends', () => {
-  const made = new Reply('ping', undefined, {
+  const made = new Ack('ping', undefined, {
     failed: () => expect.unreachable('nothing failed'),
     settled: (outcome) => expect(outcome).toBe('ok'),
   });

@@ -1,22 +1,22 @@
 import { DomainError } from '../../common/domain-error.js';
 import type { Span } from '../../platform/tracing/tracer.js';
-import { Work } from '../../platform/tracing/request-context.js';
+import { RequestContext } from '../../platform/tracing/request-context.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import { LIMITS, type ErrorCode, type WireError } from '../../protocol/index.js';
 
 type AckCallback = (answer: object) => void;
 
 /** Hears of an answer. */
-export interface ReplyObserver {
+export interface AckObserver {
   failed: (event: string, error: DomainError, correlationId: string) => void;
   settled: (outcome: 'ok' | ErrorCode) => void;
   span?: Span | undefined;
 }
 
 /** The acknowledgement of one event: called exactly once, on success, refusal and time-out alike (protocol section 4). */
-export class Reply {
+export class Ack {
   /** What the event makes the service do. */
-  readonly work: Work;
+  readonly context: RequestContext;
   private readonly timer: NodeJS.Timeout;
   private done = false;
 
@@ -24,9 +24,9 @@ export class Reply {
   constructor(
     private readonly event: string,
     private readonly ack: AckCallback | undefined,
-    private readonly observer: ReplyObserver,
+    private readonly observer: AckObserver,
   ) {
-    this.work = observer.span?.work ?? new Work();
+    this.context = observer.span?.context ?? new RequestContext();
     this.timer = setTimeout(() => {
       this.fail(new DomainError('timeout', 'The request took too long. Send it again.'));
     }, LIMITS.requestTimeoutMs);
@@ -43,8 +43,8 @@ export class Reply {
   fail(error: unknown): void {
     if (this.done) return;
     const fault = toDatabaseError(error);
-    this.observer.failed(this.event, fault, this.work.id);
-    this.settle({ ok: false, error: fault.toWire(this.work.id) satisfies WireError }, fault.code);
+    this.observer.failed(this.event, fault, this.context.id);
+    this.settle({ ok: false, error: fault.toWire(this.context.id) satisfies WireError }, fault.code);
   }
 
   private settle(answer: object, outcome: 'ok' | ErrorCode): void {

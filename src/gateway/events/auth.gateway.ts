@@ -8,15 +8,15 @@ import {
 } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
 import { RefreshDto } from '../../auth/refresh.dto.js';
-import type { RefreshAnswer } from '../../protocol/index.js';
+import type { RefreshResult } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
 import { Expiry } from '../connections/expiry.js';
-import { ReplyFilter } from './ack.filter.js';
+import { AckFilter } from './ack.filter.js';
 
 /** Whose a connection is, for as long as it lives (protocol section 4.2). */
 @WebSocketGateway()
-@UseFilters(ReplyFilter)
+@UseFilters(AckFilter)
 export class AuthGateway implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
   constructor(private readonly expiry: Expiry) {}
 
@@ -32,7 +32,7 @@ export class AuthGateway implements OnGatewayConnection<Socket>, OnGatewayDiscon
   refresh(
     @CurrentConnection() connection: Connection,
     @MessageBody() { token }: RefreshDto,
-  ): Promise<RefreshAnswer> {
+  ): Promise<RefreshResult> {
     return this.expiry.refresh(connection, token);
   }
 }

@@ -8,23 +8,23 @@ import {
   type OnGatewayInit,
 } from '@nestjs/websockets';
 import type { Server, Socket } from 'socket.io';
-import { Work } from '../../platform/tracing/request-context.js';
+import { RequestContext } from '../../platform/tracing/request-context.js';
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { MessagesService } from '../../conversations/messages.service.js';
-import type { MessagePage, SendAnswer } from '../../protocol/index.js';
+import type { MessagePage, SendResult } from '../../protocol/index.js';
 import { Acknowledger } from '../../queue/acknowledger.js';
 import { SendDto } from '../../streaming/streaming.dto.js';
 import { StreamingService } from '../../streaming/streaming.service.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
-import { CurrentWork } from './current-request-context.decorator.js';
-import { JoinService, type SharingJoinAnswer } from '../rooms/join.service.js';
-import { ReplyFilter } from './ack.filter.js';
+import { CurrentContext } from './current-request-context.decorator.js';
+import { JoinService, type SharingJoinResult } from '../rooms/join.service.js';
+import { AckFilter } from './ack.filter.js';
 import { SocketLifecycle } from '../lifecycle/socket-lifecycle.js';
 
 /** The client's events of protocol section 4, one line each: who, what, where it is done. */
 @WebSocketGateway()
-@UseFilters(ReplyFilter)
+@UseFilters(AckFilter)
 export class ChatGateway
   implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
 {
@@ -52,7 +52,7 @@ export class ChatGateway
   join(
     @CurrentConnection() connection: Connection,
     @MessageBody() payload: JoinDto,
-  ): Promise<SharingJoinAnswer> {
+  ): Promise<SharingJoinResult> {
     return this.joining.join(connection, payload);
   }
 
@@ -68,9 +68,9 @@ export class ChatGateway
   send(
     @CurrentConnection() { principal, id }: Connection,
     @MessageBody() payload: SendDto,
-    @CurrentWork() work: Work,
-  ): Promise<SendAnswer> {
-    return this.streaming.send(principal, payload, { transport: 'websocket', origin: id, work });
+    @CurrentContext() context: RequestContext,
+  ): Promise<SendResult> {
+    return this.streaming.send(principal, payload, { transport: 'websocket', origin: id, context: context });
   }
 
   @SubscribeMessage('message:ack')

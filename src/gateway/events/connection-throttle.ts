@@ -13,21 +13,21 @@ const BUSY_RETRY_MS = 1000;
 const MAX_OVERRUN = 3;
 
 /** What the gates of all connections share. */
-export interface GateOptions {
+export interface ThrottleOptions {
   readonly limits: RateLimits;
   /** Counts an event for which there was no room to wait. */
   readonly onFull: () => void;
 }
 
 /** What a connection's events pass before they are handled, so that one that never stops costs little and delays nobody (P7). */
-export class EventGate {
+export class ConnectionThrottle {
   private running = 0;
   private isClosing = false;
   private readonly waiting: (() => Promise<void>)[] = [];
 
   constructor(
     readonly connection: Connection,
-    private readonly options: GateOptions,
+    private readonly options: ThrottleOptions,
   ) {}
 
   /** Counts an event. @returns null, or why it is not handled: before anything of it was looked at but its name. */
@@ -66,6 +66,6 @@ export class EventGate {
     this.isClosing = true;
     const message = 'More was sent on this connection than it may. Slow down.';
     // The refusals of what came together with this event are answered first: nothing is written after the close.
-    setImmediate(() => this.connection.sendHome(error.code, message, error));
+    setImmediate(() => this.connection.closeAndRetry(error.code, message, error));
   }
 }

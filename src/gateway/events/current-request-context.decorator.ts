@@ -1,9 +1,9 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { Work } from '../../platform/tracing/request-context.js';
-import type { Reply } from './ack.js';
+import type { RequestContext } from '../../platform/tracing/request-context.js';
+import type { Ack } from './ack.js';
 
 /** What the event makes the service do. */
-export const CurrentWork = createParamDecorator(
+export const CurrentContext = createParamDecorator(
   // The arguments are those of the dispatcher's call, behind the socket: payload, reply.
-  (_: unknown, context: ExecutionContext): Work => context.getArgByIndex<Reply>(2).work,
+  (_: unknown, context: ExecutionContext): RequestContext => context.getArgByIndex<Ack>(2).context,
 );

@@ -3,15 +3,15 @@ import type { MessageMappingProperties } from '@nestjs/websockets';
 import { DomainError } from '../../common/domain-error.js';
 import { invalid } from '../../platform/validation/payload.js';
 import { beginSpan } from '../../platform/tracing/tracer.js';
-import { within, Work } from '../../platform/tracing/request-context.js';
+import { runInContext, RequestContext } from '../../platform/tracing/request-context.js';
 import { LimitsMetrics } from '../../platform/limits/limits-metrics.js';
 import { RateLimits } from '../../platform/limits/rate-limits.js';
 import { OVERSIZED, TOO_DEEP } from '../engine/bounded-parser.js';
 import type { Connection } from '../connections/connection.js';
-import { EventGate, type GateOptions } from './connection-throttle.js';
+import { ConnectionThrottle, type ThrottleOptions } from './connection-throttle.js';
 import { EventMetrics } from './event-metrics.js';
-import { Liveness } from '../connections/connection-activity.js';
-import { Reply } from './ack.js';
+import { ConnectionActivity } from '../connections/connection-activity.js';
+import { Ack } from './ack.js';
 import { TimeoutLog } from './timeout-log.js';
 
 const logger = new Logger('Gateway');
@@ -32,11 +32,11 @@ interface ClientEvent {
 export class Dispatcher {
   /** Of all connections: each may have tens of thousands of neighbours. */
   private readonly handlers = new Map<string, Callback>();
-  private readonly gates: GateOptions;
+  private readonly gates: ThrottleOptions;
 
   constructor(
     private readonly metrics: EventMetrics,
-    private readonly liveness: Liveness,
+    private readonly activity: ConnectionActivity,
     limits: RateLimits,
     limitsMetrics: LimitsMetrics,
   ) {
@@ -52,32 +52,32 @@ export class Dispatcher {
 
   /** From now on the events of `connection` are handled. */
   listen(connection: Connection): void {
-    const gate = new EventGate(connection, this.gates);
+    const throttle = new ConnectionThrottle(connection, this.gates);
     connection.socket.onAny((wireName: unknown, ...args: unknown[]) => {
       // Socket.IO takes numbers, too.
       const name = String(wireName);
       const last = args.at(-1);
       const ack = typeof last === 'function' ? (last as (answer: object) => void) : undefined;
       const payloads = ack ? args.slice(0, -1) : args;
-      this.liveness.heard(connection, name, payloads[0]);
-      this.dispatch(gate, { name, payloads, ack }).catch((error: unknown) =>
+      this.activity.heard(connection, name, payloads[0]);
+      this.dispatch(throttle, { name, payloads, ack }).catch((error: unknown) =>
         logger.error('an answer could not be sent', error),
       );
     });
   }
 
-  private async dispatch(gate: EventGate, event: ClientEvent): Promise<void> {
+  private async dispatch(throttle: ConnectionThrottle, event: ClientEvent): Promise<void> {
     const known = this.handlers.has(event.name) ? event.name : undefined;
     const settled = this.metrics.begin(known);
-    const refusal = await gate.admit(event.name);
-    const span = beginSpan(known ?? 'unknown event', { kind: 'server', work: new Work() });
-    const reply = new Reply(event.name, event.ack, { failed: logFault, settled, span });
-    if (refusal) return reply.fail(refusal);
+    const refusal = await throttle.admit(event.name);
+    const span = beginSpan(known ?? 'unknown event', { kind: 'server', context: new RequestContext() });
+    const ack = new Ack(event.name, event.ack, { failed: logFault, settled, span });
+    if (refusal) return ack.fail(refusal);
     try {
       const callback = this.handlerOf(event);
-      gate.enter(() => handle(() => callback(event.payloads[0], reply, gate.connection), reply));
+      throttle.enter(() => handle(() => callback(event.payloads[0], ack, throttle.connection), ack));
     } catch (error) {
-      reply.fail(error);
+      ack.fail(error);
     }
   }
 
@@ -95,15 +95,15 @@ export class Dispatcher {
 }
 
 /** Never rejects. */
-async function handle(act: () => unknown, reply: Reply): Promise<void> {
+async function handle(act: () => unknown, ack: Ack): Promise<void> {
   // It was answered with `timeout` while it waited for its turn.
-  if (reply.isSettled) return;
+  if (ack.isSettled) return;
   try {
     // A handler that fails has answered through the filter when this resolves: its answer is then too late to count.
-    const answer: unknown = await within(reply.work, act);
-    reply.succeed((answer as object | undefined) ?? {});
+    const answer: unknown = await runInContext(ack.context, act);
+    ack.succeed((answer as object | undefined) ?? {});
   } catch (error) {
-    reply.fail(error);
+    ack.fail(error);
   }
 }
 

@@ -15,39 +15,39 @@ import type { Presence } from '../../protocol/index.js';
 import { TopicsDto } from '../../conversations/topics/topics.dto.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
-import { Liveness } from '../connections/connection-activity.js';
-import { ReplyFilter } from './ack.filter.js';
+import { ConnectionActivity } from '../connections/connection-activity.js';
+import { AckFilter } from './ack.filter.js';
 import { TopicRooms } from '../rooms/topic-rooms.js';
 import { TypingAccess } from '../rooms/typing-access.js';
-import { Watches } from '../rooms/presence-subscriptions.js';
+import { PresenceSubscriptions } from '../rooms/presence-subscriptions.js';
 
 /** The client's events about who is there: presence, typing and topics, one line each. */
 @WebSocketGateway()
-@UseFilters(ReplyFilter)
+@UseFilters(AckFilter)
 export class PresenceGateway
   implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
 {
   constructor(
-    private readonly liveness: Liveness,
+    private readonly activity: ConnectionActivity,
     private readonly presence: PresenceService,
-    private readonly watches: Watches,
+    private readonly subscriptions: PresenceSubscriptions,
     private readonly typing: TypingAccess,
     private readonly topics: TopicRooms,
   ) {}
 
   afterInit(server: Server): void {
-    this.liveness.attach(server);
+    this.activity.attach(server);
     this.topics.attach(server);
   }
 
   handleConnection(socket: Socket): void {
-    this.liveness.connected(socket.data as Connection);
+    this.activity.connected(socket.data as Connection);
   }
 
   handleDisconnect(socket: Socket): void {
     const connection = socket.data as Connection;
-    this.liveness.disconnected(connection);
-    this.watches.forget(connection);
+    this.activity.disconnected(connection);
+    this.subscriptions.forget(connection);
     this.topics.forget(connection);
   }
 
@@ -64,7 +64,7 @@ export class PresenceGateway
     @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.watches.watch(connection, userIds) };
+    return { presence: await this.subscriptions.watch(connection, userIds) };
   }
 
   @SubscribeMessage('presence:unwatch')
@@ -72,7 +72,7 @@ export class PresenceGateway
     @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.watches.unwatch(connection, userIds) };
+    return { presence: await this.subscriptions.unwatch(connection, userIds) };
   }
 
   @SubscribeMessage('typing:start')

@@ -1,17 +1,17 @@
 import { UseFilters } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import type { ControlAnswer, RecoverAnswer } from '../../protocol/index.js';
+import type { ControlResult, RecoverResult } from '../../protocol/index.js';
 import { RecoverDto } from '../../streaming/stream.dto.js';
 import { StreamDto } from '../../streaming/streaming.dto.js';
 import { StreamingService } from '../../streaming/streaming.service.js';
 import { RecoveryService } from '../../streaming/viewers/recovery.service.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
-import { ReplyFilter } from './ack.filter.js';
+import { AckFilter } from './ack.filter.js';
 
 /** The client's events about answers (protocol section 4.2), one line each. */
 @WebSocketGateway()
-@UseFilters(ReplyFilter)
+@UseFilters(AckFilter)
 export class StreamGateway {
   constructor(
     private readonly streaming: StreamingService,
@@ -22,7 +22,7 @@ export class StreamGateway {
   pause(
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.pause(principal, streamId);
   }
 
@@ -30,7 +30,7 @@ export class StreamGateway {
   resume(
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.resume(principal, streamId);
   }
 
@@ -38,7 +38,7 @@ export class StreamGateway {
   cancel(
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.cancel(principal, streamId);
   }
 
@@ -46,7 +46,7 @@ export class StreamGateway {
   recover(
     @CurrentConnection() { principal }: Connection,
     @MessageBody() payload: RecoverDto,
-  ): Promise<RecoverAnswer> {
+  ): Promise<RecoverResult> {
     return this.recovery.recover(principal, payload);
   }
 }

@@ -11,21 +11,21 @@ import { Connections } from '../connections/connections.js';
  */
 const NOBODY_YET = 0.3;
 /** How long a closed transport may take for what is on its way, in milliseconds; then it is cut. */
-const CLOSE_MS = 500;
+const CLOSE_TIMEOUT_MS = 500;
 
 /**
  * Sends this node's clients away when the process leaves, each at a moment of its own, so that they do not all come back
  * at once (P12). What a client sends before its moment is served.
  */
 @Injectable()
-export class Farewell {
+export class ConnectionDrainer {
   constructor(
     private readonly connections: Connections,
     private readonly draining: Draining,
   ) {}
 
   /** Tells all clients how long they may stay; resolves when each has had its time and gone. */
-  async sendAll(): Promise<void> {
+  async drainAll(): Promise<void> {
     const spreadMs = this.draining.spreadLeftMs;
     await Promise.all(Array.from(this.connections.all(), (connection) => send(connection, spreadMs)));
   }
@@ -39,6 +39,6 @@ async function send(connection: Connection, spreadMs: number): Promise<void> {
   connection.emit('connection:draining', { reconnectInMs });
   await Promise.race([closed, delay(reconnectInMs)]);
   conn.close();
-  await Promise.race([closed, delay(CLOSE_MS)]);
+  await Promise.race([closed, delay(CLOSE_TIMEOUT_MS)]);
   conn.close(true);
 }

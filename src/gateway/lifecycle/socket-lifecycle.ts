@@ -2,10 +2,10 @@ import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/comm
 import type { Server } from 'socket.io';
 import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { Deliveries } from '../rooms/queue-deliveries.js';
+import { QueueDeliveries } from '../rooms/queue-deliveries.js';
 import { HandshakeMiddleware } from '../connections/handshake.js';
 import { Rooms } from '../rooms/rooms.js';
-import { UserTopics } from '../rooms/user-event-subscriptions.js';
+import { UserEventSubscriptions } from '../rooms/user-event-subscriptions.js';
 
 /** What happens to a socket from its handshake to its end. */
 @Injectable()
@@ -17,8 +17,8 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     private readonly handshake: HandshakeMiddleware,
     private readonly connections: Connections,
     private readonly rooms: Rooms,
-    private readonly topics: UserTopics,
-    private readonly deliveries: Deliveries,
+    private readonly userEvents: UserEventSubscriptions,
+    private readonly deliveries: QueueDeliveries,
   ) {}
 
   attach(server: Server): void {
@@ -30,7 +30,7 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
 
   connected(connection: Connection): void {
     const { id: connectionId, userId, deviceId, principal } = connection;
-    if (this.connections.add(connection)) this.topics.listen(userId);
+    if (this.connections.add(connection)) this.userEvents.listen(userId);
     connection.emit('connection:status', {
       status: 'connected',
       connectionId,
@@ -49,12 +49,12 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     if (reason === 'client namespace disconnect') connection.socket.conn.close();
     this.deliveries.stop(connection);
     for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
-    if (this.connections.remove(connection)) this.topics.stopListening(connection.userId);
+    if (this.connections.remove(connection)) this.userEvents.stopListening(connection.userId);
   }
 
   private note(connection: Connection, what: string, how: Record<string, string>): void {
-    const { id: connectionId, userId, deviceId, work } = connection;
-    this.logger.debug(what, { correlationId: work.id, connectionId, userId, deviceId, ...how });
+    const { id: connectionId, userId, deviceId, context } = connection;
+    this.logger.debug(what, { correlationId: context.id, connectionId, userId, deviceId, ...how });
   }
 
   /** Closes what is left: connections that came while the others were sent away. */

@@ -3,10 +3,10 @@ import { bulkhead } from 'cockatiel';
 import { DomainError, notFound } from '../../common/domain-error.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
 import { SnapshotsStore } from '../../streaming/log/snapshots.store.js';
-import { LIMITS, type JoinAnswer, type JoinPayload } from '../../protocol/index.js';
-import { Company } from './presence-snapshot.js';
+import { LIMITS, type JoinResult, type JoinPayload } from '../../protocol/index.js';
+import { PresenceSnapshot } from './presence-snapshot.js';
 import type { Connection } from '../connections/connection.js';
-import { Deliveries } from './queue-deliveries.js';
+import { QueueDeliveries } from './queue-deliveries.js';
 import { Rooms } from './rooms.js';
 import type { Sharing } from './shared-fields.js';
 
@@ -14,7 +14,7 @@ import type { Sharing } from './shared-fields.js';
 const AT_ONCE = 100;
 
 /** Who is there, whoever asks, is told many in the same words. */
-export type SharingJoinAnswer = Sharing<JoinAnswer, 'members' | 'presence'>;
+export type SharingJoinResult = Sharing<JoinResult, 'members' | 'presence'>;
 
 /** Lets a connection hear a conversation. */
 @Injectable()
@@ -26,8 +26,8 @@ export class JoinService {
     private readonly conversations: ConversationsService,
     private readonly snapshots: SnapshotsStore,
     private readonly rooms: Rooms,
-    private readonly deliveries: Deliveries,
-    private readonly company: Company,
+    private readonly deliveries: QueueDeliveries,
+    private readonly presenceSnapshot: PresenceSnapshot,
   ) {}
 
   /**
@@ -35,7 +35,7 @@ export class JoinService {
    * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
    * as it may.
    */
-  join(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
+  join(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {
     const givenUpAt = performance.now() + LIMITS.requestTimeoutMs;
     return this.turns.execute(() => {
       // Its client has been told so, and asks again: nobody would read this answer.
@@ -44,17 +44,17 @@ export class JoinService {
     });
   }
 
-  private async joinNow(connection: Connection, payload: JoinPayload): Promise<SharingJoinAnswer> {
+  private async joinNow(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {
     const { principal } = connection;
     const { conversationId, access } = payload;
-    const standing = await this.rooms.join(connection, conversationId);
-    if (!standing) {
+    const membership = await this.rooms.join(connection, conversationId);
+    if (!membership) {
       await this.conversations.enter(principal, conversationId, access);
       if (!(await this.rooms.join(connection, conversationId))) throw notFound();
     }
     try {
       // Its token names the member otherwise than before.
-      if (standing && (principal.name ?? standing.name) !== standing.name) {
+      if (membership && (principal.name ?? membership.name) !== membership.name) {
         await this.conversations.enter(principal, conversationId);
       }
       return await this.answer(connection, payload);
@@ -68,11 +68,11 @@ export class JoinService {
   private async answer(
     { userId, joined }: Connection,
     { conversationId, afterSeq }: JoinPayload,
-  ): Promise<SharingJoinAnswer> {
+  ): Promise<SharingJoinResult> {
     const snapshot = await this.snapshots.of({ conversationId, userId, afterSeq });
     if (!snapshot) throw notFound();
     const { members, ...own } = snapshot;
-    const company = await this.company.in(conversationId, members, userId);
+    const company = await this.presenceSnapshot.in(conversationId, members, userId);
     // Last: a removal that came meanwhile has taken it out (P10).
     if (!joined.has(conversationId)) throw notFound();
     return { ...own, lastSeq: own.conversation.lastSeq, ...company };

@@ -1,14 +1,14 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { Server } from 'socket.io';
-import { AcquaintancesStore, type Pair } from '../../presence/shared-conversations.store.js';
+import { SharedConversationsStore, type Pair } from '../../presence/shared-conversations.store.js';
 import { Relay } from '../../platform/relay/relay.js';
 import type { PresenceEvent } from '../../platform/relay/topics.js';
 import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { PacedFanOut } from './throttled-broadcast.js';
+import { ThrottledBroadcast } from './throttled-broadcast.js';
 import { conversationRoom } from './room.js';
 import { Rooms } from './rooms.js';
-import { Watches } from './presence-subscriptions.js';
+import { PresenceSubscriptions } from './presence-subscriptions.js';
 
 /** What changes of presence may cost this node in half a second: a crowd that comes and goes is told of itself, n² writes. */
 const WRITES = 10_000;
@@ -18,9 +18,9 @@ const WRITES = 10_000;
  * still may, and to the user's own. One emit for each change, so nobody hears it twice (Socket.IO joins the rooms).
  */
 @Injectable()
-export class PresenceFanOut implements OnApplicationShutdown {
-  private readonly logger = new Logger(PresenceFanOut.name);
-  private readonly paced = new PacedFanOut<PresenceEvent>({
+export class PresenceBroadcast implements OnApplicationShutdown {
+  private readonly logger = new Logger(PresenceBroadcast.name);
+  private readonly paced = new ThrottledBroadcast<PresenceEvent>({
     keyOf: ({ presence }) => presence.userId,
     audience: (event) => this.audienceOf(event),
     tell: (event) => this.take(event),
@@ -33,8 +33,8 @@ export class PresenceFanOut implements OnApplicationShutdown {
   constructor(
     private readonly relay: Relay,
     private readonly rooms: Rooms,
-    private readonly watches: Watches,
-    private readonly acquaintances: AcquaintancesStore,
+    private readonly subscriptions: PresenceSubscriptions,
+    private readonly sharedConversations: SharedConversationsStore,
     private readonly connections: Connections,
   ) {}
 
@@ -57,7 +57,7 @@ export class PresenceFanOut implements OnApplicationShutdown {
 
   private audienceOf({ presence, conversationIds }: PresenceEvent): number {
     const inRooms = conversationIds.reduce((sum, id) => sum + this.rooms.audience(id), 0);
-    return inRooms + (this.watches.of(presence.userId)?.size ?? 0);
+    return inRooms + (this.subscriptions.of(presence.userId)?.size ?? 0);
   }
 
   private take(event: PresenceEvent): void {
@@ -71,7 +71,7 @@ export class PresenceFanOut implements OnApplicationShutdown {
     while (this.waiting.length > 0) {
       const batch = this.waiting;
       this.waiting = [];
-      const watched = batch.some(({ presence }) => this.watches.of(presence.userId));
+      const watched = batch.some(({ presence }) => this.subscriptions.of(presence.userId));
       const watchers = watched ? await this.watchersOf(batch) : [];
       batch.forEach((event, index) => this.show(event, watchers[index] ?? []));
     }
@@ -80,12 +80,12 @@ export class PresenceFanOut implements OnApplicationShutdown {
 
   /** For each event the connections that watch its user and still share a conversation with it (P10). */
   private async watchersOf(batch: readonly PresenceEvent[]): Promise<Connection[][]> {
-    const watchers = batch.map(({ presence }) => [...(this.watches.of(presence.userId) ?? [])]);
+    const watchers = batch.map(({ presence }) => [...(this.subscriptions.of(presence.userId) ?? [])]);
     const pairs = watchers.flatMap((some, index) =>
       some.map((watcher): Pair => [watcher.userId, (batch[index] as PresenceEvent).presence.userId]),
     );
     try {
-      const mayKnow = await this.acquaintances.share(pairs);
+      const mayKnow = await this.sharedConversations.share(pairs);
       let position = 0;
       return watchers.map((some) => some.filter(() => mayKnow[position++]));
     } catch (error) {

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { PresenceService } from '../../presence/presence.service.js';
-import type { JoinAnswer, Member } from '../../protocol/index.js';
+import type { JoinResult, Member } from '../../protocol/index.js';
 import { TypingService } from '../../typing/typing.service.js';
 import { SHARED, SharedFields, type Sharing } from './shared-fields.js';
 
-type Crowd = Pick<JoinAnswer, 'members' | 'presence'>;
-type CompanyAnswer = Sharing<Crowd & Pick<JoinAnswer, 'typing'>, keyof Crowd>;
+type Crowd = Pick<JoinResult, 'members' | 'presence'>;
+type CompanyAnswer = Sharing<Crowd & Pick<JoinResult, 'typing'>, keyof Crowd>;
 
 /** Who is there and who types, as the answer of a join tells it: the full state, from which differences go on. */
 @Injectable()
-export class Company {
+export class PresenceSnapshot {
   /** Of members who were read together for several, as they all are told: none of them had not joined by then. */
   private readonly asked = new WeakMap<Member[], Promise<SharedFields<Crowd>>>();
 

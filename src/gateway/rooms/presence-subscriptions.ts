@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { refusal } from '../../auth/policy.js';
+import { denied } from '../../auth/policy.js';
 import { DomainError } from '../../common/domain-error.js';
-import { AcquaintancesStore } from '../../presence/shared-conversations.store.js';
+import { SharedConversationsStore } from '../../presence/shared-conversations.store.js';
 import { PresenceService } from '../../presence/presence.service.js';
 import { LIMITS, type Presence } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
 
 /** Whose presence the connections of this node watch, beside that of those who share a joined conversation. */
 @Injectable()
-export class Watches {
+export class PresenceSubscriptions {
   private readonly byUser = new Map<string, Set<Connection>>();
   private readonly byConnection = new Map<Connection, Set<string>>();
 
   constructor(
     private readonly presence: PresenceService,
-    private readonly acquaintances: AcquaintancesStore,
+    private readonly sharedConversations: SharedConversationsStore,
   ) {}
 
   /** Users who are watched, and connections that watch: both are 0 when nobody does. */
@@ -23,7 +23,7 @@ export class Watches {
   }
 
   /**
-   * Watches all of them, or none. @returns the states of all whom this connection watches now.
+   * PresenceSubscriptions all of them, or none. @returns the states of all whom this connection watches now.
    * @throws {DomainError} `not_found` where one shares no conversation with the watcher, `conflict` beyond the limit.
    */
   async watch(connection: Connection, userIds: readonly string[]): Promise<Presence[]> {
@@ -31,8 +31,8 @@ export class Watches {
     if (wanted.size > LIMITS.watchedUsers) {
       throw new DomainError('conflict', `A connection may watch ${LIMITS.watchedUsers} users at once.`);
     }
-    const mayKnow = await this.acquaintances.share(userIds.map((other) => [connection.userId, other]));
-    if (mayKnow.includes(false)) throw refusal('presence:watch');
+    const mayKnow = await this.sharedConversations.share(userIds.map((other) => [connection.userId, other]));
+    if (mayKnow.includes(false)) throw denied('presence:watch');
     // The socket may have ended while the database was asked: nobody would take these out again.
     if (connection.socket.connected) for (const userId of userIds) this.add(connection, userId);
     return this.states(connection);
@@ -54,7 +54,7 @@ export class Watches {
 
   private async states(connection: Connection): Promise<Presence[]> {
     const userIds = [...(this.byConnection.get(connection) ?? [])];
-    const mayKnow = await this.acquaintances.share(userIds.map((other) => [connection.userId, other]));
+    const mayKnow = await this.sharedConversations.share(userIds.map((other) => [connection.userId, other]));
     return this.presence.of(userIds.filter((_, index) => mayKnow[index]));
   }
 

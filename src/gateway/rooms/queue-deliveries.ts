@@ -2,17 +2,17 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { QueueService } from '../../queue/queue.service.js';
 import type { Connection } from '../connections/connection.js';
-import { Drainer, type DrainerOptions } from './queue-delivery.js';
-import { OfferMetrics } from './queue-delivery-metrics.js';
+import { QueueDelivery, type QueueDeliveryOptions } from './queue-delivery.js';
+import { QueueDeliveryMetrics } from './queue-delivery-metrics.js';
 
 /** Brings what waits for users to their connections. */
 @Injectable()
-export class Deliveries {
-  private readonly logger = new Logger(Deliveries.name);
-  private readonly drainers = new Map<Connection, Drainer>();
-  private readonly options: DrainerOptions;
+export class QueueDeliveries {
+  private readonly logger = new Logger(QueueDeliveries.name);
+  private readonly drainers = new Map<Connection, QueueDelivery>();
+  private readonly options: QueueDeliveryOptions;
 
-  constructor(queue: QueueService, metrics: OfferMetrics, @Inject(CONFIG) config: Config) {
+  constructor(queue: QueueService, metrics: QueueDeliveryMetrics, @Inject(CONFIG) config: Config) {
     this.options = {
       queue,
       metrics,
@@ -40,11 +40,11 @@ export class Deliveries {
   }
 
   /** Most connections have nothing waiting, and no drainer. */
-  private drainerOf(connection: Connection): Drainer {
-    const drainer =
+  private drainerOf(connection: Connection): QueueDelivery {
+    const delivery =
       this.drainers.get(connection) ??
-      new Drainer(connection, this.options, () => this.drainers.delete(connection));
-    this.drainers.set(connection, drainer);
-    return drainer;
+      new QueueDelivery(connection, this.options, () => this.drainers.delete(connection));
+    this.drainers.set(connection, delivery);
+    return delivery;
   }
 }

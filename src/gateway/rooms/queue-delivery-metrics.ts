@@ -3,11 +3,11 @@ import type { Counter } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 
 /** What became of a batch of the queue: a client without `acks` is taken at its socket's word. */
-export type OfferOutcome = 'acked' | 'timeout' | 'taken' | 'gone';
+export type DeliveryOutcome = 'acked' | 'timeout' | 'taken' | 'gone';
 
 /** What is offered to clients from the queue. */
 @Injectable()
-export class OfferMetrics {
+export class QueueDeliveryMetrics {
   private readonly items: Counter<'outcome'>;
   private awaited = 0;
 
@@ -23,7 +23,7 @@ export class OfferMetrics {
   }
 
   /** Counts `items` by what `offer` resolves with. @returns whether the client has them. */
-  async count(items: number, offer: Promise<OfferOutcome>): Promise<boolean> {
+  async count(items: number, offer: Promise<DeliveryOutcome>): Promise<boolean> {
     this.awaited += 1;
     const outcome = await offer.finally(() => {
       this.awaited -= 1;

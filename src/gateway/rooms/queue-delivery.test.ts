@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Drained } from '../../queue/deliveries.store.js';
+import type { DeliveryBatch } from '../../queue/deliveries.store.js';
 import type { Connection } from '../connections/connection.js';
-import { Drainer, type DrainerOptions } from './queue-delivery.js';
+import { QueueDelivery, type QueueDeliveryOptions } from './queue-delivery.js';
 
-const NOTHING: Drained = { items: [], remaining: 0, dropped: 0, overdue: false };
+const NOTHING: DeliveryBatch = { items: [], remaining: 0, dropped: 0, overdue: false };
 const RETRY_MS = 2000;
 
 /** Asked for what waits: fails while the database is away. */
-const first = vi.fn<() => Promise<Drained>>();
+const first = vi.fn<() => Promise<DeliveryBatch>>();
 const done = vi.fn();
-let drainer: Drainer;
+let delivery: QueueDelivery;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -17,9 +17,9 @@ beforeEach(() => {
   done.mockReset();
   const options = { queue: { first }, metrics: {}, ackTimeoutMs: 1000, onFault: () => {} };
   const connection = { userId: 'ann', joined: new Map() };
-  drainer = new Drainer(
+  delivery = new QueueDelivery(
     connection as Partial<Connection> as Connection,
-    options as object as DrainerOptions,
+    options as object as QueueDeliveryOptions,
     done,
   );
 });
@@ -28,9 +28,9 @@ afterEach(() => {
 });
 
 test('A drainer that was woken while it waits for another try waits for one, and is kept until then (P8)', async () => {
-  drainer.wake();
+  delivery.wake();
   await vi.advanceTimersByTimeAsync(RETRY_MS / 2);
-  drainer.wake();
+  delivery.wake();
   await vi.advanceTimersByTimeAsync(RETRY_MS - 1);
   expect(first).toHaveBeenCalledTimes(2);
   expect(done).not.toHaveBeenCalled();
@@ -43,11 +43,11 @@ test('A drainer that was woken while it waits for another try waits for one, and
 });
 
 test('A drainer that was stopped while it waits for another try makes none (P8)', async () => {
-  drainer.wake();
+  delivery.wake();
   await vi.advanceTimersByTimeAsync(RETRY_MS / 2);
-  drainer.wake();
+  delivery.wake();
   await vi.advanceTimersByTimeAsync(0);
-  drainer.stop();
+  delivery.stop();
   await vi.advanceTimersByTimeAsync(10 * RETRY_MS);
   expect(first).toHaveBeenCalledTimes(2);
 });

@@ -1,13 +1,13 @@
 import type { ServerEvents } from '../../protocol/index.js';
-import type { Drained } from '../../queue/deliveries.store.js';
+import type { DeliveryBatch } from '../../queue/deliveries.store.js';
 import type { QueueService } from '../../queue/queue.service.js';
 import type { Connection } from '../connections/connection.js';
-import type { OfferMetrics, OfferOutcome } from './queue-delivery-metrics.js';
+import type { QueueDeliveryMetrics, DeliveryOutcome } from './queue-delivery-metrics.js';
 
 /** What the drainers of all connections share. */
-export interface DrainerOptions {
+export interface QueueDeliveryOptions {
   queue: QueueService;
-  metrics: OfferMetrics;
+  metrics: QueueDeliveryMetrics;
   /** How long a client may take to ack a batch, in milliseconds. */
   ackTimeoutMs: number;
   onFault: (connection: Connection, error: unknown) => void;
@@ -16,7 +16,7 @@ export interface DrainerOptions {
 const RETRY_MS = 2000;
 
 /** Offers one connection what waits for its user: in order, one batch at a time, until nothing is left (P8). */
-export class Drainer {
+export class QueueDelivery {
   private wanted = false;
   private running = false;
   private stopped = false;
@@ -24,7 +24,7 @@ export class Drainer {
 
   constructor(
     private readonly connection: Connection,
-    private readonly options: DrainerOptions,
+    private readonly options: QueueDeliveryOptions,
     /** Called when nothing waits any more: the next time takes another one. */
     private readonly done: () => void,
   ) {}
@@ -79,7 +79,7 @@ export class Drainer {
     }
   }
 
-  private async offer({ items, remaining, dropped }: Drained): Promise<OfferOutcome> {
+  private async offer({ items, remaining, dropped }: DeliveryBatch): Promise<DeliveryOutcome> {
     const { socket, acks } = this.connection;
     const batch: ServerEvents['queue:deliver'] = { items, remaining, dropped };
     if (!acks) return socket.connected && socket.emit('queue:deliver', batch) ? 'taken' : 'gone';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Message, ServerEvents } from '../../protocol/index.js';
 import type { ConversationEvent } from '../../platform/relay/topics.js';
 import type { Connection } from '../connections/connection.js';
-import { PacedFanOut } from './throttled-broadcast.js';
+import { ThrottledBroadcast } from './throttled-broadcast.js';
 
 type MessageEvent = Extract<ConversationEvent, { type: 'message' }>;
 
@@ -41,7 +41,7 @@ const RECEIPT_WRITES = 500;
  */
 export class Room {
   readonly connections = new Set<Connection>();
-  private readonly receipts = new PacedFanOut<ServerEvents['message:receipt']>({
+  private readonly receipts = new ThrottledBroadcast<ServerEvents['message:receipt']>({
     keyOf: ({ userId }) => userId,
     audience: () => this.connections.size,
     tell: (receipt) => this.broadcast('message:receipt', receipt, this.idsOf(receipt.userId)),

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Server } from 'socket.io';
 import { DomainError, notFound } from '../../common/domain-error.js';
 import { MemberCache } from '../../conversations/member-cache.js';
-import { ConversationsStore, type Standing } from '../../conversations/conversations.store.js';
+import { ConversationsStore, type MembershipRow } from '../../conversations/conversations.store.js';
 import { MessagesStore } from '../../conversations/messages.store.js';
 import { LIMITS, type Message, type ServerEvents } from '../../protocol/index.js';
 import { Acknowledger } from '../../queue/acknowledger.js';
@@ -76,24 +76,24 @@ export class Rooms implements RoomSource {
    * no member. A removal that comes while the database is asked is noticed.
    * @throws {DomainError} `not_found`, `conflict`, or retryable when the database is slow or away.
    */
-  async join(connection: Connection, conversationId: string): Promise<Standing | null> {
+  async join(connection: Connection, conversationId: string): Promise<MembershipRow | null> {
     this.requireSpace(connection, conversationId);
     const { room } = this.entries.get(conversationId) ?? this.open(conversationId);
     room.connections.add(connection);
     connection.joined.set(conversationId, JOINING);
     try {
-      const standing = await this.conversations.standing(conversationId, connection.userId);
-      if (!standing) {
+      const membership = await this.conversations.standing(conversationId, connection.userId);
+      if (!membership) {
         this.leave(connection, conversationId);
         return null;
       }
       const isStillWelcome = room.connections.has(connection) && connection.socket.connected;
       if (!isStillWelcome) throw notFound();
-      room.begin(standing.lastSeq);
+      room.begin(membership.lastSeq);
       void connection.socket.join(conversationRoom(conversationId));
       connection.joined.set(conversationId, room.lastSeq);
       this.observer.joined(connection, conversationId);
-      return standing;
+      return membership;
     } catch (error) {
       this.leave(connection, conversationId);
       throw error;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { PacedFanOut } from './throttled-broadcast.js';
+import { ThrottledBroadcast } from './throttled-broadcast.js';
 
 interface Receipt {
   userId: string;
@@ -8,8 +8,8 @@ interface Receipt {
 
 const told: Receipt[] = [];
 
-function fanOut(audience: number): PacedFanOut<Receipt> {
-  return new PacedFanOut({
+function fanOut(audience: number): ThrottledBroadcast<Receipt> {
+  return new ThrottledBroadcast({
     keyOf: ({ userId }) => userId,
     audience: () => audience,
     tell: (receipt) => told.push(receipt),

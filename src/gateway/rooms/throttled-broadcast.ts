@@ -1,6 +1,6 @@
 const FLUSH_MS = 500;
 
-export interface PacedFanOutOptions<Item> {
+export interface ThrottledBroadcastOptions<Item> {
   /** Of two items with one key that wait only the later one is told. */
   keyOf: (item: Item) => string;
   /** How many connections an item is written to. */
@@ -14,12 +14,12 @@ export interface PacedFanOutOptions<Item> {
  * Tells many of many at a bounded cost: among n people everybody's news goes to everybody, n² writes. So they have a budget of
  * writes. Within it an item is told at once; what exceeds it waits, the longest first (P7).
  */
-export class PacedFanOut<Item> {
+export class ThrottledBroadcast<Item> {
   private readonly waiting = new Map<string, Item>();
   private timer: NodeJS.Timeout | undefined;
   private left: number;
 
-  constructor(private readonly options: PacedFanOutOptions<Item>) {
+  constructor(private readonly options: ThrottledBroadcastOptions<Item>) {
     this.left = options.writes;
   }
 

@@ -2,19 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { Relay } from '../../platform/relay/relay.js';
 import type { UserEvent } from '../../platform/relay/topics.js';
 import { Connections } from '../connections/connections.js';
-import { Deliveries } from './queue-deliveries.js';
+import { QueueDeliveries } from './queue-deliveries.js';
 import { Rooms } from './rooms.js';
 
 /** What the relay says of users that are connected here, brought to their connections. */
 @Injectable()
-export class UserTopics {
+export class UserEventSubscriptions {
   private readonly subscriptions = new Map<string, () => void>();
 
   constructor(
     private readonly relay: Relay,
     private readonly connections: Connections,
     private readonly rooms: Rooms,
-    private readonly deliveries: Deliveries,
+    private readonly deliveries: QueueDeliveries,
   ) {}
 
   listen(userId: string): void {
@@ -35,7 +35,7 @@ export class UserTopics {
     }
     if (event.type === 'close') {
       const message = 'This connection was closed by its user or an operator.';
-      this.connections.get(event.connectionId)?.expel('forbidden', message);
+      this.connections.get(event.connectionId)?.closeForGood('forbidden', message);
       return;
     }
     const { change } = event;

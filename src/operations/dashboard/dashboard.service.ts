@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { NodeIdentity } from '../../common/node-identity.js';
-import { COUNT, FLAG, listOf, nullable, NUMBER, shape, TEXT } from '../../protocol/schemas/schema.js';
+import { COUNT, FLAG, arrayOf, nullable, NUMBER, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { Draining } from '../../platform/lifecycle/draining.js';
 import { EventLoop, type EventLoopDelay } from './event-loop.js';
@@ -31,18 +31,23 @@ export interface DashboardFigures {
 type Part<K extends keyof DashboardFigures> = DashboardFigures[K];
 
 /** The schema of {@link DashboardFigures}. */
-export const FIGURES = shape<DashboardFigures>({
+export const FIGURES = objectSchema<DashboardFigures>({
   node: TEXT,
   uptimeMs: COUNT,
   draining: FLAG,
-  connections: shape<Part<'connections'>>({ websocket: COUNT, polling: COUNT, max: COUNT, users: COUNT }),
-  totals: shape<Part<'totals'>>({ messages: COUNT, events: COUNT, chunks: COUNT }),
-  streams: shape<Part<'streams'>>({ running: COUNT, failed: COUNT }),
-  timeToFirstChunk: shape<Buckets>({ bounds: listOf(NUMBER), counts: listOf(COUNT) }),
+  connections: objectSchema<Part<'connections'>>({
+    websocket: COUNT,
+    polling: COUNT,
+    max: COUNT,
+    users: COUNT,
+  }),
+  totals: objectSchema<Part<'totals'>>({ messages: COUNT, events: COUNT, chunks: COUNT }),
+  streams: objectSchema<Part<'streams'>>({ running: COUNT, failed: COUNT }),
+  timeToFirstChunk: objectSchema<Buckets>({ bounds: arrayOf(NUMBER), counts: arrayOf(COUNT) }),
   queued: nullable(COUNT),
-  eventLoop: shape<EventLoopDelay>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
-  pool: shape<Part<'pool'>>({ busy: COUNT, idle: COUNT, waiting: COUNT, max: COUNT }),
-  providers: listOf(shape<Part<'providers'>[number]>({ name: TEXT, breaker: TEXT })),
+  eventLoop: objectSchema<EventLoopDelay>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
+  pool: objectSchema<Part<'pool'>>({ busy: COUNT, idle: COUNT, waiting: COUNT, max: COUNT }),
+  providers: arrayOf(objectSchema<Part<'providers'>[number]>({ name: TEXT, breaker: TEXT })),
   rssBytes: COUNT,
 });
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { DataSource } from 'typeorm';
-import type { Lane } from '../../platform/database/dedicated-connection.js';
-import { Lanes } from '../../platform/database/dedicated-connections.js';
+import type { DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 
 const DEADLINE_MS = 2000;
 const MISSING = {
@@ -15,16 +15,16 @@ const MISSING = {
 @Injectable()
 export class DatabaseHealthStore {
   /** Of its own: a busy pool is no reason to call the database away. */
-  private readonly lane: Lane;
+  private readonly connection: DedicatedConnection;
   private readonly migrations: string[];
   private running: Promise<HealthIndicatorResult> | undefined;
 
   constructor(
     private readonly indicators: HealthIndicatorService,
-    lanes: Lanes,
+    connections: DedicatedConnections,
     { migrations }: DataSource,
   ) {
-    this.lane = lanes.open('health', { deadlineMs: DEADLINE_MS });
+    this.connection = connections.open('health', { deadlineMs: DEADLINE_MS });
     this.migrations = migrations.map(({ name, constructor }) => name ?? constructor.name);
   }
 
@@ -39,7 +39,7 @@ export class DatabaseHealthStore {
   private async ask(): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check('database');
     try {
-      const [row] = await this.lane.query<{ missing: number }>(MISSING, [this.migrations]);
+      const [row] = await this.connection.query<{ missing: number }>(MISSING, [this.migrations]);
       if (row?.missing === 0) return indicator.up();
       return indicator.down({ message: 'the database lacks migrations: restart the server' });
     } catch {

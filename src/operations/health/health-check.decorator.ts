@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, type HealthCheckStatus } from '@nestjs/terminus';
-import { Answers } from '../../platform/http/responses.decorator.js';
-import { type JsonSchema, oneOf, optional, says, shape } from '../../protocol/schemas/schema.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
+import { type JsonSchema, enumOf, optional, says, objectSchema } from '../../protocol/schemas/schema.js';
 
 const PARTS: JsonSchema = {
   type: 'object',
@@ -12,8 +12,8 @@ const PARTS: JsonSchema = {
     additionalProperties: true,
   },
 };
-const RESULT = shape<HealthCheckResult>({
-  status: oneOf<HealthCheckStatus>({ ok: true, error: true, degraded: true, shutting_down: true }),
+const RESULT = objectSchema<HealthCheckResult>({
+  status: enumOf<HealthCheckStatus>({ ok: true, error: true, degraded: true, shutting_down: true }),
   info: optional(says(PARTS, 'What is up.')),
   error: optional(says(PARTS, 'What is down, and why.')),
   details: says(PARTS, 'Every part that was looked at, with its figures.'),
@@ -23,7 +23,7 @@ const RESULT = shape<HealthCheckResult>({
 export function Probe(): MethodDecorator {
   return applyDecorators(
     HealthCheck({ noCache: true, swaggerDocumentation: false }),
-    Answers(200, RESULT, { description: 'Nothing is down.' }),
-    Answers(503, RESULT, { description: 'Something is down.' }),
+    Responds(200, RESULT, { description: 'Nothing is down.' }),
+    Responds(503, RESULT, { description: 'Something is down.' }),
   );
 }

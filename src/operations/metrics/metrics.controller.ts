@@ -4,9 +4,9 @@ import type { Request, Response } from 'express';
 import { challenge } from '../../auth/auth.guard.js';
 import { Authenticator } from '../../auth/authenticator.js';
 import { bearerToken } from '../../auth/bearer.js';
-import { demand } from '../../auth/policy.js';
+import { authorize } from '../../auth/policy.js';
 import { Public } from '../../auth/public.decorator.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { notFound } from '../../common/domain-error.js';
 import { TEXT } from '../../protocol/schemas/schema.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
@@ -34,7 +34,7 @@ export class MetricsController {
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
-  @Answers(200, TEXT, { as: 'text/plain' })
+  @Responds(200, TEXT, { as: 'text/plain' })
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     const { METRICS_PORT, METRICS_TOKEN } = this.config;
     if (METRICS_PORT !== undefined) throw notFound();
@@ -49,7 +49,7 @@ export class MetricsController {
     const token = bearerToken(request.headers.authorization);
     try {
       const principal = await this.limits.attempt(request, () => this.authenticator.authenticate(token));
-      demand(principal, 'figures:see');
+      authorize(principal, 'figures:see');
     } catch (error) {
       challenge(response, error, token !== undefined);
       throw error;

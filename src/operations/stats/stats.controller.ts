@@ -1,9 +1,9 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { demand } from '../../auth/policy.js';
+import { authorize } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { STATS, StatsService, type Stats } from './stats.service.js';
 
 @ApiTags('operations')
@@ -16,9 +16,9 @@ export class StatsController {
   @ApiOperation({
     summary: 'How many are connected, present and typing, and what waits in the queue; admins',
   })
-  @Answers(200, STATS)
+  @Responds(200, STATS)
   read(@CurrentPrincipal() principal: Principal): Promise<Stats> {
-    demand(principal, 'figures:see');
+    authorize(principal, 'figures:see');
     return this.stats.read();
   }
 }

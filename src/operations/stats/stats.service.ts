@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { NodeIdentity } from '../../common/node-identity.js';
-import { COUNT, NUMBER, shape, TEXT } from '../../protocol/schemas/schema.js';
+import { COUNT, NUMBER, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
 import { PresenceService } from '../../presence/presence.service.js';
 import { ConnectionRegistry, type RegistryFigures } from '../../presence/registry/connection-registry.js';
 import { TypingService } from '../../typing/typing.service.js';
@@ -21,12 +21,12 @@ const FIGURES = {
 };
 
 /** The schema of {@link Stats}. */
-export const STATS = shape<Stats>({
+export const STATS = objectSchema<Stats>({
   ...FIGURES,
   typingUsers: COUNT,
   onlineUsers: COUNT,
-  queue: shape<QueueFigures>({ queued: COUNT, users: COUNT, average: NUMBER }),
-  node: shape<Stats['node']>({ ...FIGURES, id: TEXT }),
+  queue: objectSchema<QueueFigures>({ queued: COUNT, users: COUNT, average: NUMBER }),
+  node: objectSchema<Stats['node']>({ ...FIGURES, id: TEXT }),
 });
 
 /** How many are there, and what they do. */

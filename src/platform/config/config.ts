@@ -21,7 +21,7 @@ export class ConfigError extends Error {
   constructor(
     readonly faults: readonly string[],
     /** The variables that have none of them alone. */
-    readonly legible: Partial<Read> = {},
+    readonly validValues: Partial<Read> = {},
   ) {
     super(
       `The configuration has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault}`).join('\n')}`,

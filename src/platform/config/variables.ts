@@ -1,7 +1,7 @@
 import { ADDRESS } from './variables/address.js';
 import { ANSWERS } from './variables/answers.js';
 import { CONNECTIONS } from './variables/connections.js';
-import { CRASHES } from './variables/recovery.js';
+import { RECOVERY } from './variables/recovery.js';
 import { DATABASE } from './variables/database.js';
 import { METRICS } from './variables/metrics.js';
 import { RATE_LIMITS } from './variables/limits.js';
@@ -26,7 +26,7 @@ export const GROUPS = {
   queue: QUEUE,
   presence: PRESENCE,
   answers: ANSWERS,
-  crashes: CRASHES,
+  crashes: RECOVERY,
   providers: PROVIDERS,
   metrics: METRICS,
   tracing: TRACING,
@@ -43,7 +43,7 @@ export const VARIABLES = {
   ...QUEUE,
   ...PRESENCE,
   ...ANSWERS,
-  ...CRASHES,
+  ...RECOVERY,
   ...PROVIDERS,
   ...METRICS,
   ...TRACING,

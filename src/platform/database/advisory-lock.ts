@@ -6,7 +6,7 @@ import type { DataSource } from 'typeorm';
  * @param lock a number that nothing else uses.
  * @returns whether this node did the work.
  */
-export async function exclusively(
+export async function withAdvisoryLock(
   dataSource: DataSource,
   lock: number,
   work: () => Promise<void>,

@@ -2,7 +2,7 @@ import { GroupCommit } from '../../common/group-commit.js';
 import { LIMITS } from '../../protocol/index.js';
 import { isDataFault, toDatabaseError } from './errors.js';
 
-export interface GatheredReadsOptions<Item, Result> {
+export interface BatchReadsOptions<Item, Result> {
   /** Reads a batch in one statement and answers in the batch's order. */
   read: (batch: readonly Item[]) => Promise<readonly Result[]>;
   /** Statements that may be under way at once; default 1. */
@@ -18,12 +18,12 @@ export interface GatheredReadsOptions<Item, Result> {
  * A lone read waits for nothing, and a thousand at once are some dozens of statements.
  * @returns the read of one item, which throws a retryable {DomainError} when the database is slow or away.
  */
-export function gatherReads<Item, Result>({
+export function batchReads<Item, Result>({
   read,
   atOnce = 1,
   resultBytes,
   restMs,
-}: GatheredReadsOptions<Item, Result>): (item: Item) => Promise<Result> {
+}: BatchReadsOptions<Item, Result>): (item: Item) => Promise<Result> {
   let asked = 0;
   const reads = new GroupCommit<Item, Result>({
     commit: read,

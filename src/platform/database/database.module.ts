@@ -2,13 +2,13 @@ import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown 
 import { DataSource } from 'typeorm';
 import { CommitMetrics } from './commit-metrics.js';
 import { createDataSource, type DataSourceOptions } from './data-source.js';
-import { Lanes } from './dedicated-connections.js';
+import { DedicatedConnections } from './dedicated-connections.js';
 import type { DatabaseLog } from './log.js';
 import { migrate } from './migrate.js';
 import { PoolMetrics } from './pool-metrics.js';
 
 /**
- * Gives the connected and migrated {@link DataSource} and the {@link Lanes} to everybody, and closes both when the
+ * Gives the connected and migrated {@link DataSource} and the {@link DedicatedConnections} to everybody, and closes both when the
  * application has shut down.
  */
 @Global()
@@ -24,21 +24,21 @@ export class DatabaseModule implements OnApplicationShutdown {
       module: DatabaseModule,
       providers: [
         { provide: DataSource, useFactory },
-        { provide: Lanes, useValue: new Lanes({ url: options.url, log }) },
+        { provide: DedicatedConnections, useValue: new DedicatedConnections({ url: options.url, log }) },
         CommitMetrics,
         PoolMetrics,
       ],
-      exports: [DataSource, Lanes, CommitMetrics],
+      exports: [DataSource, DedicatedConnections, CommitMetrics],
     };
   }
 
   constructor(
     @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(Lanes) private readonly lanes: Lanes,
+    @Inject(DedicatedConnections) private readonly connections: DedicatedConnections,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
-    await this.lanes.close();
+    await this.connections.close();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 }

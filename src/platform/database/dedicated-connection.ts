@@ -22,7 +22,7 @@ export const PINNED_PLANS = {
   jit: 'off',
 } as const;
 
-export interface LaneOptions {
+export interface DedicatedConnectionOptions {
   url: string;
   /** Shown in pg_stat_activity. */
   name: string;
@@ -55,13 +55,13 @@ const SESSION = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transacti
  * One connection of its own for hot statements, one at a time in the order of the calls. It connects when it is first
  * used, and again after a loss; a query that was under way then rejects, and may have been committed.
  */
-export class Lane {
+export class DedicatedConnection {
   private connection: Connection | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private failures = 0;
   private closing: Promise<void> | undefined;
 
-  constructor(private readonly options: LaneOptions) {}
+  constructor(private readonly options: DedicatedConnectionOptions) {}
 
   /**
    * The rows of `statement`.

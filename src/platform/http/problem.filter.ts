@@ -2,7 +2,7 @@ import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter 
 import type { Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import { DomainError, notFound } from '../../common/domain-error.js';
-import { workOf } from './request-context.middleware.js';
+import { contextOf } from './request-context.middleware.js';
 import { invalid } from '../validation/payload.js';
 import { toProblem } from './problem.js';
 
@@ -23,13 +23,13 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly translate: (error: unknown) => DomainError) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    this.answer(error, host.switchToHttp().getResponse<Response>());
+    this.respond(error, host.switchToHttp().getResponse<Response>());
   }
 
   /** For what no route of Nest's answers. */
-  answer(error: unknown, response: Response): void {
+  respond(error: unknown, response: Response): void {
     const fault = fromHttp(error) ?? this.translate(error);
-    const { id: correlationId } = workOf(response);
+    const { id: correlationId } = contextOf(response);
     if (fault.code === 'internal') this.logger.error('a request failed', { correlationId }, fault);
     if (response.headersSent) {
       response.destroy();

@@ -1,13 +1,13 @@
 import { ERROR_RULES, type Problem } from '../../protocol/index.js';
 import type { DomainError } from '../../common/domain-error.js';
-import { COUNT, FLAG, FREE, optional, says, shape, TEXT } from '../../protocol/schemas/schema.js';
+import { COUNT, FLAG, FREE, optional, says, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
 
 const CODES = Object.entries(ERROR_RULES)
   .filter(([, { httpStatus }]) => httpStatus > 0)
   .map(([code]) => code);
 
 /** The schema of a {@link Problem}. */
-export const PROBLEM = shape<Problem>({
+export const PROBLEM = objectSchema<Problem>({
   type: TEXT,
   title: TEXT,
   status: { type: 'integer', minimum: 400, maximum: 599 },

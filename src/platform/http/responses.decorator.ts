@@ -20,7 +20,7 @@ export const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/Reques
  * Declares for OpenAPI what a route answers where it does not refuse, once for each status; without `schema` an answer has no
  * body. Refusals are the same for all routes, and declared once (`bootstrap-docs.ts`).
  */
-export function Answers(
+export function Responds(
   status: number,
   schema?: JsonSchema,
   { description = STATUS_CODES[status] ?? '', as = 'application/json', each, headers = {} }: Answer = {},

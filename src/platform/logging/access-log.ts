@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { workOf } from '../http/request-context.middleware.js';
+import { contextOf } from '../http/request-context.middleware.js';
 import type { NextFunction, Request, Response } from 'express';
 
 const logger = new Logger('Http');
@@ -11,7 +11,7 @@ export function accessLog(request: Request, response: Response, next: NextFuncti
   response.once('close', () => {
     const { statusCode: status, writableFinished } = response;
     const durationMs = Math.round(performance.now() - began);
-    const correlationId = workOf(response).id;
+    const correlationId = contextOf(response).id;
     const fields = {
       correlationId,
       method,

@@ -1,7 +1,7 @@
 import { Logger, type LoggerService } from '@nestjs/common';
 import { isatty } from 'node:tty';
 import { pino, stdTimeFunctions, type DestinationStream, type LoggerOptions } from 'pino';
-import { currentWork, followWork } from '../tracing/request-context.js';
+import { currentContext, enableContextTracking } from '../tracing/request-context.js';
 import type { Config } from '../config/config.js';
 import { describeError } from './log-error.js';
 import { ServiceLogger } from './service-logger.js';
@@ -29,7 +29,7 @@ export interface Logging {
 export async function startLogging(config: Pick<Config, 'NODE_ENV' | 'LOG_LEVEL'>): Promise<Logging> {
   const inProduction = config.NODE_ENV === 'production';
   const output = inProduction ? pino.destination({ dest: STDOUT, sync: true }) : await prettyOutput();
-  if (DETAILED.has(config.LOG_LEVEL)) followWork();
+  if (DETAILED.has(config.LOG_LEVEL)) enableContextTracking();
   const log = pino(optionsOf(config.LOG_LEVEL), output);
   const logger = new ServiceLogger(log);
   Logger.overrideLogger(logger);
@@ -49,8 +49,8 @@ export function optionsOf(level: Config['LOG_LEVEL']): LoggerOptions {
     level,
     base: null,
     mixin: () => {
-      const work = currentWork();
-      return work ? { correlationId: work.id } : {};
+      const context = currentContext();
+      return context ? { correlationId: context.id } : {};
     },
     // What a line says itself counts.
     mixinMergeStrategy: (line, known) => ({ ...known, ...line }),

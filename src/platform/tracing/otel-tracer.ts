@@ -18,7 +18,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { NodeTracerProvider, RandomIdGenerator } from '@opentelemetry/sdk-trace-node';
 import type { Span, SpanStart, Tracer } from './tracer.js';
-import { traceIdOf, type Work } from './request-context.js';
+import { traceIdOf, type RequestContext } from './request-context.js';
 
 export interface OtelOptions {
   /** Base URL of the collector; `/v1/traces` comes behind it. */
@@ -53,13 +53,13 @@ export class OpenTelemetryTracer implements Tracer {
     this.tracer = this.provider.getTracer('streamgate');
   }
 
-  begin(name: string, { kind, work, attributes = {} }: SpanStart): Span {
-    this.ids.next = traceIdOf(work.id);
-    const span = this.tracer.startSpan(name, { kind: KINDS[kind], attributes }, parentOf(work));
+  begin(name: string, { kind, context, attributes = {} }: SpanStart): Span {
+    this.ids.next = traceIdOf(context.id);
+    const span = this.tracer.startSpan(name, { kind: KINDS[kind], attributes }, parentOf(context));
     const { traceId, spanId, traceFlags } = span.spanContext();
     const flags = traceFlags.toString(16).padStart(2, '0');
     return {
-      work: work.under(`00-${traceId}-${spanId}-${flags}`),
+      context: context.under(`00-${traceId}-${spanId}-${flags}`),
       end: (fault, more = {}) => {
         span.setAttributes(more);
         if (fault !== undefined) {
@@ -84,9 +84,9 @@ class WorkIds extends RandomIdGenerator {
   override generateTraceId = (): string => this.next;
 }
 
-function parentOf(work: Work): Context {
-  if (!work.isTraced) return ROOT_CONTEXT;
-  const [, traceId = '', spanId = '', flags = ''] = work.traceparent.split('-');
+function parentOf(context: RequestContext): Context {
+  if (!context.isTraced) return ROOT_CONTEXT;
+  const [, traceId = '', spanId = '', flags = ''] = context.traceparent.split('-');
   const parent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
   return trace.setSpanContext(ROOT_CONTEXT, parent);
 }

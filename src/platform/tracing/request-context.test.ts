@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
-import { traceIdOf, workOfCaller } from './request-context.js';
+import { traceIdOf, contextFromHeaders } from './request-context.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const PARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 const MADE = /^[\da-f]{32}$/;
 
 test('The id is the trace of a traceparent, also where an x-request-id stands beside it', () => {
-  const work = workOfCaller({ traceparent: PARENT, 'x-request-id': 'other' });
-  expect([work.id, work.traceparent]).toEqual([TRACE, PARENT]);
+  const context = contextFromHeaders({ traceparent: PARENT, 'x-request-id': 'other' });
+  expect([context.id, context.traceparent]).toEqual([TRACE, PARENT]);
 });
 
 test('The id is the x-request-id where there is no traceparent, and has a trace of its own', () => {
-  const work = workOfCaller({ 'x-request-id': 'Req_1.a-b' });
-  expect(work.id).toBe('Req_1.a-b');
-  expect(work.traceparent).toBe(`00-${traceIdOf('Req_1.a-b')}-${work.traceparent.slice(36, 52)}-01`);
+  const context = contextFromHeaders({ 'x-request-id': 'Req_1.a-b' });
+  expect(context.id).toBe('Req_1.a-b');
+  expect(context.traceparent).toBe(`00-${traceIdOf('Req_1.a-b')}-${context.traceparent.slice(36, 52)}-01`);
 });
 
 test.each([
@@ -29,9 +29,9 @@ test.each([
   ['two of them', { traceparent: `${PARENT}, ${PARENT}` }],
   ['megabytes', { traceparent: PARENT.repeat(20_000) }],
 ])('What is not well-formed is not taken over: %s (P11)', (_, headers) => {
-  const work = workOfCaller(headers);
-  expect(work.id).toMatch(MADE);
-  expect(work.id).not.toBe(TRACE);
+  const context = contextFromHeaders(headers);
+  expect(context.id).toMatch(MADE);
+  expect(context.id).not.toBe(TRACE);
 });
 
 test('The trace of an id that can be a trace is the id itself', () => {

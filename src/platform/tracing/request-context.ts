@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** A piece of work as it is named elsewhere: with a stored answer, and to the provider. */
-export interface WorkName {
+export interface ContextIds {
   /** Its correlation id: 1 to 64 of `A-Za-z0-9._-`. */
   id: string;
   /** Where in a trace it is (W3C Trace Context, level 1). */
@@ -15,13 +15,13 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TRACE_ID = /^(?!0{32})[\da-f]{32}$/;
 
 /** What one event, request or handshake makes the service do: one correlation id for all of it (protocol section 6). Names itself when asked. */
-export class Work implements WorkName {
+export class RequestContext implements ContextIds {
   private knownId: string | undefined;
   private knownTraceparent: string | undefined;
 
-  constructor(name: Partial<WorkName> = {}) {
-    this.knownId = name.id;
-    this.knownTraceparent = name.traceparent;
+  constructor(ids: Partial<ContextIds> = {}) {
+    this.knownId = ids.id;
+    this.knownTraceparent = ids.traceparent;
   }
 
   get id(): string {
@@ -39,21 +39,23 @@ export class Work implements WorkName {
   }
 
   /** The same piece of work, under the span `traceparent`. */
-  under(traceparent: string): Work {
-    return new Work({ id: this.id, traceparent });
+  under(traceparent: string): RequestContext {
+    return new RequestContext({ id: this.id, traceparent });
   }
 
-  get name(): WorkName {
+  get name(): ContextIds {
     return { id: this.id, traceparent: this.traceparent };
   }
 }
 
 /** The work that a caller names by `traceparent` or, without, by `x-request-id`; new work where neither is well-formed. */
-export function workOfCaller(headers: IncomingHttpHeaders): Work {
+export function contextFromHeaders(headers: IncomingHttpHeaders): RequestContext {
   const { traceparent, 'x-request-id': requestId } = headers;
   const [, traceId, spanId, flags] = TRACEPARENT.exec(String(traceparent)) ?? [];
-  if (traceId) return new Work({ id: traceId, traceparent: `00-${traceId}-${spanId}-${flags}` });
-  return new Work(typeof requestId === 'string' && REQUEST_ID.test(requestId) ? { id: requestId } : {});
+  if (traceId) return new RequestContext({ id: traceId, traceparent: `00-${traceId}-${spanId}-${flags}` });
+  return new RequestContext(
+    typeof requestId === 'string' && REQUEST_ID.test(requestId) ? { id: requestId } : {},
+  );
 }
 
 /** The trace of the work `id`: the id itself where it can be one (a UUID without its dashes), else made from it. */
@@ -62,23 +64,23 @@ export function traceIdOf(id: string): string {
   return TRACE_ID.test(hex) ? hex : createHash('sha256').update(id).digest('hex').slice(0, 32);
 }
 
-const followed = new AsyncLocalStorage<Work>();
-let isFollowed = false;
+const storage = new AsyncLocalStorage<RequestContext>();
+let isTracking = false;
 
 /**
- * From now on {@link currentWork} knows for what the code runs. It costs every promise of the process something, so it is
+ * From now on {@link currentContext} knows for what the code runs. It costs every promise of the process something, so it is
  * for a detailed log; what always needs the id is given it.
  */
-export function followWork(): void {
-  isFollowed = true;
+export function enableContextTracking(): void {
+  isTracking = true;
 }
 
 /** Does `act` for `work`. */
-export function within<T>(work: Work, act: () => T): T {
-  return isFollowed ? followed.run(work, act) : act();
+export function runInContext<T>(context: RequestContext, act: () => T): T {
+  return isTracking ? storage.run(context, act) : act();
 }
 
 /** For what this code runs; undefined where it is for nobody in particular, or work is not followed. */
-export function currentWork(): Work | undefined {
-  return followed.getStore();
+export function currentContext(): RequestContext | undefined {
+  return storage.getStore();
 }

@@ -1,18 +1,18 @@
 import { toDomainError } from '../../common/domain-error.js';
-import type { Work } from './request-context.js';
+import type { RequestContext } from './request-context.js';
 
 /** How a span is begun. Attributes never hold contents. */
 export interface SpanStart {
   kind: 'server' | 'client' | 'internal';
   /** What it is done for: the span lies below where the work is, else it begins the work's trace. */
-  work: Work;
+  context: RequestContext;
   attributes?: Record<string, string | number>;
 }
 
 /** A part of a piece of work that takes time. */
 export interface Span {
   /** The same work, below this span. */
-  readonly work: Work;
+  readonly context: RequestContext;
   /** @param fault a code, where it failed. */
   end(fault?: string, attributes?: SpanStart['attributes']): void;
 }
@@ -34,10 +34,14 @@ export function beginSpan(name: string, start: SpanStart): Span | undefined {
 }
 
 /** Does `act` within a span, if anything is traced. */
-export async function inSpan<T>(name: string, start: SpanStart, act: (work: Work) => Promise<T>): Promise<T> {
+export async function inSpan<T>(
+  name: string,
+  start: SpanStart,
+  act: (context: RequestContext) => Promise<T>,
+): Promise<T> {
   const span = beginSpan(name, start);
   try {
-    const result = await act(span?.work ?? start.work);
+    const result = await act(span?.context ?? start.context);
     span?.end();
     return result;
   } catch (error) {

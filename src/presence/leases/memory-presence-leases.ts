@@ -1,5 +1,5 @@
 import type { Clock } from '../../common/clock.js';
-import { DueTimes } from '../../common/deadline-queue.js';
+import { DeadlineQueue } from '../../common/deadline-queue.js';
 import type { Presence, PresencePayload } from '../../protocol/index.js';
 import { PresenceLeases, type Lease } from './presence-leases.js';
 import {
@@ -20,7 +20,7 @@ const SLOT_MS = 50;
 /** The presence of a single node. Each call changes everything at once, before its promise is made. */
 export class MemoryPresenceLeases extends PresenceLeases {
   private readonly records = new Map<string, PresenceRecord>();
-  private readonly due = new DueTimes<string>(SLOT_MS);
+  private readonly due = new DeadlineQueue<string>(SLOT_MS);
 
   constructor(
     private readonly rules: PresenceRules,

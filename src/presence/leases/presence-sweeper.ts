@@ -6,8 +6,8 @@ const SETTLE_EVERY_MS = 100;
 
 /** Lets time do its part: who is away by now, and whose grace or lease has ended. */
 @Injectable()
-export class PresenceKeeper implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(PresenceKeeper.name);
+export class PresenceSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(PresenceSweeper.name);
   private readonly settling: Recurring;
 
   constructor(private readonly presence: PresenceService) {

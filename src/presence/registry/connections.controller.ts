@@ -1,12 +1,12 @@
 import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { demand, may } from '../../auth/policy.js';
+import { authorize, can } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { notFound } from '../../common/domain-error.js';
 import { ConnectionIdPipe, ConversationIdPipe, UserIdPipe } from '../../platform/http/id.pipes.js';
-import { oneOf, optional, pageOf, shape, TEXT, TIME } from '../../protocol/schemas/schema.js';
+import { enumOf, optional, pageOf, objectSchema, TEXT, TIME } from '../../protocol/schemas/schema.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
 import { PresenceService } from '../presence.service.js';
 import type { ConnectionInfo } from '../../protocol/index.js';
@@ -20,11 +20,11 @@ interface ConnectionPage {
 }
 
 const PAGE = pageOf(
-  shape<ConnectionInfo>({
+  objectSchema<ConnectionInfo>({
     connectionId: TEXT,
     userId: TEXT,
     deviceId: TEXT,
-    transport: oneOf<ConnectionInfo['transport']>({ websocket: true, polling: true }),
+    transport: enumOf<ConnectionInfo['transport']>({ websocket: true, polling: true }),
     connectedAt: TIME,
     lastActivityAt: TIME,
     address: optional(TEXT),
@@ -45,13 +45,13 @@ export class ConnectionsController {
 
   @Get(':userId')
   @ApiOperation({ summary: "A user's connections; oneself or an admin" })
-  @Answers(200, PAGE)
+  @Responds(200, PAGE)
   async ofUser(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
     @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
   ): Promise<ConnectionPage> {
-    demand(principal, 'connections:see', { userId });
+    authorize(principal, 'connections:see', { userId });
     const found = await this.registry.ofUser(userId, { after: cursor, limit: limit + 1 });
     return toPage(found, limit, (connection) => toInfo(connection, true));
   }
@@ -62,17 +62,17 @@ export class ConnectionsController {
     description:
       'Without address and user agent of others, and without others who are invisible; not for admins.',
   })
-  @Answers(200, PAGE)
+  @Responds(200, PAGE)
   async ofConversation(
     @CurrentPrincipal() principal: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,
     @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
   ): Promise<ConnectionPage> {
-    if (!may(principal, 'conversation:observe')) {
+    if (!can(principal, 'conversation:observe')) {
       await this.conversations.require(conversationId, principal.userId);
     }
     const found = await this.registry.ofConversation(conversationId, { after: cursor, limit: limit + 1 });
-    const seesAll = ({ userId }: RegisteredConnection) => may(principal, 'connections:see', { userId });
+    const seesAll = ({ userId }: RegisteredConnection) => can(principal, 'connections:see', { userId });
     const hidden = await this.invisible(found.filter((connection) => !seesAll(connection)));
     const page = toPage(found, limit, (connection) => toInfo(connection, seesAll(connection)));
     return { ...page, items: page.items.filter(({ userId }) => !hidden.has(userId)) };
@@ -81,14 +81,14 @@ export class ConnectionsController {
   @Delete(':connectionId')
   @HttpCode(204)
   @ApiOperation({ summary: 'Close a connection; its user or an admin' })
-  @Answers(204)
+  @Responds(204)
   async close(
     @CurrentPrincipal() principal: Principal,
     @Param('connectionId', ConnectionIdPipe) connectionId: string,
   ): Promise<void> {
     const found = await this.registry.find(connectionId);
     if (!found) throw notFound();
-    demand(principal, 'connection:close', { userId: found.userId });
+    authorize(principal, 'connection:close', { userId: found.userId });
     this.relay.publish('user', found.userId, { type: 'close', connectionId });
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../common/clock.js';
-import { DueTimes } from '../../common/deadline-queue.js';
+import { DeadlineQueue } from '../../common/deadline-queue.js';
 import {
   ConnectionRegistry,
   type Page,
@@ -16,14 +16,14 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
   private readonly byUser = new Map<string, readonly string[]>();
   private readonly byConversation = new Map<string, Set<string>>();
   private readonly conversationsOf = new Map<string, Set<string>>();
-  private readonly leases: DueTimes<string>;
+  private readonly leases: DeadlineQueue<string>;
 
   constructor(
     private readonly leaseMs: number,
     private readonly clock: Clock,
   ) {
     super();
-    this.leases = new DueTimes(Math.min(SLOT_MS, leaseMs / 4));
+    this.leases = new DeadlineQueue(Math.min(SLOT_MS, leaseMs / 4));
   }
 
   /** How much is kept: all 0 when nobody is connected. */

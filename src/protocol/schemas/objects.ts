@@ -27,11 +27,11 @@ import {
   FLAG,
   FREE,
   nullable,
-  oneOf,
+  enumOf,
   optional,
   ref,
   says,
-  shape,
+  objectSchema,
   TEXT,
   TIME,
   UUID,
@@ -50,7 +50,7 @@ const SENT_STATE = {
   status: ref('StreamStatus'),
   provider: TEXT,
   model: TEXT,
-  transport: oneOf<StreamTransport>({ websocket: true, sse: true, http: true }),
+  transport: enumOf<StreamTransport>({ websocket: true, sse: true, http: true }),
   startedAt: TIME,
   firstChunkAt: nullable(TIME),
   lastChunkAt: nullable(TIME),
@@ -69,7 +69,7 @@ const ENDS = ['complete', 'cancelled', 'error'];
 
 /** The objects that events and routes carry (protocol section 5.2), each held to its type in `src/protocol`. */
 export const OBJECTS = {
-  Error: shape<WireError>({
+  Error: objectSchema<WireError>({
     code: says({ type: 'string', enum: Object.keys(ERROR_RULES) }, `Try again: ${RETRYABLE.join(', ')}.`),
     message: TEXT,
     retryable: FLAG,
@@ -77,13 +77,13 @@ export const OBJECTS = {
     details: optional(FREE),
     correlationId: says(TEXT, 'Finds the error in the server’s log.'),
   }),
-  ReplyTo: shape<ReplyTo>({ messageId: UUID, seq: COUNT, clientMessageId: optional(TEXT) }),
-  Message: shape<Message>({
+  ReplyTo: objectSchema<ReplyTo>({ messageId: UUID, seq: COUNT, clientMessageId: optional(TEXT) }),
+  Message: objectSchema<Message>({
     id: UUID,
     conversationId: TEXT,
     seq: says({ type: 'integer', minimum: 1 }, 'Position in the conversation: 1, 2, 3 … without holes.'),
     senderId: TEXT,
-    role: oneOf<Role>({ user: true, assistant: true, system: true }),
+    role: enumOf<Role>({ user: true, assistant: true, system: true }),
     clientMessageId: optional(TEXT),
     content: TEXT,
     metadata: FREE,
@@ -91,55 +91,55 @@ export const OBJECTS = {
     replyTo: optional(ref('ReplyTo')),
     createdAt: TIME,
   }),
-  SystemMessage: shape<SystemMessage>({
+  SystemMessage: objectSchema<SystemMessage>({
     topic: says(nullable(TEXT), 'null where it is to one user.'),
     content: TEXT,
     metadata: optional(FREE),
     createdAt: TIME,
   }),
-  Conversation: shape<Conversation>({
+  Conversation: objectSchema<Conversation>({
     id: TEXT,
     title: optional(TEXT),
-    access: oneOf<ConversationAccess>({ members: true, link: true }),
+    access: enumOf<ConversationAccess>({ members: true, link: true }),
     createdAt: TIME,
     lastSeq: COUNT,
   }),
-  Member: shape<Member>({
+  Member: objectSchema<Member>({
     userId: TEXT,
     name: optional(TEXT),
-    role: oneOf<MemberRole>({ owner: true, member: true }),
+    role: enumOf<MemberRole>({ owner: true, member: true }),
     joinedAt: TIME,
     deliveredSeq: COUNT,
     deliveredAt: optional(TIME),
     readSeq: COUNT,
     readAt: optional(TIME),
   }),
-  Presence: shape<Presence>({
+  Presence: objectSchema<Presence>({
     userId: TEXT,
-    status: oneOf<PresenceStatus>({ online: true, away: true, busy: true, offline: true }),
+    status: enumOf<PresenceStatus>({ online: true, away: true, busy: true, offline: true }),
     lastSeenAt: nullable(TIME),
     metadata: optional(FREE),
     version: says(COUNT, 'Of two states of one user the greater is the newer.'),
   }),
-  StreamStatus: oneOf<StreamStatus>({
+  StreamStatus: enumOf<StreamStatus>({
     ...{ starting: true, streaming: true, paused: true, interrupted: true },
     ...{ completed: true, cancelled: true, failed: true },
   }),
-  StreamState: shape<StreamState>(SENT_STATE),
-  ActiveStream: shape<ActiveStream>({
+  StreamState: objectSchema<StreamState>(SENT_STATE),
+  ActiveStream: objectSchema<ActiveStream>({
     ...SENT_STATE,
     snapshot: says(
-      shape<ActiveStream['snapshot']>({ text: TEXT, sequence: { type: 'integer', minimum: -1 } }),
+      objectSchema<ActiveStream['snapshot']>({ text: TEXT, sequence: { type: 'integer', minimum: -1 } }),
       'All content up to and including that sequence.',
     ),
   }),
-  Usage: shape<Usage>({
+  Usage: objectSchema<Usage>({
     inputTokens: COUNT,
     outputTokens: COUNT,
     totalTokens: COUNT,
-    source: oneOf<Usage['source']>({ provider: true, estimated: true }),
+    source: enumOf<Usage['source']>({ provider: true, estimated: true }),
   }),
-  StreamEnd: shape<TerminalMetadata>({
+  StreamEnd: objectSchema<TerminalMetadata>({
     messageId: optional(UUID),
     seq: optional(COUNT),
     usage: ref('Usage'),
@@ -147,13 +147,13 @@ export const OBJECTS = {
     contentBytes: COUNT,
     sha256: says({ type: 'string', pattern: '^[0-9a-f]{64}$' }, 'Of the UTF-8 of all content joined.'),
     error: optional(ref('Error')),
-    reason: optional(oneOf<CancelReason>({ user: true, pause_timeout: true, timeout: true })),
+    reason: optional(enumOf<CancelReason>({ user: true, pause_timeout: true, timeout: true })),
   }),
   Chunk: {
-    ...shape<Chunk>({
+    ...objectSchema<Chunk>({
       streamId: UUID,
       sequence: COUNT,
-      type: oneOf<ChunkType>({
+      type: enumOf<ChunkType>({
         ...{ metadata: true, content: true, reasoning: true, progress: true },
         ...{ complete: true, cancelled: true, error: true },
       }),

@@ -1,17 +1,21 @@
-import type { ControlAnswer, MessagePage, RecoverAnswer, SendAnswer } from '../index.js';
-import { type JsonSchema, COUNT, FLAG, listOf, optional, ref, shape, UUID } from './schema.js';
+import type { ControlResult, MessagePage, RecoverResult, SendResult } from '../index.js';
+import { type JsonSchema, COUNT, FLAG, arrayOf, optional, ref, objectSchema, UUID } from './schema.js';
 
 /** The answers that an event and a route have in common, each held to its type in `src/protocol`. */
-export const ANSWERS = {
-  SendAnswer: shape<SendAnswer>({ message: ref('Message'), duplicate: FLAG, streamId: optional(UUID) }),
-  MessagePage: shape<MessagePage>({ messages: listOf(ref('Message')), hasMore: FLAG }),
-  ControlAnswer: shape<ControlAnswer>({
+export const RESPONSES = {
+  SendResult: objectSchema<SendResult>({
+    message: ref('Message'),
+    duplicate: FLAG,
+    streamId: optional(UUID),
+  }),
+  MessagePage: objectSchema<MessagePage>({ messages: arrayOf(ref('Message')), hasMore: FLAG }),
+  ControlResult: objectSchema<ControlResult>({
     status: ref('StreamStatus'),
     lastSequence: { type: 'integer', minimum: -1 },
   }),
-  RecoverAnswer: shape<RecoverAnswer>({
+  RecoverResult: objectSchema<RecoverResult>({
     stream: ref('StreamState'),
-    chunks: listOf(ref('Chunk')),
+    chunks: arrayOf(ref('Chunk')),
     nextSequence: COUNT,
     done: FLAG,
   }),

@@ -18,7 +18,7 @@ type Properties<T> = {
 };
 
 /** The schema of an object of the protocol's type `T`. Clients ignore keys that they do not know, so more may come later. */
-export function shape<T>(properties: Properties<T>): ObjectSchema {
+export function objectSchema<T>(properties: Properties<T>): ObjectSchema {
   const entries = Object.entries<JsonSchema | Optional>(properties);
   return {
     type: 'object',
@@ -44,7 +44,7 @@ export function optional(schema: JsonSchema): Optional {
 }
 
 /** One of the words of a closed union; a word that is missing does not compile. */
-export function oneOf<T extends string>(words: Record<T, true>): JsonSchema {
+export function enumOf<T extends string>(words: Record<T, true>): JsonSchema {
   return { type: 'string', enum: Object.keys(words) };
 }
 
@@ -58,14 +58,14 @@ export function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-export function listOf(items: JsonSchema): JsonSchema {
+export function arrayOf(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
 }
 
 /** A part of a list, and where the next begins (protocol section 5.1). */
 export function pageOf(items: JsonSchema): JsonSchema {
-  return shape<{ items: unknown[]; nextCursor?: string }>({
-    items: listOf(items),
+  return objectSchema<{ items: unknown[]; nextCursor?: string }>({
+    items: arrayOf(items),
     nextCursor: optional(says(TEXT, 'Where the next page begins; not there on the last one.')),
   });
 }

@@ -1,7 +1,7 @@
 import { request, type Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
 import type { ProviderRequest } from '../provider.js';
-import type { Patience } from './request-deadline.js';
+import type { RequestDeadline } from './request-deadline.js';
 import { toChatMessages } from './prompt.js';
 import { refused, retryAfterMs, unreachable, type Refusal } from './provider-errors.js';
 
@@ -43,21 +43,21 @@ export class ChatEndpoint {
   }
 
   /** Asks for an answer. @throws {DomainError} where there will be none; or why `patience` ended. */
-  async ask(asked: ProviderRequest, patience: Patience): Promise<OpenResponse> {
+  async ask(asked: ProviderRequest, deadline: RequestDeadline): Promise<OpenResponse> {
     const { asksForUsage } = this;
-    const response = await patience.wait(() => this.post(asked, patience.signal));
+    const response = await deadline.wait(() => this.post(asked, deadline.signal));
     // An abort while nobody reads destroys the body, which would else be an error that nobody hears.
     response.body.on('error', () => {});
     const { statusCode: status, headers, body } = response;
     if (status >= 200 && status < 300) return { contentType: one(headers['content-type']) ?? '', body };
     const refusal: Refusal = {
       status,
-      body: await patience.wait(() => firstBytes(body)),
+      body: await deadline.wait(() => firstBytes(body)),
       retryAfterMs: retryAfterMs(one(headers['retry-after']), this.options.clock.now()),
     };
     if (!asksForUsage || !isAboutUsage(refusal)) throw refused(refusal, this.options.apiKey);
     this.asksForUsage = false;
-    return this.ask(asked, patience);
+    return this.ask(asked, deadline);
   }
 
   private async post(asked: ProviderRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {

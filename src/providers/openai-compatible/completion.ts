@@ -1,7 +1,7 @@
 import { isObject } from './json.js';
 import type { Delta } from '../provider.js';
 import { incomplete, noCompletion, saidFailure } from './provider-errors.js';
-import { WholeCodePoints } from './surrogate-joiner.js';
+import { SurrogateJoiner } from './surrogate-joiner.js';
 
 type TextDelta = Exclude<Delta, { type: 'finish' }>;
 type Usage = Extract<Delta, { type: 'finish' }>['usage'];
@@ -11,7 +11,7 @@ type Usage = Extract<Delta, { type: 'finish' }>['usage'];
  * null texts, tool calls, other models' names), strict about errors and about what is no chat completion at all.
  */
 export class Completion {
-  private readonly texts = { content: new WholeCodePoints(), reasoning: new WholeCodePoints() };
+  private readonly texts = { content: new SurrogateJoiner(), reasoning: new SurrogateJoiner() };
   private ready: TextDelta[] = [];
   private usage: Usage = null;
   private isFinished = false;

@@ -1,7 +1,7 @@
 import { DomainError } from '../../common/domain-error.js';
 
 /** How long a provider may take; both in milliseconds and above zero. */
-export interface PatienceLimits {
+export interface RequestDeadlineLimits {
   /** For one whole answer. */
   timeoutMs: number;
   /** Without a word, before the first one and between any two. */
@@ -12,7 +12,7 @@ export interface PatienceLimits {
  * How long we wait for one answer. Only time spent waiting counts: a reader that is slow or pauses the stream
  * does not use up the provider's time. Its `signal` ends the connection when time is up or nobody wants the answer.
  */
-export class Patience {
+export class RequestDeadline {
   private readonly controller = new AbortController();
   private waitedMs = 0;
   private silentMs = 0;
@@ -20,7 +20,7 @@ export class Patience {
 
   constructor(
     private readonly asked: AbortSignal,
-    private readonly limits: PatienceLimits,
+    private readonly limits: RequestDeadlineLimits,
   ) {
     asked.addEventListener('abort', this.stop, { once: true });
     if (asked.aborted) this.stop();

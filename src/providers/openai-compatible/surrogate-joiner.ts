@@ -1,5 +1,5 @@
 /** Joins text that comes in pieces so that none ends within a code point: some servers split an emoji's two halves. */
-export class WholeCodePoints {
+export class SurrogateJoiner {
   private half = '';
 
   /** All of the text so far that is whole; may be empty. */

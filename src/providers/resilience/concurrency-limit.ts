@@ -7,7 +7,7 @@ const MAX_WAIT_MS = 30_000;
 const RETRY_AFTER_MS = 2000;
 
 /** The calls that one provider is asked at once, and those that wait for a place, first come first served. */
-export class Places {
+export class ConcurrencyLimit {
   private readonly waiters = new Set<() => void>();
   private held = 0;
 
@@ -25,7 +25,7 @@ export class Places {
    * Takes a place, and waits up to 30 s where none is free; gives what gives it back, once.
    * @throws {DomainError} `provider_unavailable` where too many wait or it took too long, or the reason of `signal`.
    */
-  async take(signal: AbortSignal): Promise<() => void> {
+  async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     if (this.held < this.count) this.held += 1;
     // Who gives a place back hands it to the first who waits: it stays counted.

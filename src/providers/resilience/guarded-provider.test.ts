@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DomainError } from '../../common/domain-error.js';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { Delta, Provider, ProviderRequest } from '../provider.js';
-import { AnswerSource } from './provider-call.js';
+import { ProviderCall } from './provider-call.js';
 import { GuardedProvider, type GuardLimits } from './guarded-provider.js';
 import { ProviderMetrics } from './provider-metrics.js';
 
@@ -123,7 +123,7 @@ describe('retries', () => {
     await vi.advanceTimersByTimeAsync(10);
     abort.abort();
     await opened;
-    expect(provider.places.taken).toBe(0);
+    expect(provider.concurrency.taken).toBe(0);
     await vi.advanceTimersByTimeAsync(20_000);
     expect(scripted.requests).toHaveLength(1);
   });
@@ -180,7 +180,7 @@ describe('the breaker', () => {
     abort.abort();
     await trial;
     await vi.waitFor(() => expect(provider.breakerState).toBe('open'));
-    expect(provider.places.taken).toBe(0);
+    expect(provider.concurrency.taken).toBe(0);
     vi.advanceTimersByTime(10_000);
     expect(await ask(provider)).toEqual([WORD, FINISH]);
     expect([provider.breakerState, scripted.requests.length]).toEqual(['closed', 4]);
@@ -207,10 +207,12 @@ describe('places', () => {
     const first = await provider.open(request());
     const waiting = Array.from({ length: 4 }, () => ask(provider));
     await expect(ask(provider)).rejects.toMatchObject({ code: 'provider_unavailable', retryAfterMs: 2000 });
-    expect([provider.places.taken, provider.places.waiting, scripted.requests.length]).toEqual([1, 4, 1]);
+    expect([provider.concurrency.taken, provider.concurrency.waiting, scripted.requests.length]).toEqual([
+      1, 4, 1,
+    ]);
     await read(first);
     for (const answer of waiting) expect(await answer).toEqual([WORD, FINISH]);
-    await vi.waitFor(() => expect(provider.places.taken).toBe(0));
+    await vi.waitFor(() => expect(provider.concurrency.taken).toBe(0));
   });
 
   it('are waited for 30 s at most', async () => {
@@ -220,10 +222,10 @@ describe('places', () => {
     const late = ask(provider);
     const refused = expect(late).rejects.toMatchObject({ code: 'provider_unavailable', retryAfterMs: 2000 });
     await vi.advanceTimersByTimeAsync(29_999);
-    expect(provider.places.waiting).toBe(1);
+    expect(provider.concurrency.waiting).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
     await refused;
-    expect([provider.places.waiting, scripted.requests.length]).toEqual([0, 1]);
+    expect([provider.concurrency.waiting, scripted.requests.length]).toEqual([0, 1]);
   });
 
   it('are not waited for by who has left: there is room for others at once (P7)', async () => {
@@ -248,13 +250,13 @@ describe('places', () => {
     holder.abort();
     waiter.abort();
     await waiting;
-    expect([provider.places.taken, scripted.requests.length]).toEqual([0, 1]);
+    expect([provider.concurrency.taken, scripted.requests.length]).toEqual([0, 1]);
   });
 
   it('are given back by a reader that leaves, by a cut and by a cancel; a wait ends with its cancel', async () => {
     const { provider } = guarded({ acts: ['answer', 'cut'], limits: { maxConcurrent: 1 } });
     for await (const _ of await provider.open(request())) break;
-    await vi.waitFor(() => expect(provider.places.taken).toBe(0));
+    await vi.waitFor(() => expect(provider.concurrency.taken).toBe(0));
     await expect(ask(provider)).rejects.toBe(AWAY);
     const [holder, waiter] = [new AbortController(), new AbortController()];
     await provider.open(request(holder.signal));
@@ -264,7 +266,9 @@ describe('places', () => {
     waiter.abort();
     await waiting;
     holder.abort();
-    await vi.waitFor(() => expect([provider.places.taken, provider.places.waiting]).toEqual([0, 0]));
+    await vi.waitFor(() =>
+      expect([provider.concurrency.taken, provider.concurrency.waiting]).toEqual([0, 0]),
+    );
     expect(await ask(provider)).toEqual([WORD, FINISH]);
   });
 });
@@ -273,7 +277,7 @@ describe('the fallback', () => {
   function source(setup: Setup, other: Act[] = []) {
     const { provider, metrics, registry } = guarded(setup);
     const second = new GuardedProvider(new Scripted('second', other), { ...LIMITS, retries: 0 }, metrics);
-    const answers = new AnswerSource({ provider, model: 'm' }, { provider: second, model: 'm' }, metrics);
+    const answers = new ProviderCall({ provider, model: 'm' }, { provider: second, model: 'm' }, metrics);
     const open = (mayFallBack = true) =>
       answers.open({ messages: [], signal: new AbortController().signal }, mayFallBack);
     return { open, registry };

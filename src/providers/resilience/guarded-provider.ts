@@ -1,7 +1,7 @@
 import { DomainError } from '../../common/domain-error.js';
 import type { Delta, Provider, ProviderRequest } from '../provider.js';
 import { Breaker, isRefusal, type BreakerLimits, type BreakerState } from './breaker.js';
-import { Places } from './concurrency-limit.js';
+import { ConcurrencyLimit } from './concurrency-limit.js';
 import type { CallOutcome, ProviderMetrics } from './provider-metrics.js';
 import { retrying, type RetryLimits } from './retries.js';
 
@@ -18,7 +18,7 @@ export interface GuardLimits extends BreakerLimits, RetryLimits {
  * has come. What fails behind that is not tried again: it was seen.
  */
 export class GuardedProvider {
-  readonly places: Places;
+  readonly concurrency: ConcurrencyLimit;
   private readonly breaker: Breaker;
 
   constructor(
@@ -26,7 +26,7 @@ export class GuardedProvider {
     private readonly limits: GuardLimits,
     private readonly metrics: ProviderMetrics,
   ) {
-    this.places = new Places(limits.maxConcurrent);
+    this.concurrency = new ConcurrencyLimit(limits.maxConcurrent);
     this.breaker = new Breaker(limits);
     metrics.watch(this);
   }
@@ -69,7 +69,7 @@ export class GuardedProvider {
     request.signal.addEventListener('abort', cancelled, { once: true });
     try {
       request.signal.throwIfAborted();
-      giveBack = await this.places.take(request.signal);
+      giveBack = await this.concurrency.acquire(request.signal);
       const attempt = (): Promise<AsyncIterator<Delta>> =>
         this.breaker.run(() => begun(this.provider.stream({ ...request, timeoutMs: timeLeft() })));
       const { limits } = this;

@@ -10,7 +10,7 @@ export interface Choice {
 }
 
 /** An answer whose first delta is there. */
-export interface OpenedAnswer {
+export interface OpenedCall {
   /** Who gives it. */
   provider: string;
   model: string;
@@ -20,7 +20,7 @@ export interface OpenedAnswer {
 }
 
 /** Who gives one answer: whom it was asked of, or before its first delta the fallback. */
-export class AnswerSource {
+export class ProviderCall {
   private answering: Choice;
 
   constructor(
@@ -40,7 +40,7 @@ export class AnswerSource {
    * Resolves when the first delta is there. The fallback is asked where `mayFallBack` and the first provider failed for good;
    * when it fails too, the first one's failure counts. @throws {DomainError} as `GuardedProvider.open`.
    */
-  async open(request: Omit<ProviderRequest, 'model'>, mayFallBack: boolean): Promise<OpenedAnswer> {
+  async open(request: Omit<ProviderRequest, 'model'>, mayFallBack: boolean): Promise<OpenedCall> {
     try {
       return await this.ask(this.asked, request);
     } catch (error) {
@@ -55,7 +55,7 @@ export class AnswerSource {
     }
   }
 
-  private async ask(choice: Choice, request: Omit<ProviderRequest, 'model'>): Promise<OpenedAnswer> {
+  private async ask(choice: Choice, request: Omit<ProviderRequest, 'model'>): Promise<OpenedCall> {
     const { provider, model } = choice;
     const deltas = await provider.open({ ...request, model });
     return { provider: provider.name, model, usedFallback: choice !== this.asked, deltas };

@@ -9,7 +9,7 @@ export type CallOutcome = 'completed' | 'failed' | 'cancelled' | 'refused';
 interface Watched {
   readonly name: string;
   readonly breakerState: BreakerState;
-  readonly places: { readonly taken: number; readonly waiting: number };
+  readonly concurrency: { readonly taken: number; readonly waiting: number };
 }
 
 const DURATION = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
@@ -87,9 +87,9 @@ export class ProviderMetrics {
       {
         labelNames: ['provider', 'state'] as const,
         collect: (gauge) => {
-          for (const { name: provider, places } of this.watched) {
-            gauge.set({ provider, state: 'active' }, places.taken);
-            gauge.set({ provider, state: 'waiting' }, places.waiting);
+          for (const { name: provider, concurrency } of this.watched) {
+            gauge.set({ provider, state: 'active' }, concurrency.taken);
+            gauge.set({ provider, state: 'waiting' }, concurrency.waiting);
           }
         },
       },

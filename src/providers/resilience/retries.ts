@@ -1,6 +1,6 @@
 import { DelegateBackoff, handleWhen, retry, type IRetryBackoffContext } from 'cockatiel';
 import { isProviderFault, isRefusal } from './breaker.js';
-import { orAborted } from './with-abort.js';
+import { withAbort } from './with-abort.js';
 
 /** No longer than this is waited for a provider, whatever its `Retry-After`: a person looks at an empty answer. */
 const MAX_WAIT_MS = 5000;
@@ -42,7 +42,7 @@ export function retrying<T>(attempt: () => Promise<T>, options: Retrying): Promi
     signal.throwIfAborted();
     return attempt();
   });
-  return orAborted(work, signal);
+  return withAbort(work, signal);
 }
 
 function waitOf({ attempt, result }: IRetryBackoffContext<unknown>, backoffMs: number): number {

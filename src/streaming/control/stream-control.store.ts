@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Lane } from '../../platform/database/dedicated-connection.js';
-import { Lanes } from '../../platform/database/dedicated-connections.js';
+import type { DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import type { StreamStatus } from '../../protocol/index.js';
 
@@ -50,10 +50,10 @@ const FALLBACK = {
 /** Changes of a running stream's state, each one statement: what is changed is changed for every writer. */
 @Injectable()
 export class StreamControlStore {
-  private readonly lane: Lane;
+  private readonly connection: DedicatedConnection;
 
-  constructor(lanes: Lanes) {
-    this.lane = lanes.open('stream-controls');
+  constructor(connections: DedicatedConnections) {
+    this.connection = connections.open('stream-controls');
   }
 
   /** From when this resolves nothing enters the log. Null where there is no such stream. */
@@ -73,7 +73,7 @@ export class StreamControlStore {
 
   /** Notes who answers in place of whom it was asked of; false where the stream has ended or is not at `epoch` any more. */
   async setFallback({ id, epoch, provider, model }: Answering): Promise<boolean> {
-    const rows = await this.lane
+    const rows = await this.connection
       .query(FALLBACK, [id, epoch, provider, model])
       .catch((fault: unknown) => Promise.reject(toDatabaseError(fault)));
     return rows.length > 0;
@@ -84,7 +84,7 @@ export class StreamControlStore {
     statement: { name: string; text: string },
     values: unknown[],
   ): Promise<Controlled | null> {
-    const [row] = await this.lane.query<ControlledRow>(statement, values).catch((fault: unknown) => {
+    const [row] = await this.connection.query<ControlledRow>(statement, values).catch((fault: unknown) => {
       throw toDatabaseError(fault);
     });
     if (!row) return null;

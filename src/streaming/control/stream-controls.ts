@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError, notFound } from '../../common/domain-error.js';
-import type { ControlAnswer } from '../../protocol/index.js';
+import type { ControlResult } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import { StreamAccess } from '../stream-access.js';
 import { StreamClaims } from '../ownership/stream-claims.js';
 import { StreamControlStore, type Controlled } from './stream-control.store.js';
 import { StreamEnder } from '../production/stream-ender.js';
-import { tellStatus } from '../log/stream-status.js';
+import { publishStatus } from '../log/stream-status.js';
 
 /** Pauses, resumes and cancels streams, whichever node owns them (P6). */
 @Injectable()
@@ -24,14 +24,14 @@ export class StreamControls {
    * Holds a stream for all its viewers: after this nothing enters its log until it is resumed. A repeat is harmless.
    * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
    */
-  async pause(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  async pause(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
     const result = found(await this.store.pause(streamId));
     const { changed, status, lastSequence, version } = result;
     if (status !== 'paused') throw ended(result);
     if (changed) {
       this.relay.publish('stream', streamId, { type: 'paused', version });
-      tellStatus(this.relay, row, { status, lastSequence, reason: 'user' });
+      publishStatus(this.relay, row, { status, lastSequence, reason: 'user' });
     }
     return { status, lastSequence };
   }
@@ -40,14 +40,14 @@ export class StreamControls {
    * Goes on exactly where a pause stopped. A repeat is harmless.
    * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
    */
-  async resume(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  async resume(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
     const result = found(await this.store.resume(streamId));
     const { changed, status, lastSequence, version } = result;
     if (isEnded(result)) throw ended(result);
     if (changed) {
       this.relay.publish('stream', streamId, { type: 'resumed', version });
-      tellStatus(this.relay, row, { status, lastSequence, reason: 'user' });
+      publishStatus(this.relay, row, { status, lastSequence, reason: 'user' });
     }
     // Its owner died while it was paused.
     const claimed = status === 'interrupted' ? await this.claims.claim(streamId) : null;
@@ -60,7 +60,7 @@ export class StreamControls {
    * Ends a stream now: after this nothing enters its log. A repeat is harmless.
    * @throws {DomainError} `not_found`, `forbidden` or `stream_ended` when it ended otherwise.
    */
-  async cancel(principal: Principal, streamId: string): Promise<ControlAnswer> {
+  async cancel(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
     const { visible } = row.options;
     const result = await this.ender.end({ streamId, type: 'cancelled', reason: 'user', visible });

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { GroupCommit, laneOfKey } from '../../common/group-commit.js';
+import { GroupCommit, shardOfKey } from '../../common/group-commit.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { CommitMetrics } from '../../platform/database/commit-metrics.js';
 import { isDataFault, toDatabaseError } from '../../platform/database/errors.js';
-import { PINNED_PLANS, type Lane } from '../../platform/database/dedicated-connection.js';
-import { Lanes } from '../../platform/database/dedicated-connections.js';
+import { PINNED_PLANS, type DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { LIMITS, type Chunk, type ChunkType } from '../../protocol/index.js';
 import type { PauseState } from '../control/pause-gate.js';
 import { toChunk, type ChunkRow } from './stream.rows.js';
@@ -76,12 +76,12 @@ interface PromptSize {
 /** The chunks' log: appends by group commit over all streams of this node, and reads. */
 @Injectable()
 export class ChunkLogStore {
-  private readonly lanes: Lane[];
+  private readonly lanes: DedicatedConnection[];
   private readonly commits: GroupCommit<AppendChunks, Date | null>;
   private readonly notes: GroupCommit<PromptSize, void>;
 
   constructor(
-    lanes: Lanes,
+    connections: DedicatedConnections,
     private readonly database: DataSource,
     @Inject(CONFIG) { STREAM_DURABILITY }: Config,
     commits: CommitMetrics,
@@ -89,11 +89,11 @@ export class ChunkLogStore {
     // What a viewer saw must survive this process, not the machine: the commit need not wait for the disk.
     const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
     this.lanes = Array.from({ length: LANES }, (_, index) =>
-      lanes.open(`chunks-${index}`, { settings: { synchronous_commit: commit, ...PINNED_PLANS } }),
+      connections.open(`chunks-${index}`, { settings: { synchronous_commit: commit, ...PINNED_PLANS } }),
     );
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
-      laneOf: (item) => laneOfKey(item.streamId, LANES),
+      laneOf: (item) => shardOfKey(item.streamId, LANES),
       lanes: LANES,
       sizeOf: (item) => item.chunks.reduce((sum, chunk) => sum + chunk.content.length * 3 + 256, 0),
       isItemFault: isDataFault,
@@ -102,7 +102,7 @@ export class ChunkLogStore {
     });
     this.notes = new GroupCommit({
       commit: (batch, lane) => this.note(batch, lane),
-      laneOf: ({ streamId }) => laneOfKey(streamId, LANES),
+      laneOf: ({ streamId }) => shardOfKey(streamId, LANES),
       lanes: LANES,
       sizeOf: () => 256,
       isItemFault: isDataFault,
@@ -163,7 +163,7 @@ export class ChunkLogStore {
 
   private async note(batch: readonly PromptSize[], lane: number): Promise<void[]> {
     const values = [batch.map(({ streamId }) => streamId), batch.map(({ bytes }) => bytes)];
-    await (this.lanes[lane] as Lane).query(NOTE_PROMPTS, values);
+    await (this.lanes[lane] as DedicatedConnection).query(NOTE_PROMPTS, values);
     return batch.map(() => undefined);
   }
 
@@ -171,7 +171,7 @@ export class ChunkLogStore {
     const rows = batch.flatMap(({ streamId, epoch, chunks }) =>
       chunks.map((chunk) => ({ streamId, epoch, ...chunk })),
     );
-    const connection = this.lanes[lane] as Lane;
+    const connection = this.lanes[lane] as DedicatedConnection;
     const stored = await connection.query<{ id: string; last_chunk_at: Date }>(APPEND, [
       rows.map((row) => row.streamId),
       rows.map((row) => row.epoch),

@@ -6,8 +6,8 @@ import {
   type ConversationRow,
   type MemberRow,
 } from '../../conversations/conversation.rows.js';
-import { gatherReads } from '../../platform/database/batch-reads.js';
-import { LIMITS, type ActiveStream, type JoinAnswer } from '../../protocol/index.js';
+import { batchReads } from '../../platform/database/batch-reads.js';
+import { LIMITS, type ActiveStream, type JoinResult } from '../../protocol/index.js';
 import { toMessage, type MessageRow } from '../../queue/message.rows.js';
 import { toState, type StreamRow } from './stream.rows.js';
 
@@ -20,7 +20,7 @@ export interface SnapshotRequest {
 
 /** A conversation at one moment: the first page of messages of at most 50 or 256 KiB, running answers with their text so far. */
 export type Snapshot = Pick<
-  JoinAnswer,
+  JoinResult,
   'conversation' | 'members' | 'messages' | 'hasMore' | 'activeStreams'
 >;
 
@@ -50,7 +50,7 @@ const MAX_REST_MS = 250;
 /** What a member who joins is told of the conversation, in one statement for all who join meanwhile. */
 @Injectable()
 export class SnapshotsStore {
-  private readonly snapshots = gatherReads({
+  private readonly snapshots = batchReads({
     read: (batch: readonly SnapshotRequest[]) => this.read(batch),
     atOnce: AT_ONCE,
     resultBytes: RESULT_BYTES,

@@ -12,7 +12,7 @@ interface StatusChange {
 }
 
 /** Tells who joined of a stream's new status, after its commit; nothing of a stream that is not shown. */
-export function tellStatus(
+export function publishStatus(
   relay: Relay,
   {
     id: streamId,

@@ -1,4 +1,4 @@
-import type { WorkName } from '../../platform/tracing/request-context.js';
+import type { ContextIds } from '../../platform/tracing/request-context.js';
 import type { PromptMessage } from '../../providers/provider.js';
 import type {
   Chunk,
@@ -19,7 +19,7 @@ export interface StreamOptions {
   chunkBytes: number;
   chunkDelayMs: number;
   /** The event or request that asked: whoever produces the answer does it under this name. */
-  work?: WorkName;
+  work?: ContextIds;
 }
 
 export interface StreamRow {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { toMessage } from '../../queue/message.rows.js';
-import { PINNED_PLANS, type Lane } from '../../platform/database/dedicated-connection.js';
-import { Lanes } from '../../platform/database/dedicated-connections.js';
+import { PINNED_PLANS, type DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import type {
   CancelReason,
@@ -74,13 +74,13 @@ const END = { name: 'end_stream', text: 'select * from end_stream($1, $2, $3, $4
 @Injectable()
 export class StreamsStore {
   /** Ends are durable whatever the chunks are: they make the assistant's message. */
-  private readonly ends: Lane;
+  private readonly ends: DedicatedConnection;
 
   constructor(
-    lanes: Lanes,
+    connections: DedicatedConnections,
     private readonly database: DataSource,
   ) {
-    this.ends = lanes.open('stream-ends', { settings: PINNED_PLANS });
+    this.ends = connections.open('stream-ends', { settings: PINNED_PLANS });
   }
 
   /** The stream and what `userId` is in its conversation (null: not a member); null where there is no such stream. */

@@ -12,7 +12,7 @@ const TIME_PER_OUTPUT_TOKEN = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.
 const DELIVERY = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** How long the parts of answers take, in seconds. */
-export interface StreamTimes {
+export interface StreamHistograms {
   duration: Histogram;
   firstChunk: Histogram;
   betweenChunks: Histogram;
@@ -20,7 +20,7 @@ export interface StreamTimes {
 }
 
 /** Registers the histograms of answers. */
-export function streamTimes(registry: MetricsRegistry): StreamTimes {
+export function streamHistograms(registry: MetricsRegistry): StreamHistograms {
   const histogram = (name: string, help: string, buckets: number[]): Histogram =>
     registry.histogram(`streamgate_stream_${name}_seconds`, help, { buckets });
   return {

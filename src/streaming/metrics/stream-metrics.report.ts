@@ -1,5 +1,5 @@
 import type { Counter, Histogram } from 'prom-client';
-import { COUNT, nullable, NUMBER, shape } from '../../protocol/schemas/schema.js';
+import { COUNT, nullable, NUMBER, objectSchema } from '../../protocol/schemas/schema.js';
 import type { StreamTransport } from '../../protocol/index.js';
 import type { StreamMetrics } from './stream-metrics.js';
 
@@ -43,19 +43,23 @@ export interface MetricsReport {
   chunkDelivery: Summary;
 }
 
-const SUMMARY = shape<Summary>({
+const SUMMARY = objectSchema<Summary>({
   count: COUNT,
   meanMs: nullable(NUMBER),
   p50Ms: nullable(NUMBER),
   p95Ms: nullable(NUMBER),
   p99Ms: nullable(NUMBER),
 });
-const BY_TRANSPORT = shape<Record<StreamTransport, number>>({ websocket: COUNT, sse: COUNT, http: COUNT });
+const BY_TRANSPORT = objectSchema<Record<StreamTransport, number>>({
+  websocket: COUNT,
+  sse: COUNT,
+  http: COUNT,
+});
 const RATE = nullable({ type: 'number', minimum: 0, maximum: 1 });
 
 /** The schema of a {@link MetricsReport}. */
-export const REPORT = shape<MetricsReport>({
-  streams: shape<MetricsReport['streams']>({
+export const REPORT = objectSchema<MetricsReport>({
+  streams: objectSchema<MetricsReport['streams']>({
     started: BY_TRANSPORT,
     ...{ completed: COUNT, cancelled: COUNT, failed: COUNT, successRate: RATE },
     ...{ interrupted: COUNT, continued: COUNT, lost: COUNT, recoveryRate: RATE },

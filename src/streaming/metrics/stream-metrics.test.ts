@@ -38,13 +38,13 @@ test('before anything has happened nothing is counted, and no rate is claimed', 
 test('the first text and what lies between chunks are timed, chunk 0 and the end are not; all are counted', async () => {
   const registry = new MetricsRegistry();
   const metrics = new StreamMetrics(registry);
-  const meter = metrics.begin('sse', true);
+  const stats = metrics.begin('sse', true);
   const chunks = [chunk(0, 'metadata', ''), chunk(1, 'content', 'é'), chunk(2, 'reasoning', 'b')];
   for (const one of chunks) {
-    meter.cut();
-    meter.shown(one);
+    stats.cut();
+    stats.shown(one);
   }
-  meter.stop();
+  stats.stop();
   metrics.end('completed');
   metrics.end('failed');
   metrics.end('cancelled');

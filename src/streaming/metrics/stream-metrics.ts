@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Counter, Gauge } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import { isTerminal, type Chunk, type StreamStatus, type StreamTransport } from '../../protocol/index.js';
-import { streamTimes, type StreamTimes } from './stream-histograms.js';
+import { streamHistograms, type StreamHistograms } from './stream-histograms.js';
 
 const VIEWER_TRANSPORTS = ['websocket', 'sse', 'http'] as const;
 type ViewerCounts = Record<StreamTransport, () => number>;
@@ -20,7 +20,7 @@ export class StreamMetrics {
   readonly bytes: Counter;
   readonly replayed: Counter;
   readonly recovered: Counter;
-  readonly times: StreamTimes;
+  readonly times: StreamHistograms;
   /** Set by who produces the answers. */
   countRunning: () => number = () => 0;
   private readonly counts: ViewerCounts = { websocket: () => 0, sse: () => 0, http: () => 0 };
@@ -39,7 +39,7 @@ export class StreamMetrics {
     this.chunks = counter('chunks', 'Chunks written to the log.');
     this.bytes = counter('bytes', 'UTF-8 bytes of text in them.');
     this.replayed = counter('replayed_chunks', 'Chunks read from the log for viewers.');
-    this.times = streamTimes(registry);
+    this.times = streamHistograms(registry);
     this.recovered = counter('recovered', 'Pages read by stream:recover and its route.');
     registry.gauge('streamgate_streams_running', 'Answers in production here.', {
       collect: (gauge) => gauge.set(this.countRunning()),
@@ -63,9 +63,9 @@ export class StreamMetrics {
   }
 
   /** An answer begins to be produced here; `isNew` unless another process had begun it. */
-  begin(transport: StreamTransport, isNew: boolean): StreamMeter {
+  begin(transport: StreamTransport, isNew: boolean): StreamStats {
     if (isNew) this.started.inc({ transport });
-    return new StreamMeter(this);
+    return new StreamStats(this);
   }
 
   /** An interrupted answer was claimed by this process. */
@@ -87,7 +87,7 @@ export class StreamMetrics {
 }
 
 /** The clockwork of one answer while this process produces it. */
-export class StreamMeter {
+export class StreamStats {
   private readonly begunAt = performance.now();
   private readonly cutAt: number[] = [];
   private lastAt: number | undefined;

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { NodeIdentity } from '../../common/node-identity.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
-import type { Lane, Statement } from '../../platform/database/dedicated-connection.js';
-import { Lanes } from '../../platform/database/dedicated-connections.js';
+import type { DedicatedConnection, Statement } from '../../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import type { StreamStatus } from '../../protocol/index.js';
 import type { PauseState } from '../control/pause-gate.js';
@@ -110,15 +110,19 @@ const LEAVE: Statement = { name: 'leave_node', text: 'delete from nodes where id
 /** Leases of processes, and who owns which running stream; all times are the database's. */
 @Injectable()
 export class NodesStore {
-  private readonly leases: Lane;
-  private readonly sweeps: Lane;
+  private readonly leases: DedicatedConnection;
+  private readonly sweeps: DedicatedConnection;
   private readonly me: string;
   private readonly leaseMs: number;
 
-  constructor(lanes: Lanes, node: NodeIdentity, @Inject(CONFIG) { STREAM_LEASE_MS }: Config) {
+  constructor(
+    connections: DedicatedConnections,
+    node: NodeIdentity,
+    @Inject(CONFIG) { STREAM_LEASE_MS }: Config,
+  ) {
     // A renewal waits behind nothing: neither for a connection of the pool nor for a sweep.
-    this.leases = lanes.open('leases');
-    this.sweeps = lanes.open('sweeps');
+    this.leases = connections.open('leases');
+    this.sweeps = connections.open('sweeps');
     this.me = node.id;
     this.leaseMs = STREAM_LEASE_MS;
   }
@@ -166,8 +170,12 @@ export class NodesStore {
 }
 
 /** @throws {DomainError} retryable, when the database is slow or away. */
-function ask<T>(lane: Lane, statement: Statement, values: readonly unknown[]): Promise<T[]> {
-  return lane.query<T>(statement, values).catch((fault: unknown) => {
+function ask<T>(
+  connection: DedicatedConnection,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<T[]> {
+  return connection.query<T>(statement, values).catch((fault: unknown) => {
     throw toDatabaseError(fault);
   });
 }

@@ -5,7 +5,7 @@ import { NodesStore, type Interrupted } from './nodes.store.js';
 import { StreamEnder } from '../production/stream-ender.js';
 import { StreamRunners } from '../production/stream-runners.js';
 import type { OwnedStream } from '../log/stream.rows.js';
-import { tellStatus } from '../log/stream-status.js';
+import { publishStatus } from '../log/stream-status.js';
 
 /** Streams that lost their owner: finds them, and goes on with them on this node (P5). */
 @Injectable()
@@ -75,7 +75,7 @@ export class StreamClaims {
       this.runners.forget(stream.id);
       const { status, last_sequence: lastSequence } = stream;
       if (status === 'interrupted')
-        tellStatus(this.relay, stream, { status, lastSequence, reason: 'owner_lost' });
+        publishStatus(this.relay, stream, { status, lastSequence, reason: 'owner_lost' });
     }
   }
 }

@@ -2,7 +2,7 @@
 const MAX_TIMER_MS = 2_147_483_647;
 
 /** Calls `expired` once, after `leftMs` milliseconds of running time: while it stands no time passes. */
-export class Stopwatch {
+export class PausableTimer {
   private timer: NodeJS.Timeout | undefined;
   private since = 0;
 

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { NodeIdentity } from '../../common/node-identity.js';
-import { gatherReads } from '../../platform/database/batch-reads.js';
+import { batchReads } from '../../platform/database/batch-reads.js';
 import { LIMITS } from '../../protocol/index.js';
 import type { PromptMessage } from '../../providers/provider.js';
-import { toPrompt, type Spoken } from './prompt.js';
+import { toPrompt, type ConversationContext } from './prompt.js';
 import { OWNED_COLUMNS, type OwnedStream } from '../log/stream.rows.js';
 
 const CONTEXT_MESSAGES = 50;
@@ -14,11 +14,11 @@ const RESULT_BYTES = 16 * 1024;
 /** Prompts of streams (protocol section 4, Answers), gathered: a thousand may begin at once. */
 @Injectable()
 export class PromptsStore {
-  private readonly beginnings = gatherReads({
+  private readonly beginnings = batchReads({
     read: (batch: readonly string[]) => this.readNew(batch),
     resultBytes: RESULT_BYTES,
   });
-  private readonly prompts = gatherReads({
+  private readonly prompts = batchReads({
     read: (batch: readonly string[]) => this.read(batch),
     resultBytes: RESULT_BYTES,
   });
@@ -39,7 +39,7 @@ export class PromptsStore {
   }
 
   private async readNew(streamIds: readonly string[]): Promise<(OwnedStream | null)[]> {
-    const rows = await this.database.query<(OwnedStream & Spoken)[]>(
+    const rows = await this.database.query<(OwnedStream & ConversationContext)[]>(
       `select o.*, p.messages, p.names from read_prompts($1, $2, $3) p
        cross join lateral (
          select ${OWNED_COLUMNS} from streams s
@@ -54,7 +54,7 @@ export class PromptsStore {
   }
 
   private async read(streamIds: readonly string[]): Promise<PromptMessage[][]> {
-    const rows = await this.database.query<(Spoken & { stream_id: string })[]>(
+    const rows = await this.database.query<(ConversationContext & { stream_id: string })[]>(
       'select stream_id, messages, names from read_prompts($1, $2, $3)',
       [streamIds, CONTEXT_MESSAGES, LIMITS.pageBytes],
     );

@@ -1,4 +1,4 @@
-import { Stopwatch } from './pausable-timer.js';
+import { PausableTimer } from './pausable-timer.js';
 
 interface StreamTimeOptions {
   /** What is left of the stream's life, in milliseconds; may be over already. */
@@ -10,12 +10,12 @@ interface StreamTimeOptions {
 }
 
 /** The time of one running stream: its life, to which pauses do not count, and the length of a pause. */
-export class StreamTime {
-  private readonly life: Stopwatch;
+export class StreamDeadlines {
+  private readonly life: PausableTimer;
   private pauseEnd: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: StreamTimeOptions) {
-    this.life = new Stopwatch(options.leftMs, options.onTimeout);
+    this.life = new PausableTimer(options.leftMs, options.onTimeout);
   }
 
   /** Begins, or goes on after the stream was paused or resumed. */

@@ -2,7 +2,7 @@ import { DomainError } from '../../common/domain-error.js';
 import { LIMITS, type Usage } from '../../protocol/index.js';
 import type { Delta } from '../../providers/provider.js';
 import { Chunker, type Draft } from './chunker.js';
-import type { StreamMeter } from '../metrics/stream-metrics.js';
+import type { StreamStats } from '../metrics/stream-metrics.js';
 import type { StreamWriter } from './stream-writer.js';
 
 interface PumpSizes {
@@ -20,7 +20,7 @@ export class StreamPump {
 
   constructor(
     private readonly writer: StreamWriter,
-    private readonly meter: StreamMeter,
+    private readonly stats: StreamStats,
     private readonly sizes: PumpSizes,
   ) {
     this.chunker = new Chunker({ maxBytes: sizes.chunkBytes, maxDelayMs: sizes.chunkDelayMs });
@@ -29,7 +29,7 @@ export class StreamPump {
   /** Puts chunks in line for the log. */
   add(drafts: readonly Draft[]): void {
     for (const draft of drafts) {
-      this.meter.cut();
+      this.stats.cut();
       this.writer.add(draft);
     }
   }

@@ -1,21 +1,21 @@
 import { Logger } from '@nestjs/common';
 import { toDomainError } from '../../common/domain-error.js';
 import { beginSpan, inSpan, type Span } from '../../platform/tracing/tracer.js';
-import { Work } from '../../platform/tracing/request-context.js';
+import { RequestContext } from '../../platform/tracing/request-context.js';
 import type { Config } from '../../platform/config/config.js';
 import type { CancelReason } from '../../protocol/index.js';
-import type { AnswerSource } from '../../providers/resilience/provider-call.js';
+import type { ProviderCall } from '../../providers/resilience/provider-call.js';
 import type { StreamEvent } from '../../platform/relay/topics.js';
 import { assertContinuable } from './continuation.js';
 import { PauseGate, type PauseState } from '../control/pause-gate.js';
 import { promptBytes } from './prompt.js';
 import type { RunnerTools } from './runner-tools.js';
 import type { StreamEnder } from './stream-ender.js';
-import type { StreamMeter } from '../metrics/stream-metrics.js';
-import { callSpan, openAnswer, tellBeginning } from './stream-opening.js';
+import type { StreamStats } from '../metrics/stream-metrics.js';
+import { callSpan, openAnswer, publishBeginning } from './stream-opening.js';
 import { StreamPump } from './stream-pump.js';
-import { tellStatus } from '../log/stream-status.js';
-import { StreamTime } from './stream-deadlines.js';
+import { publishStatus } from '../log/stream-status.js';
+import { StreamDeadlines } from './stream-deadlines.js';
 import type { OwnedStream } from '../log/stream.rows.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
 
@@ -43,37 +43,37 @@ const STOPPED = new DOMException('The answer was stopped.', 'AbortError');
 export class StreamRunner {
   private readonly logger = new Logger(StreamRunner.name);
   /** Under this name it is produced, wherever and however often. */
-  readonly work: Work;
+  readonly context: RequestContext;
   private readonly span: Span | undefined;
   private readonly aborting = new AbortController();
   private readonly pump: StreamPump;
   private readonly writer: StreamWriter;
   private readonly gate: PauseGate;
-  private readonly time: StreamTime;
-  private readonly meter: StreamMeter;
+  private readonly deadlines: StreamDeadlines;
+  private readonly stats: StreamStats;
   private cancelledFor: CancelReason | undefined;
   private stopped = false;
   private leaving = false;
 
   constructor(
     private readonly row: OwnedStream,
-    private readonly source: AnswerSource,
+    private readonly call: ProviderCall,
     private readonly tools: RunnerTools,
     private readonly limits: RunnerLimits,
   ) {
     const { chunkBytes, chunkDelayMs, visible, work } = row.options;
-    const asked = new Work(work);
-    this.span = beginSpan('answer', { kind: 'internal', work: asked });
-    this.work = this.span?.work ?? asked;
+    const callerContext = new RequestContext(work);
+    this.span = beginSpan('answer', { kind: 'internal', context: callerContext });
+    this.context = this.span?.context ?? callerContext;
     const pause = { paused: row.status === 'paused', version: row.control_version };
-    this.gate = new PauseGate(pause, (paused) => this.time.follow(paused));
-    this.time = new StreamTime({
+    this.gate = new PauseGate(pause, (paused) => this.deadlines.follow(paused));
+    this.deadlines = new StreamDeadlines({
       leftMs: limits.STREAM_TIMEOUT_MS - row.lived_ms,
       maxPauseMs: limits.STREAM_MAX_PAUSE_MS,
       onTimeout: () => this.abort('timeout'),
       onPauseEnd: () => this.endPause(),
     });
-    this.meter = tools.metrics.begin(row.transport, row.epoch === 1);
+    this.stats = tools.metrics.begin(row.transport, row.epoch === 1);
     this.writer = new StreamWriter({
       streamId: row.id,
       epoch: row.epoch,
@@ -88,11 +88,11 @@ export class StreamRunner {
       onShown: (chunk) => {
         if (visible)
           tools.relay.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
-        this.meter.shown(chunk);
+        this.stats.shown(chunk);
       },
     });
     const sizes = { chunkBytes, chunkDelayMs, bufferBytes: limits.STREAM_BUFFER_BYTES };
-    this.pump = new StreamPump(this.writer, this.meter, sizes);
+    this.pump = new StreamPump(this.writer, this.stats, sizes);
   }
 
   get epoch(): number {
@@ -102,7 +102,7 @@ export class StreamRunner {
   /** Whether another process could go on with what this one has written. */
   get canHandOver(): boolean {
     const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
-    const isPossible = this.source.canContinue || this.writer.lastSequence <= 0;
+    const isPossible = this.call.canContinue || this.writer.lastSequence <= 0;
     return STREAM_CONTINUE && this.row.recoveries < STREAM_MAX_CONTINUATIONS && isPossible;
   }
 
@@ -110,7 +110,7 @@ export class StreamRunner {
   async run(): Promise<void> {
     const stopListening = this.tools.relay.subscribe('stream', this.row.id, (event) => this.hear(event));
     const stopHeeding = this.tools.ender.heed(this.row.id, this.writer);
-    this.time.follow(this.gate.paused);
+    this.deadlines.follow(this.gate.paused);
     try {
       await this.produce();
     } catch (error) {
@@ -119,8 +119,8 @@ export class StreamRunner {
       this.pump.stop();
       // Who was asked and is not read any more hears of it.
       this.abort();
-      this.time.stop();
-      this.meter.stop();
+      this.deadlines.stop();
+      this.stats.stop();
       stopListening();
       this.writer.stop();
       await this.writer.quiet();
@@ -168,17 +168,17 @@ export class StreamRunner {
   }
 
   private async produce(): Promise<void> {
-    const { row, tools, source } = this;
-    tellBeginning(tools.relay, row);
+    const { row, tools, call } = this;
+    publishBeginning(tools.relay, row);
     const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
-    assertContinuable({ row, provider: source, limits: this.limits, metrics: tools.metrics, continueFrom });
+    assertContinuable({ row, provider: call, limits: this.limits, metrics: tools.metrics, continueFrom });
     const messages = row.prompt ?? (await tools.prompts.of(row.id));
     const noted = this.notePrompt(promptBytes(messages));
     const { signal } = this.aborting;
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
-    const answer = { row, source, states: tools.states };
-    const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.work), async (work) => {
-      const { deltas, opening } = await openAnswer(answer, { ...request, work });
+    const answer = { row, call, states: tools.states };
+    const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
+      const { deltas, opening } = await openAnswer(answer, { ...request, work: context });
       this.pump.add(opening);
       return this.pump.run(deltas, signal);
     });
@@ -199,12 +199,12 @@ export class StreamRunner {
   private async conclude(thrown: unknown): Promise<void> {
     if (this.stopped) return;
     const error = this.writer.fault ?? thrown;
-    if (error instanceof FencedError) return this.meter.fence();
+    if (error instanceof FencedError) return this.stats.fence();
     this.pump.flush();
     if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
     if (this.leaving) return this.release();
     const fault = toDomainError(error);
-    const { id: correlationId } = this.work;
+    const { id: correlationId } = this.context;
     // A message may quote the provider, and it the prompt; where it does, the cause says the same without (P11).
     const logged = fault.cause instanceof Error ? fault.cause : fault;
     this.logger.warn('an answer failed', { correlationId, streamId: this.row.id, code: fault.code }, logged);
@@ -235,7 +235,7 @@ export class StreamRunner {
     const released = await this.tools.states.release(id, epoch);
     if (released?.status !== 'interrupted') return;
     const { status, lastSequence } = released;
-    tellStatus(this.tools.relay, this.row, { status, lastSequence, reason: 'handover' });
+    publishStatus(this.tools.relay, this.row, { status, lastSequence, reason: 'handover' });
   }
 
   /** The stream could be neither ended nor released. */

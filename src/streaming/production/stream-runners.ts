@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '../../common/domain-error.js';
-import { within, Work } from '../../platform/tracing/request-context.js';
+import { runInContext, RequestContext } from '../../platform/tracing/request-context.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { StreamSlots } from '../../conversations/stream-slots.js';
 import { ProviderRegistry } from '../../providers/provider-registry.js';
-import type { AnswerSource } from '../../providers/resilience/provider-call.js';
+import type { ProviderCall } from '../../providers/resilience/provider-call.js';
 import type { OwnStream } from '../ownership/nodes.store.js';
 import { RunnerTools } from './runner-tools.js';
 import { StreamRunner } from './stream-runner.js';
@@ -141,11 +141,11 @@ export class StreamRunners {
     const runner = new StreamRunner(row, source, this.tools, this.config);
     run.runner = runner;
     if (this.leaving && runner.canHandOver) runner.handOver();
-    await within(runner.work, () => runner.run());
+    await runInContext(runner.context, () => runner.run());
   }
 
   /** Who gives the answer; an error where that provider is not configured any more. */
-  private sourceOf({ provider, model }: OwnedStream): AnswerSource | DomainError {
+  private sourceOf({ provider, model }: OwnedStream): ProviderCall | DomainError {
     try {
       return this.providers.source(provider, model);
     } catch (error) {
@@ -156,7 +156,9 @@ export class StreamRunners {
 
   private async refuse(row: OwnedStream, fault: DomainError): Promise<void> {
     const { id: streamId, epoch, last_sequence: lastSequence, options } = row;
-    const error = new DomainError('provider_unavailable', fault.message).toWire(new Work(options.work).id);
+    const error = new DomainError('provider_unavailable', fault.message).toWire(
+      new RequestContext(options.work).id,
+    );
     const ending = { streamId, owner: { epoch, lastSequence }, type: 'error', error } as const;
     await this.tools.ender.end({ ...ending, visible: options.visible });
   }

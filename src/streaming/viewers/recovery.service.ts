@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../common/domain-error.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
-import { isTerminal, type RecoverAnswer, type RecoverPayload } from '../../protocol/index.js';
+import { isTerminal, type RecoverResult, type RecoverPayload } from '../../protocol/index.js';
 import { ChunkLogStore } from '../log/chunk-log.store.js';
 import { StreamMetrics } from '../metrics/stream-metrics.js';
 import { toState } from '../log/stream.rows.js';
@@ -24,7 +24,7 @@ export class RecoveryService {
    * @throws {DomainError} `forbidden` where recovery is turned off, `not_found`, `stream_expired`, or
    * `invalid_payload` for a position beyond the log's end.
    */
-  async recover(principal: Principal, { streamId, fromSequence }: RecoverPayload): Promise<RecoverAnswer> {
+  async recover(principal: Principal, { streamId, fromSequence }: RecoverPayload): Promise<RecoverResult> {
     if (!this.config.STREAM_RECOVERY_ENABLED) {
       throw new DomainError(
         'forbidden',

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
-import { Answers } from '../../platform/http/responses.decorator.js';
-import { type JsonSchema, ref, shape, TEXT, TIME, UUID } from '../../protocol/schemas/schema.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
+import { type JsonSchema, ref, objectSchema, TEXT, TIME, UUID } from '../../protocol/schemas/schema.js';
 import type { FormatName } from './formats.js';
 
 const HEADERS = {
@@ -12,7 +12,7 @@ const HEADERS = {
 
 /** One item of a response (protocol section 5.8.3): an event with its fields, or a line. */
 const ITEMS: Readonly<Record<FormatName, JsonSchema>> = {
-  sse: shape<{ id: string; event: string; data: string }>({
+  sse: objectSchema<{ id: string; event: string; data: string }>({
     id: { type: 'string', pattern: '^[0-9]+$', description: 'The sequence of the chunk.' },
     event: {
       type: 'string',
@@ -24,7 +24,10 @@ const ITEMS: Readonly<Record<FormatName, JsonSchema>> = {
   http: {
     oneOf: [
       ref('Chunk'),
-      shape<{ type: 'heartbeat'; timestamp: string }>({ type: { const: 'heartbeat' }, timestamp: TIME }),
+      objectSchema<{ type: 'heartbeat'; timestamp: string }>({
+        type: { const: 'heartbeat' },
+        timestamp: TIME,
+      }),
     ],
   },
 };
@@ -41,7 +44,7 @@ export function ShowsChunks(format: FormatName): MethodDecorator {
       description: 'Sequence of the last chunk that you have: reading begins behind it.',
       schema: { type: 'string', pattern: '^[0-9]{0,15}$' },
     }),
-    Answers(200, TEXT, {
+    Responds(200, TEXT, {
       description: 'The chunks to the end, as they come.',
       as: MEDIA_TYPES[format],
       each: ITEMS[format],
@@ -52,7 +55,7 @@ export function ShowsChunks(format: FormatName): MethodDecorator {
 
 /** As {@link ShowsChunks}, of a route that attaches to a stream, also by a ticket: where nothing is left, it says so. */
 export function ShowsStream(format: FormatName): MethodDecorator {
-  const nothing = Answers(204, undefined, {
+  const nothing = Responds(204, undefined, {
     description: 'The position is behind the end: there is nothing left to read.',
     headers: HEADERS,
   });

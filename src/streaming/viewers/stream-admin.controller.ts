@@ -1,9 +1,9 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { demand } from '../../auth/policy.js';
+import { authorize } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { pageOf, ref } from '../../protocol/schemas/schema.js';
 import { LIMITS } from '../../protocol/index.js';
 import { RunningStreamsStore, type RunningPage } from '../log/running-streams.store.js';
@@ -23,20 +23,20 @@ export class StreamAdminController {
 
   @Get('active')
   @ApiOperation({ summary: 'The answers that have not ended, of all nodes; admins' })
-  @Answers(200, pageOf(ref('StreamState')))
+  @Responds(200, pageOf(ref('StreamState')))
   async active(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = LIMITS.defaultPageMessages, cursor }: RunningQueryDto,
   ): Promise<RunningPage> {
-    demand(principal, 'streams:observe');
+    authorize(principal, 'streams:observe');
     return this.running.page(limit, cursor);
   }
 
   @Get('metrics')
   @ApiOperation({ summary: 'What this process has counted of its answers since it started; admins' })
-  @Answers(200, REPORT)
+  @Responds(200, REPORT)
   async report(@CurrentPrincipal() principal: Principal): Promise<MetricsReport> {
-    demand(principal, 'streams:observe');
+    authorize(principal, 'streams:observe');
     return reportOf(this.metrics);
   }
 }

@@ -5,11 +5,11 @@ import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
 import type { Principal } from '../../auth/principal.js';
 import { RevocationList } from '../../auth/revocation-list.js';
 import { TicketAllowed } from '../../auth/ticket-allowed.decorator.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
 import { StreamIdPipe } from '../../platform/http/id.pipes.js';
-import { ANSWERS } from '../../protocol/schemas/responses.js';
-import { extend, ref, shape, TEXT } from '../../protocol/schemas/schema.js';
-import type { ControlAnswer, RecoverAnswer, StreamState } from '../../protocol/index.js';
+import { RESPONSES } from '../../protocol/schemas/responses.js';
+import { extend, ref, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
+import type { ControlResult, RecoverResult, StreamState } from '../../protocol/index.js';
 import { AskDto, AttachQueryDto, PositionQueryDto } from '../stream.dto.js';
 import { toState } from '../log/stream.rows.js';
 import { StreamingService } from '../streaming.service.js';
@@ -28,11 +28,11 @@ interface Attach {
 }
 
 const RECOVERED = extend(
-  ANSWERS.RecoverAnswer,
-  shape<Attach>({ attach: shape<Attach['attach']>({ sse: TEXT, http: TEXT }) }),
+  RESPONSES.RecoverResult,
+  objectSchema<Attach>({ attach: objectSchema<Attach['attach']>({ sse: TEXT, http: TEXT }) }),
 );
 
-/** Answers over HTTP: asked for, read, controlled (protocol section 5.8). */
+/** Responds over HTTP: asked for, read, controlled (protocol section 5.8). */
 @ApiTags('streams')
 @ApiBearerAuth()
 @Controller('ws/stream')
@@ -104,7 +104,7 @@ export class StreamController {
 
   @Get(':streamId/status')
   @ApiOperation({ summary: 'The status object of an answer' })
-  @Answers(200, ref('StreamState'))
+  @Responds(200, ref('StreamState'))
   async status(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
@@ -115,45 +115,45 @@ export class StreamController {
   @Post(':streamId/pause')
   @HttpCode(200)
   @ApiOperation({ summary: 'Hold an answer, for all its readers' })
-  @Answers(200, ref('ControlAnswer'))
+  @Responds(200, ref('ControlResult'))
   pause(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.pause(principal, streamId);
   }
 
   @Post(':streamId/resume')
   @HttpCode(200)
   @ApiOperation({ summary: 'Go on with a paused answer' })
-  @Answers(200, ref('ControlAnswer'))
+  @Responds(200, ref('ControlResult'))
   resume(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.resume(principal, streamId);
   }
 
   @Post(':streamId/cancel')
   @HttpCode(200)
   @ApiOperation({ summary: 'Stop an answer; its text so far is kept' })
-  @Answers(200, ref('ControlAnswer'))
+  @Responds(200, ref('ControlResult'))
   cancel(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlAnswer> {
+  ): Promise<ControlResult> {
     return this.streaming.cancel(principal, streamId);
   }
 
   @Post(':streamId/recover')
   @HttpCode(200)
   @ApiOperation({ summary: 'A page of the chunks from fromSequence on; an interrupted answer is continued' })
-  @Answers(200, RECOVERED)
+  @Responds(200, RECOVERED)
   async recover(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
     @Query() { fromSequence }: PositionQueryDto,
-  ): Promise<RecoverAnswer & Attach> {
+  ): Promise<RecoverResult & Attach> {
     const answer = await this.recovery.recover(principal, {
       streamId,
       fromSequence: positionOf({ fromSequence }),

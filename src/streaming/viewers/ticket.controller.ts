@@ -4,8 +4,8 @@ import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
 import type { Principal } from '../../auth/principal.js';
 import { TicketRequestDto } from '../../auth/ticket.dto.js';
 import { TicketService, type Ticket } from '../../auth/ticket.service.js';
-import { Answers } from '../../platform/http/responses.decorator.js';
-import { says, shape, TEXT, TIME } from '../../protocol/schemas/schema.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
+import { says, objectSchema, TEXT, TIME } from '../../protocol/schemas/schema.js';
 import { StreamingService } from '../streaming.service.js';
 
 /** Here and not in `auth/`: whether a stream may be read is known here. */
@@ -25,9 +25,9 @@ export class TicketController {
   @ApiOperation({
     summary: 'A ticket to read one stream without a Bearer, as EventSource has to; for who may read it',
   })
-  @Answers(
+  @Responds(
     200,
-    shape<Ticket>({
+    objectSchema<Ticket>({
       ticket: says(TEXT, 'For `?ticket=` on this stream’s two attach routes.'),
       expiresAt: TIME,
     }),

@@ -5,7 +5,7 @@ import { LimitsMetrics } from '../../platform/limits/limits-metrics.js';
 
 /** The places that a user's SSE and NDJSON responses take on this node: as many as sockets, and beside these. */
 @Injectable()
-export class ViewerPlaces {
+export class ViewerQuota {
   private readonly taken = new Map<string, number>();
   private readonly countRefusal: () => void;
 
@@ -17,7 +17,7 @@ export class ViewerPlaces {
   }
 
   /** Does `work` in a place of the user's. @throws {DomainError} `too_many_connections` where there is none: waiting does not mend it. */
-  async within<T>(userId: string, work: () => Promise<T>): Promise<T> {
+  async run<T>(userId: string, work: () => Promise<T>): Promise<T> {
     const mine = this.taken.get(userId) ?? 0;
     const max = this.config.MAX_CONNECTIONS_PER_USER;
     if (mine >= max) {

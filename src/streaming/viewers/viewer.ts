@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { workOf } from '../../platform/http/request-context.middleware.js';
-import type { Work } from '../../platform/tracing/request-context.js';
+import { contextOf } from '../../platform/http/request-context.middleware.js';
+import type { RequestContext } from '../../platform/tracing/request-context.js';
 import type { Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
 
@@ -27,8 +27,8 @@ export class Viewer {
   }
 
   /** The request that it answers. */
-  get work(): Work {
-    return workOf(this.response);
+  get work(): RequestContext {
+    return contextOf(this.response);
   }
 
   /** Aborted when the client has gone, or was told to go. */

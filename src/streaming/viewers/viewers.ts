@@ -11,10 +11,10 @@ import { StreamingService } from '../streaming.service.js';
 import { checkPosition, positionOf, type Wanted } from './position.js';
 import { StreamReader } from './stream-reader.js';
 import type { Viewer } from './viewer.js';
-import { ViewerPlaces } from './viewer-quota.js';
+import { ViewerQuota } from './viewer-quota.js';
 
 /** How long leaving viewers may take for what is on its way, in milliseconds. */
-const FAREWELL_MS = 500;
+const CLOSE_TIMEOUT_MS = 500;
 
 /** Body of `POST /api/ws/stream/sse` and `/http`. */
 export interface Asking extends Pick<
@@ -37,7 +37,7 @@ export class Viewers {
     private readonly streaming: StreamingService,
     private readonly reader: StreamReader,
     private readonly runners: StreamRunners,
-    private readonly places: ViewerPlaces,
+    private readonly quota: ViewerQuota,
     metrics: StreamMetrics,
     @Inject(CONFIG) private readonly config: Config,
   ) {
@@ -57,7 +57,7 @@ export class Viewers {
    * `too_many_connections` before anything is sent.
    */
   ask(viewer: Viewer, principal: Principal, asking: Asking, wanted: Wanted): Promise<void> {
-    return this.places.within(principal.userId, () => this.askNow(viewer, principal, asking, wanted));
+    return this.quota.run(principal.userId, () => this.askNow(viewer, principal, asking, wanted));
   }
 
   /**
@@ -66,7 +66,7 @@ export class Viewers {
    * none of the log.
    */
   attach(viewer: Viewer, principal: Principal, streamId: string, wanted: Wanted): Promise<void> {
-    return this.places.within(principal.userId, () => this.follow(viewer, principal, streamId, wanted));
+    return this.quota.run(principal.userId, () => this.follow(viewer, principal, streamId, wanted));
   }
 
   private async askNow(
@@ -79,7 +79,7 @@ export class Viewers {
     const question = { ...rest, content, clientMessageId };
     const { streamId, duplicate } = await this.streaming.send(principal, question, {
       transport: viewer.transport,
-      work: viewer.work,
+      context: viewer.work,
     });
     if (streamId === undefined) {
       throw new DomainError('conflict', 'This message was sent before, without asking for an answer.');
@@ -115,6 +115,6 @@ export class Viewers {
   private async leave(): Promise<void> {
     const left = [...this.open].filter(([, streamId]) => !this.runners.has(streamId));
     const closed = left.map(([viewer]) => viewer.leave());
-    await Promise.race([Promise.all(closed), delay(FAREWELL_MS, undefined, { ref: false })]);
+    await Promise.race([Promise.all(closed), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 }

@@ -2,7 +2,7 @@ import { choice, flag, integer } from '../fields.js';
 import { DAY, TEN_YEARS } from './durations.js';
 
 /** What of an answer survives which crash, and for how long. */
-export const CRASHES = {
+export const RECOVERY = {
   STREAM_DURABILITY: choice(
     ['process', 'machine', 'memory'],
     'process',
