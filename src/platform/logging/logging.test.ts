@@ -69,6 +69,21 @@ test('An error stands under err with its causes, and with nothing else that hang
   expect(JSON.stringify(line)).not.toContain('business');
 });
 
+test('An error among the fields is written like an error alone, and not as an object (P11)', () => {
+  const error = Object.assign(new Error('duplicate key'), {
+    parameters: ['a text that is nobody’s business'],
+  });
+  const lines = logOne((logger) => logger.warn('failed to store', { id: 7, error, first: error }));
+  expect(lines).toMatchObject([
+    { msg: 'failed to store', id: 7, err: { type: 'Error' }, first: { message: 'duplicate key' } },
+  ]);
+  expect(lines[0]).not.toHaveProperty('error');
+  expect(JSON.stringify(lines)).not.toContain('business');
+  expect(logOne((logger) => logger.warn('failed', { error: 'thrown text' }))).toMatchObject([
+    { err: { type: 'string', message: 'thrown text' } },
+  ]);
+});
+
 test('An error alone is the message, too; a thrown text is no stack', () => {
   expect(logOne((logger) => logger.error(new Error('broken')))).toMatchObject([
     { msg: 'broken', err: { type: 'Error' } },

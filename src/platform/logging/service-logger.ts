@@ -1,7 +1,8 @@
 import type { LoggerService } from '@nestjs/common';
+import { describeError } from './log-error.js';
 import type { Level, Logger as Pino } from 'pino';
 
-/** What Nest says of its own wiring: it hides what a person wants to know at the start. */
+/** Contexts in which Nest describes its own wiring. At `info` they would hide what a person wants to read at the start. */
 const WIRING = new Set([
   'InstanceLoader',
   'NestApplication',
@@ -12,8 +13,8 @@ const WIRING = new Set([
 ]);
 
 /**
- * Nest's `Logger`, written by pino. Behind its message a call may give an error, which becomes `err`, and an object, whose
- * properties become fields of the line; Nest adds the context as the last text.
+ * Writes the lines of Nest's `Logger` with pino. After the message a call may pass an object, whose properties become fields of
+ * the line. An error, passed by itself or as the property `error`, becomes the field `err`. Nest adds the context as the last text.
  */
 export class ServiceLogger implements LoggerService {
   constructor(private readonly pino: Pino) {}
@@ -49,12 +50,21 @@ export class ServiceLogger implements LoggerService {
     const fields: Record<string, unknown> = { ...(context !== undefined && { context }) };
     for (const part of [message, ...rest]) {
       if (part instanceof Error) fields['err'] = part;
-      else if (typeof part === 'object') Object.assign(fields, part);
+      else if (typeof part === 'object' && part !== null) Object.assign(fields, fieldsOf(part));
     }
     // Nest itself gives a stack as text.
     if (texts.length > 0) fields['err'] ??= { stack: texts.join('\n') };
     this.pino[level](fields, message instanceof Error ? message.message : textOf(message));
   }
+}
+
+/** An error must never be written as a plain object: the database driver keeps people's messages on its errors. */
+function fieldsOf(given: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(given).map(([key, value]: [string, unknown]) =>
+      key === 'error' ? ['err', value] : [key, value instanceof Error ? describeError(value) : value],
+    ),
+  );
 }
 
 function textOf(message: unknown): string {
