@@ -148,8 +148,8 @@ describe('docs/protocol.md', async () => {
   });
 });
 
-test('docs/operations.md tells what each event costs', async () => {
-  const rows = rowsOf(await readPage('docs/operations.md'));
+test('docs/deployment.md tells what each event costs', async () => {
+  const rows = rowsOf(await readPage('docs/deployment.md'));
   const told = rows.flatMap(([events = '', points]) =>
     events.split(', ').map((event) => [event.replaceAll('`', ''), Number(points)] as const),
   );

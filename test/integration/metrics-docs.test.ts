@@ -21,8 +21,8 @@ afterAll(() => app.stop());
 /** Names of prom-client's metrics. */
 const NODES_OWN = /^(nodejs|process)_/;
 
-test('docs/operations.md lists each metric of a running server with its type and labels, and none that does not exist', async () => {
-  const listed = rowsOf(await readPage('docs/operations.md'))
+test('docs/monitoring.md lists each metric of a running server with its type and labels, and none that does not exist', async () => {
+  const listed = rowsOf(await readPage('docs/monitoring.md'))
     .map(([name = '', ...cells]) => [name.replaceAll('`', ''), ...cells] as const)
     .filter(([name]) => name.startsWith('streamgate_') || NODES_OWN.test(name));
   for (const [name, , , meaning = '', advice = ''] of listed) {
@@ -77,12 +77,12 @@ test('each alert asks for metrics and labels that exist, says what is wrong, and
   const file = parse(await readPage('deploy/prometheus/alerts.yml')) as { groups: { rules: Rule[] }[] };
   const rules = file.groups.flatMap((group) => group.rules);
   expect(rules.length).toBeGreaterThan(10);
-  const anchors = anchorsOf(await readPage('docs/operations.md'));
+  const anchors = anchorsOf(await readPage('docs/troubleshooting.md'));
   for (const { alert, expr, annotations } of rules) {
     expect(faultsOf(expr), alert).toEqual([]);
     expect(annotations.summary.length, alert).toBeGreaterThan(20);
     const [page, anchor = ''] = annotations.runbook.split('#');
-    expect([page, anchors.has(anchor)], alert).toEqual(['docs/operations.md', true]);
+    expect([page, anchors.has(anchor)], alert).toEqual(['docs/troubleshooting.md', true]);
   }
 });
 

@@ -6,7 +6,7 @@ export const ADDRESS = {
   PORT: integer(3000, 'Port to listen on; `0` takes a free one.', { max: 65_535 }),
   HOST: text('127.0.0.1', 'Address to listen on; `0.0.0.0` is all of them.'),
   TRUST_PROXY: trustedProxies(
-    'Proxies before the server whose `X-Forwarded-For` is believed: a number of hops, or addresses, networks and `loopback`, `linklocal`, `uniquelocal`, separated by commas. Unset: none, the address is that of the socket. [Behind a proxy](operations.md#tell-the-server-which-proxies-to-trust) it must be set.',
+    'Proxies before the server whose `X-Forwarded-For` is believed: a number of hops, or addresses, networks and `loopback`, `linklocal`, `uniquelocal`, separated by commas. Unset: none, the address is that of the socket. [Behind a proxy](deployment.md#tell-the-server-which-proxies-to-trust) it must be set.',
   ),
   CORS_ORIGINS: list(
     'Origins of other sites whose pages may use the server, separated by commas. Without it only its own page may. Also for WebSockets.',
@@ -27,6 +27,6 @@ export const ADDRESS = {
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     'info',
-    '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`: what is [logged](operations.md#see-the-logs-and-find-an-error-by-its-correlation-id).',
+    '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`: what is [logged](monitoring.md#see-the-logs-and-find-an-error-by-its-correlation-id).',
   ),
 };

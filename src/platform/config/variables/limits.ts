@@ -6,7 +6,7 @@ export const RATE_LIMITS = {
   RATE_LIMIT_ENABLED: flag(true, '`false`: none of the limits of this table holds.'),
   RATE_LIMIT_EVENTS: rate(
     '400/10',
-    'Socket.IO events, as `points/seconds`: of one connection, and of one user over all connections. [What each costs](operations.md#choose-rate-limits-and-caps).',
+    'Socket.IO events, as `points/seconds`: of one connection, and of one user over all connections. [What each costs](deployment.md#choose-rate-limits-and-caps).',
   ),
   RATE_LIMIT_STREAMS: rate('20/60', 'Answers that one user may start, on any transport.'),
   RATE_LIMIT_CONNECTS: rates('30/10,1000/10', 'Socket.IO connections that are begun: per user, per address.'),

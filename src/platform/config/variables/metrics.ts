@@ -3,7 +3,7 @@ import { optionalInteger, optionalText } from '../fields.js';
 /** Metrics for Prometheus. */
 export const METRICS = {
   METRICS_PORT: optionalInteger(
-    'A port of its own for the [metrics](operations.md#metrics-for-prometheus); `0` takes a free one. Unset: they are at `/metrics` on `PORT`.',
+    'A port of its own for the [metrics](monitoring.md#metrics-for-prometheus); `0` takes a free one. Unset: they are at `/metrics` on `PORT`.',
     { max: 65_535 },
   ),
   METRICS_TOKEN: optionalText(

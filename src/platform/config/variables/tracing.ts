@@ -14,7 +14,7 @@ const ratio: Field<number> = {
 export const TRACING = {
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl(
     ['http:', 'https:'],
-    'Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Unset: nothing is [traced](operations.md#traces-opentelemetry).',
+    'Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Unset: nothing is [traced](monitoring.md#traces-opentelemetry).',
   ),
   OTEL_SERVICE_NAME: text('streamgate', 'Name of this service in traces.'),
   OTEL_TRACES_SAMPLER_ARG: ratio,
