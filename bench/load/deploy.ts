@@ -4,7 +4,7 @@ import { nowMs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
 import { inGroups, tokenFor } from './virtual-users.js';
-import { Traveller } from './roaming-client.js';
+import { RoamingClient } from './roaming-client.js';
 import { WireClient } from './wire.js';
 
 export interface DeployCrowd {
@@ -32,7 +32,7 @@ interface Room {
   writerId: string;
   writer: WireClient | undefined;
   published: number;
-  travellers: Traveller[];
+  roamingClients: RoamingClient[];
 }
 
 const WRITE_EVERY_MS = 2000;
@@ -43,7 +43,7 @@ const SETTLE_MS = 60_000;
 const BACK_OFF_MS = [1000, 2000, 4000, 5000] as const;
 
 const outages = new Samples();
-const away = new Set<Traveller>();
+const away = new Set<RoamingClient>();
 let crowd: DeployCrowd;
 let rooms: Room[] = [];
 const over = new AbortController();
@@ -52,39 +52,39 @@ async function gather(wanted: DeployCrowd): Promise<void> {
   crowd = wanted;
   rooms = Array.from({ length: Math.ceil(crowd.clients / crowd.roomSize) }, (_, index) => ({
     ...{ id: `${crowd.name}-room-${index}`, writerId: `${crowd.name}-writer-${index}` },
-    ...{ writer: undefined, published: 0, travellers: [] },
+    ...{ writer: undefined, published: 0, roamingClients: [] },
   }));
   await inGroups(rooms, (room) => openWriter(room));
   const places = Array.from({ length: crowd.clients }, (_, index) => index);
   await inGroups(places, (index) => settle(rooms[index % rooms.length] as Room, `${crowd.name}-${index}`));
   outages.take();
-  setInterval(() => travellers().forEach((traveller) => traveller.ack()), ACK_EVERY_MS);
+  setInterval(() => roamingClients().forEach((roamingClient) => roamingClient.ack()), ACK_EVERY_MS);
   for (const room of rooms) void write(room);
 }
 
 async function settle(room: Room, userId: string): Promise<void> {
-  const traveller: Traveller = new Traveller({
+  const roamingClient: RoamingClient = new RoamingClient({
     ...{ url: crowd.url, token: await tokenFor(userId), deviceId: userId, conversationId: room.id },
     ...{ bare: crowd.bare, published: () => room.published, onCaughtUp: (ms) => outages.add(ms) },
-    onLost: () => void comeBack(traveller),
+    onLost: () => void comeBack(roamingClient),
   });
-  room.travellers.push(traveller);
-  await traveller.arrive();
+  room.roamingClients.push(roamingClient);
+  await roamingClient.arrive();
 }
 
 /** As Socket.IO's client does by default. */
-async function comeBack(traveller: Traveller): Promise<void> {
+async function comeBack(roamingClient: RoamingClient): Promise<void> {
   const lostAt = nowMs();
-  away.add(traveller);
+  away.add(roamingClient);
   for (let attempt = 0; ; attempt += 1) {
     await delay((BACK_OFF_MS[Math.min(attempt, 3)] as number) * (0.5 + Math.random()));
-    if (await traveller.tryToArrive(lostAt)) break;
+    if (await roamingClient.tryToArrive(lostAt)) break;
   }
-  away.delete(traveller);
+  away.delete(roamingClient);
 }
 
-function travellers(): Traveller[] {
-  return rooms.flatMap((room) => room.travellers);
+function roamingClients(): RoamingClient[] {
+  return rooms.flatMap((room) => room.roamingClients);
 }
 
 async function openWriter(room: Room): Promise<void> {
@@ -119,17 +119,17 @@ async function late(): Promise<never> {
 /** To be called when the new server is there: waits until everybody is back, and all has come or will not come any more. */
 async function finish(): Promise<DeployResult> {
   const deadline = nowMs() + SETTLE_MS;
-  const all = travellers();
+  const all = roamingClients();
   while ((away.size > 0 || outages.size < all.length) && nowMs() < deadline) await delay(100);
   over.abort();
   await delay(ANSWER_MS + WRITE_EVERY_MS);
-  const due = rooms.reduce((sum, room) => sum + room.published * room.travellers.length, 0);
-  const received = all.reduce((sum, traveller) => sum + traveller.received(), 0);
+  const due = rooms.reduce((sum, room) => sum + room.published * room.roamingClients.length, 0);
+  const received = all.reduce((sum, roamingClient) => sum + roamingClient.received(), 0);
   return {
     backShare: (all.length - away.size) / all.length,
     published: rooms.reduce((sum, room) => sum + room.published, 0),
     deliveredShare: received / due,
-    repeatedShare: all.reduce((sum, traveller) => sum + traveller.repeats, 0) / received,
+    repeatedShare: all.reduce((sum, roamingClient) => sum + roamingClient.repeats, 0) / received,
     outageMs: outages.take(),
   };
 }

@@ -1,17 +1,17 @@
-/** Load of the scenario `idle`: people who connect and say nothing. */
+/** Load of the scenario `idle`: users who connect and say nothing. */
 import { serve } from '../harness/rpc.js';
 import { arrive, type Person } from './virtual-users.js';
 
-let people: Person[] = [];
+let users: Person[] = [];
 
 async function gather({ url, name, clients }: { url: string; name: string; clients: number }): Promise<void> {
   const userIds = Array.from({ length: clients }, (_, index) => `${name}-${index}`);
-  people = people.concat(await arrive({ url, userIds, acks: true, onEvent: () => () => {} }));
+  users = users.concat(await arrive({ url, userIds, acks: true, onEvent: () => () => {} }));
 }
 
 /** How many connections have ended. */
 function lost(): number {
-  return people.filter(({ client }) => client.ended !== undefined).length;
+  return users.filter(({ client }) => client.ended !== undefined).length;
 }
 
 serve({ gather, lost });

@@ -4,7 +4,7 @@ import { nowMs } from '../harness/clock.js';
 import { Samples } from '../harness/figures.js';
 import { serve } from '../harness/rpc.js';
 import { arrive, inGroups, joinAll, tokenFor, type Person } from './virtual-users.js';
-import { Traveller } from './roaming-client.js';
+import { RoamingClient } from './roaming-client.js';
 
 export interface JitterCrowd {
   url: string;
@@ -40,7 +40,7 @@ interface Room {
   id: string;
   writer: Person;
   published: number;
-  travellers: Traveller[];
+  roamingClients: RoamingClient[];
 }
 
 const ACK_EVERY_MS = 250;
@@ -56,25 +56,25 @@ async function gather(crowd: JitterCrowd): Promise<void> {
   const userIds = names.map((index) => `${crowd.name}-writer-${index}`);
   const writers = await arrive({ url: crowd.url, userIds, acks: true, onEvent: () => () => {} });
   rooms = writers.map((writer, index) => {
-    return { id: `${crowd.name}-room-${index}`, writer, published: 0, travellers: [] };
+    return { id: `${crowd.name}-room-${index}`, writer, published: 0, roamingClients: [] };
   });
   await joinAll(rooms.map(({ writer, id }) => ({ ...writer, conversationId: id })));
   const places = Array.from({ length: crowd.clients }, (_, index) => index);
   await inGroups(places, async (index) => {
     const room = rooms[index % rooms.length] as Room;
     const userId = `${crowd.name}-${index}`;
-    const traveller = new Traveller({
+    const roamingClient = new RoamingClient({
       ...{ url: crowd.url, token: await tokenFor(userId), deviceId: userId, conversationId: room.id },
       ...{ bare, published: () => room.published, onCaughtUp: (ms) => replays.add(ms) },
     });
-    room.travellers.push(traveller);
-    await traveller.arrive();
+    room.roamingClients.push(roamingClient);
+    await roamingClient.arrive();
   });
-  setInterval(() => travellers().forEach((traveller) => traveller.ack()), ACK_EVERY_MS);
+  setInterval(() => roamingClients().forEach((roamingClient) => roamingClient.ack()), ACK_EVERY_MS);
 }
 
-function travellers(): Traveller[] {
-  return rooms.flatMap((room) => room.travellers);
+function roamingClients(): RoamingClient[] {
+  return rooms.flatMap((room) => room.roamingClients);
 }
 
 async function run({ seconds, rate, lifeMs, awayMs }: JitterLoad): Promise<JitterResult> {
@@ -85,13 +85,14 @@ async function run({ seconds, rate, lifeMs, awayMs }: JitterLoad): Promise<Jitte
     travel({ end, lifeMs, awayMs }),
     ...rooms.map((room) => write(room, end, 1000 / rate)),
   ]);
-  const all = travellers();
+  const all = roamingClients();
   const deadline = nowMs() + SETTLE_MS;
-  const missing = (): boolean => rooms.some((room) => room.travellers.some((t) => t.heard < room.published));
+  const missing = (): boolean =>
+    rooms.some((room) => room.roamingClients.some((t) => t.heard < room.published));
   while (missing() && nowMs() < deadline) await delay(50);
-  const due = rooms.reduce((sum, room) => sum + room.published * room.travellers.length, 0);
-  const received = all.reduce((sum, traveller) => sum + traveller.received(), 0);
-  const repeats = all.reduce((sum, traveller) => sum + traveller.repeats, 0);
+  const due = rooms.reduce((sum, room) => sum + room.published * room.roamingClients.length, 0);
+  const received = all.reduce((sum, roamingClient) => sum + roamingClient.received(), 0);
+  const repeats = all.reduce((sum, roamingClient) => sum + roamingClient.repeats, 0);
   const { user, system } = process.cpuUsage(cpu);
   return {
     cuts,
@@ -114,18 +115,18 @@ async function travel({
   awayMs: number;
 }): Promise<number> {
   let cuts = 0;
-  const journey = async (traveller: Traveller): Promise<void> => {
+  const journey = async (roamingClient: RoamingClient): Promise<void> => {
     for (;;) {
       const life = lifeMs * (0.5 + Math.random());
       if (nowMs() + life > end) return;
       await delay(life);
-      traveller.cut();
+      roamingClient.cut();
       cuts += 1;
       await delay(awayMs);
-      await traveller.arrive();
+      await roamingClient.arrive();
     }
   };
-  await Promise.all(travellers().map(journey));
+  await Promise.all(roamingClients().map(journey));
   return cuts;
 }
 

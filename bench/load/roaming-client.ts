@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { nowMs } from '../harness/clock.js';
 import { WireClient } from './wire.js';
 
-export interface TravellerOptions {
+export interface RoamingClientOptions {
   url: string;
   token: string;
   deviceId: string;
@@ -20,7 +20,7 @@ export interface TravellerOptions {
 const RETRY_MS = 500;
 
 /** A member of a room whose connection dies now and then, and who comes back as its server's client library would. */
-export class Traveller {
+export class RoamingClient {
   private client: WireClient | undefined;
   private readonly early = new Set<number>();
   /** Everything up to this number has come. */
@@ -32,7 +32,7 @@ export class Traveller {
   /** What Socket.IO's recovery goes by: the session, and the last packet. */
   private session: { pid?: string; offset?: string } = {};
 
-  constructor(private readonly options: TravellerOptions) {}
+  constructor(private readonly options: RoamingClientOptions) {}
 
   /** Connects, and tries again until it is in. */
   async arrive(): Promise<void> {

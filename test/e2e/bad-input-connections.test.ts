@@ -6,13 +6,13 @@ import { ERROR_RULES, SOCKET_PATH, type Problem, type WireError } from '../../sr
 import { rawToken } from '../support/auth.js';
 import { tokenFor } from '../support/client.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
+import { startPeers, type Peers } from '../support/peer.js';
 import { TEST_SECRET } from '../support/server.js';
 
-let next: Neighbourhood;
+let next: Peers;
 
 beforeAll(async () => {
-  next = await startNeighbourhood();
+  next = await startPeers();
 });
 afterAll(() => next.stop());
 beforeEach(() => next.begin());
@@ -49,7 +49,7 @@ describe('A token that is not good is a connect_error with an error of protocol 
     ['a number', () => 42],
     ['an object', () => ({ sub: 'mallory' })],
     ['empty', () => ''],
-    ['rubbish', () => 'a.b.c'],
+    ['malformed', () => 'a.b.c'],
     ['very long', () => 'x'.repeat(20_000)],
     ['expired', () => signed({ ...good, exp: now - 60 }), 'token_expired'],
     ['without an end', () => signed({ sub: 'mallory' })],
@@ -133,7 +133,7 @@ describe('A raw WebSocket', () => {
   }
 
   test.each([
-    ['rubbish', ['hello']],
+    ['malformed', ['hello']],
     ['an unknown packet type', ['9']],
     ['an unknown Socket.IO packet type', ['49']],
     ['an event before connecting', ['42["ping",1]']],

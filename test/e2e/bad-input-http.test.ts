@@ -3,14 +3,14 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ERROR_RULES, type ErrorCode, type Problem } from '../../src/protocol/index.js';
 import { tokenFor } from '../support/client.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
+import { startPeers, type Peers } from '../support/peer.js';
 import { surface } from '../support/surface.js';
 
-let next: Neighbourhood;
+let next: Peers;
 let authorization: string;
 
 beforeAll(async () => {
-  next = await startNeighbourhood();
+  next = await startPeers();
   authorization = `Bearer ${await tokenFor('alice')}`;
   await request('POST', '/api/conversations', { id: 'room' });
 });
@@ -223,7 +223,7 @@ describe('Without a good token', () => {
     ['no header', {}],
     ['an empty one', { authorization: '' }],
     ['no bearer', { authorization: 'Basic YTpi' }],
-    ['rubbish', { authorization: 'Bearer x.y.z' }],
+    ['malformed', { authorization: 'Bearer x.y.z' }],
   ])('%s: unauthenticated, with a challenge', async (_what, headers) => {
     const response = await fetch(`${next.server.url}${messages}`, { headers });
     expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/);

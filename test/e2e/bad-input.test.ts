@@ -3,16 +3,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Ack, SendResult, WireError } from '../../src/protocol/index.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
+import { startPeers, type Peers } from '../support/peer.js';
 import { POLICY_CALLS } from '../support/policy-calls.js';
 import { surface } from '../support/surface.js';
 
-let next: Neighbourhood;
+let next: Peers;
 let alice: TestClient;
 let acks: Map<number, number>;
 
 beforeAll(async () => {
-  next = await startNeighbourhood({ RATE_LIMIT_ENABLED: 'false' });
+  next = await startPeers({ RATE_LIMIT_ENABLED: 'false' });
 });
 afterAll(() => next.stop());
 

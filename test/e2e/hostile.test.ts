@@ -4,7 +4,7 @@ import { RawWebSocket, textFrame } from '../fuzz/frames.js';
 import { TestClient, tokenFor, type ClientOptions } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
-import { startNeighbourhood, type Neighbourhood } from '../support/peer.js';
+import { startPeers, type Peers } from '../support/peer.js';
 
 /** Of the event gate: handled at once, and waiting beside them. */
 const GATE = { running: 8, waiting: 500 };
@@ -12,12 +12,12 @@ const GATE = { running: 8, waiting: 500 };
 const MANY_CONNECTS = 200;
 const PING = 9;
 
-let next: Neighbourhood;
+let next: Peers;
 const raws: RawWebSocket[] = [];
 const clients: TestClient[] = [];
 
 beforeAll(async () => {
-  next = await startNeighbourhood({ RATE_LIMIT_ENABLED: 'false' });
+  next = await startPeers({ RATE_LIMIT_ENABLED: 'false' });
 });
 afterAll(() => next.stop());
 beforeEach(() => next.begin());
@@ -63,10 +63,7 @@ describe('A transport carries one connection', () => {
     await one.post([asking, asking]);
     expect(await one.poll()).not.toContain('40{');
     await eventually(async () => (await one.post(['3'])) === 400, 'the end of the transport');
-    await eventually(
-      async () => (await metric('streamgate_connections')) === 1,
-      'only the neighbour is there',
-    );
+    await eventually(async () => (await metric('streamgate_connections')) === 1, 'only the peer is there');
     await connect('mallory');
   });
 

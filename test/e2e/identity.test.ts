@@ -126,7 +126,7 @@ describe('auth:refresh', () => {
       [await token('frank'), 'forbidden'],
       [await token('frank', { roles: ['admin'] }), 'forbidden'],
       [await token('erin', { ttlMs: -60_000 }), 'token_expired'],
-      ['rubbish', 'unauthenticated'],
+      ['malformed', 'unauthenticated'],
       [7, 'invalid_payload'],
       [undefined, 'invalid_payload'],
     ];

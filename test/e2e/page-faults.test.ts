@@ -144,7 +144,7 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
     const other = await open(server.url);
     await rename(other, 'Bo');
     await other.goto(await share(page));
-    await page.locator('#people-faces .face').nth(1).getByText('B').waitFor();
+    await page.locator('#people-avatars .avatar').nth(1).getByText('B').waitFor();
     for (const text of ['first', 'second', 'third']) {
       await tell(other, text);
       await other.locator('.said').getByText(text).waitFor();

@@ -28,7 +28,7 @@ describe('Events and answers', () => {
   });
   afterAll(() => stopCleanly(server));
 
-  test('A flood is refused with a time to wait and then closed, while a neighbour is served; it may come back (P7)', async () => {
+  test('A flood is refused with a time to wait and then closed, while a peer is served; it may come back (P7)', async () => {
     await share(server.url, 'flood', ['eve', 'ann']);
     const [eve, ann] = [await connect('eve', { reconnection: true }), await connect('ann')];
     await ann.ask('conversation:join', { conversationId: 'flood' });

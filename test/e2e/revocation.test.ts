@@ -152,7 +152,7 @@ describe('What goes on with a revoked token ends', () => {
     const userId = `carol-${claims.jti ?? 'all'}`;
     const bearer = await token(userId, { ...claims, ...issued(1000) });
     const sockets = [await connect(here, bearer), await connect(there, bearer)];
-    const neighbour = await connect(here, await token('neighbour', issued(1000)));
+    const peer = await connect(here, await token('peer', issued(1000)));
     const ends = sockets.map(
       ({ socket }) => new Promise((resolve) => socket.once('disconnect', (reason) => resolve(reason))),
     );
@@ -165,7 +165,7 @@ describe('What goes on with a revoked token ends', () => {
     for (const client of sockets) {
       expect(client.all('connection:closing')).toMatchObject([{ code: 'unauthenticated', retryable: false }]);
     }
-    expect(await neighbour.ask('ping', 1)).toMatchObject({ echo: 1 });
+    expect(await peer.ask('ping', 1)).toMatchObject({ echo: 1 });
     // A connection is held to the token that it has now.
     expect(await renewed.ask('ping', 1)).toMatchObject({ echo: 1 });
   });

@@ -27,7 +27,7 @@ test.each([
   [', with those of variables', { LOG_LEVEL: 'loud' }],
 ])('All faults of keys and certificates are named at once, in sentences%s', async (_with, env) => {
   const tls = { TLS_CERT_FILE: '/none/cert.pem', TLS_KEY_FILE: '/none/key.pem' };
-  const said = await refusalOf({ ...tls, AUTH_JWT_SECRET: '', AUTH_JWT_PUBLIC_KEY: 'rubbish', ...env });
+  const said = await refusalOf({ ...tls, AUTH_JWT_SECRET: '', AUTH_JWT_PUBLIC_KEY: 'malformed', ...env });
   expect(said).toContain('TLS_CERT_FILE cannot be read');
   expect(said).toContain('TLS_KEY_FILE cannot be read');
   expect(said).toContain('AUTH_JWT_PUBLIC_KEY must be one or more keys');

@@ -7,7 +7,7 @@ const DEADLINE_MS = 12_000;
 export type Outcome = { answer: unknown } | 'closed';
 
 /** A user who sends anything, and comes back whenever the server closed the connection. */
-export class Villain {
+export class Attacker {
   private client: TestClient | undefined;
   /** Of this connection: how often each acknowledgement came. */
   private acks = new Map<string, number>();

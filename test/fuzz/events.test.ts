@@ -7,10 +7,10 @@ import { TestClient, tokenFor } from '../support/client.js';
 import { POLICY_CALLS, type Scene } from '../support/policy-calls.js';
 import { share } from '../support/share.js';
 import { surface } from '../support/surface.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
-import { mutate, mutation, NAMES, rubbish, type Mutation } from './malformed.js';
+import { scenario, SCENARIO_TIMEOUT_MS } from './scenario.js';
+import { mutate, mutation, NAMES, malformed, type Mutation } from './malformed.js';
 import { startTarget, type Target } from './target.js';
-import { Villain } from './attacker.js';
+import { Attacker } from './attacker.js';
 
 const USERS = ['mallory', 'trudy', 'eve'] as const;
 /** Names that Socket.IO's own client does not send; the raw connections of `wire.test.ts` do. */
@@ -29,14 +29,14 @@ const TRANSPORT_BYTES = 4 * 65_000;
 const { events, payloads } = surface();
 
 let target: Target;
-let villains: Villain[];
+let attackers: Attacker[];
 
 beforeAll(async () => {
   target = await startTarget();
-  villains = USERS.map((userId) => new Villain(target.server.url, userId));
+  attackers = USERS.map((userId) => new Attacker(target.server.url, userId));
 });
 afterAll(async () => {
-  for (const villain of villains) villain.leave();
+  for (const attacker of attackers) attacker.leave();
   await target.finish();
 }, 120_000);
 
@@ -65,7 +65,7 @@ const attack: fc.Arbitrary<Attack> = fc
       mutations: fc.array(mutation(keysOf(event)), { maxLength: 3 }),
       more: fc.oneof(
         { weight: 9, arbitrary: fc.constant<readonly unknown[]>([]) },
-        { weight: 1, arbitrary: fc.array(rubbish, { maxLength: 3 }) },
+        { weight: 1, arbitrary: fc.array(malformed, { maxLength: 3 }) },
       ),
       ack: fc.constantFrom('await', 'later', 'later', 'none'),
       clientMessageId: fc.nat({ max: 4 }),
@@ -87,7 +87,7 @@ async function setScene(): Promise<Scene> {
   const { url } = target.server;
   const conversationId = randomUUID();
   await share(url, conversationId, USERS);
-  const asked = await villains[0]!.ask('message:send', {
+  const asked = await attackers[0]!.ask('message:send', {
     conversationId,
     clientMessageId: 'q',
     content: 'Why?',
@@ -115,14 +115,14 @@ async function carryOut(attacks: readonly Attack[], scene: Scene): Promise<Messa
   /** Who has sent what closes the transport: all that is under way on that connection is then not answered. */
   const oversized = new Set<number>();
   for (const one of attacks) {
-    const villain = villains[one.by]!;
+    const attacker = attackers[one.by]!;
     const args = argsOf(one, scene);
     if (Buffer.byteLength(JSON.stringify(args)) > TRANSPORT_BYTES) oversized.add(one.by);
     if (one.ack === 'none') {
-      await villain.tell(one.event, ...args);
+      await attacker.tell(one.event, ...args);
       continue;
     }
-    const told: Promise<void> = villain.ask(one.event, ...args).then((outcome) => {
+    const told: Promise<void> = attacker.ask(one.event, ...args).then((outcome) => {
       if (outcome === 'closed' && oversized.has(one.by)) return;
       if (outcome === 'closed') throw new Error(`${one.event.slice(0, 64)} closed the connection`);
       const { message } = outcome.answer as Partial<SendResult>;
@@ -140,7 +140,7 @@ async function carryOut(attacks: readonly Attack[], scene: Scene): Promise<Messa
 async function historyOf(conversationId: string): Promise<Message[]> {
   const messages: Message[] = [];
   for (;;) {
-    const asked = await villains[0]!.ask('message:history', {
+    const asked = await attackers[0]!.ask('message:history', {
       conversationId,
       afterSeq: messages.length,
       limit: 200,
@@ -166,12 +166,12 @@ test(
       const kept = new Map(history.map((message) => [message.id, JSON.stringify(message)]));
       const here = stored.filter(({ conversationId }) => conversationId === scene.conversationId);
       for (const message of here) expect(kept.get(message.id)).toBe(JSON.stringify(message));
-      expect(villains.flatMap((villain) => villain.review())).toEqual([]);
+      expect(attackers.flatMap((attacker) => attacker.review())).toEqual([]);
     });
-    const cases = await campaign(property, () => target.check());
+    const cases = await scenario(property, () => target.check());
     expect(cases).toBeGreaterThan(0);
   },
-  CAMPAIGN_TIMEOUT_MS,
+  SCENARIO_TIMEOUT_MS,
 );
 
 test(
@@ -188,5 +188,5 @@ test(
     await fc.assert(property, { numRuns: 10 });
     await target.check();
   },
-  CAMPAIGN_TIMEOUT_MS,
+  SCENARIO_TIMEOUT_MS,
 );

@@ -8,14 +8,14 @@ import { share } from '../support/share.js';
 import { readLog } from '../support/stream-log.js';
 import { answerOf, HttpUser } from '../support/stream-readers.js';
 
-const CHAT = 'street';
-const ANSWERS = 'street-answers';
+const CHAT = 'fixture';
+const ANSWERS = 'fixture-answers';
 /** Two cores carry the attack as well. */
 const PACE_MS = 20;
 const DEADLINE_MS = 20_000;
 
-/** What the neighbours saw while it lasted. */
-export interface StreetReport {
+/** What the peers saw while it lasted. */
+export interface FixtureReport {
   messages: number;
   answers: number;
   /** Longest time from a send to the moment when the other had heard it, in milliseconds. */
@@ -26,33 +26,33 @@ export interface StreetReport {
  * Two people who talk without pause, and a model that answers one of them on three transports at once, beside an attack.
  * They hold the server to everything: each message once and in order, each chunk as it is in the log, no connection lost.
  */
-export class Street {
-  private readonly report: StreetReport = { messages: 0, answers: 0, slowestMs: 0 };
+export class FuzzFixture {
+  private readonly report: FixtureReport = { messages: 0, answers: 0, slowestMs: 0 };
   private readonly leaving = new AbortController();
   private done: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly place: { url: string; databaseUrl: string },
-    private readonly people: [Neighbour, Neighbour],
+    private readonly people: [Peer, Peer],
     private readonly reader: HttpUser,
     /** What was not as it must be. */
     readonly faults: string[],
   ) {}
 
-  static async open(place: { url: string; databaseUrl: string }, name = ''): Promise<Street> {
+  static async open(place: { url: string; databaseUrl: string }, name = ''): Promise<FuzzFixture> {
     const ids = [`ann${name}`, `bob${name}`] as const;
     await share(place.url, CHAT + name, ids);
     await share(place.url, ANSWERS + name, ids);
     const faults: string[] = [];
-    const people = await Promise.all(ids.map((id) => Neighbour.connect(place.url, id, { name, faults })));
+    const people = await Promise.all(ids.map((id) => Peer.connect(place.url, id, { name, faults })));
     const reader = await HttpUser.of(place.url, ids[0]);
-    const street = new Street(place, people as [Neighbour, Neighbour], reader, faults);
-    street.done = Promise.all([street.guard(street.talk(name)), street.guard(street.listen(name))]);
-    return street;
+    const fixture = new FuzzFixture(place, people as [Peer, Peer], reader, faults);
+    fixture.done = Promise.all([fixture.guard(fixture.talk(name)), fixture.guard(fixture.listen(name))]);
+    return fixture;
   }
 
   /** Both go home. @returns what they saw. */
-  async close(): Promise<StreetReport> {
+  async close(): Promise<FixtureReport> {
     this.leaving.abort();
     await this.done;
     const [ann, bob] = this.people;
@@ -68,7 +68,7 @@ export class Street {
   }
 
   private async guard(life: Promise<void>): Promise<void> {
-    await life.catch((error: unknown) => this.faults.push(`a neighbour was harmed: ${String(error)}`));
+    await life.catch((error: unknown) => this.faults.push(`a peer was harmed: ${String(error)}`));
   }
 
   private async talk(name: string): Promise<void> {
@@ -126,7 +126,7 @@ export class Street {
 }
 
 /** One of them: a client with `acks` that joined both conversations. */
-class Neighbour {
+class Peer {
   readonly log = new MessageLog();
   private readonly chunks = new Map<string, Chunk[]>();
   private readonly known = new Set<number>();
@@ -143,18 +143,18 @@ class Neighbour {
     url: string,
     userId: string,
     { name, faults }: { name: string; faults: string[] },
-  ): Promise<Neighbour> {
+  ): Promise<Peer> {
     const client = await TestClient.connect(url, userId, { acks: true });
     client.socket.offAny();
-    const neighbour = new Neighbour(client, CHAT + name, faults);
-    client.socket.on('message:new', (message: Message) => neighbour.hear(message));
-    client.socket.on('stream:chunk', (chunk: Chunk) => neighbour.read(chunk));
+    const peer = new Peer(client, CHAT + name, faults);
+    client.socket.on('message:new', (message: Message) => peer.hear(message));
+    client.socket.on('stream:chunk', (chunk: Chunk) => peer.read(chunk));
     client.socket.on('queue:deliver', (_given: { items: QueueItem[] }, ack: () => void) => ack());
-    client.socket.on('stream:started', ({ streamId }: StreamState) => neighbour.chunks.set(streamId, []));
+    client.socket.on('stream:started', ({ streamId }: StreamState) => peer.chunks.set(streamId, []));
     client.socket.on('disconnect', (reason) => faults.push(`${userId} was disconnected: ${reason}`));
     for (const room of [CHAT, ANSWERS])
       await client.ask('conversation:join', { conversationId: room + name });
-    return neighbour;
+    return peer;
   }
 
   hear(message: Message): void {

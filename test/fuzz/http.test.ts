@@ -10,7 +10,7 @@ import { share } from '../support/share.js';
 import { surface } from '../support/surface.js';
 import { faultOfResponse } from './answers.js';
 import { converse, requestBytes } from './bytes.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
+import { scenario, SCENARIO_TIMEOUT_MS } from './scenario.js';
 import { mutate, mutation, NAMES, type Mutation } from './malformed.js';
 import { startTarget, type Target } from './target.js';
 
@@ -306,8 +306,8 @@ test(
       );
       expect(heard.filter((fault) => fault !== null)).toEqual([]);
     });
-    const cases = await campaign(property, () => target.check());
+    const cases = await scenario(property, () => target.check());
     expect(cases).toBeGreaterThan(0);
   },
-  CAMPAIGN_TIMEOUT_MS,
+  SCENARIO_TIMEOUT_MS,
 );

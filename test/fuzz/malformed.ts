@@ -142,7 +142,7 @@ const PLAUSIBLE = [
 ];
 
 /** Any value at all that JSON can take. */
-export const rubbish: fc.Arbitrary<unknown> = fc.oneof(
+export const malformed: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, undefined, true, false, {}, [], [[]], { __proto__: null }, ...NUMBERS),
   fc.constantFrom(...TEXTS),
   fc.constantFrom<unknown>(...PLAUSIBLE),
@@ -159,14 +159,14 @@ export function mutation(keys: readonly string[]): fc.Arbitrary<Mutation> {
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('drop'), at }) },
     {
       weight: 6,
-      arbitrary: fc.record({ kind: fc.constant('set'), at, value: rubbish }, { noNullPrototype: true }),
+      arbitrary: fc.record({ kind: fc.constant('set'), at, value: malformed }, { noNullPrototype: true }),
     },
     {
       weight: 6,
       arbitrary: fc.record({
         kind: fc.constant('add'),
         key: fc.constantFrom(...keys, ...NAMES),
-        value: rubbish,
+        value: malformed,
       }),
     },
     {
@@ -182,7 +182,7 @@ export function mutation(keys: readonly string[]): fc.Arbitrary<Mutation> {
       arbitrary: fc.record({ kind: fc.constant('widen'), at, count: fc.constantFrom(1, 65, 257, 5000) }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('wrap') }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('replace'), value: rubbish }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('replace'), value: malformed }) },
   );
 }
 

@@ -11,22 +11,22 @@ const RUNS_PER_ROUND = 10;
 /** The seed of the first round; each further round has the next number. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-/** How long one file's campaign runs, in milliseconds. */
-export const CAMPAIGN_MS = (SECONDS * 1000) / FILES;
+/** How long one file's scenario runs, in milliseconds. */
+export const SCENARIO_MS = (SECONDS * 1000) / FILES;
 
-/** For a test that holds one campaign. */
-export const CAMPAIGN_TIMEOUT_MS = CAMPAIGN_MS + ROOM_MS;
+/** For a test that holds one scenario. */
+export const SCENARIO_TIMEOUT_MS = SCENARIO_MS + ROOM_MS;
 
 /**
- * Tries `property` again and again until the campaign's time is over, in rounds, each with `afterRound` behind it.
+ * Tries `property` again and again until the scenario's time is over, in rounds, each with `afterRound` behind it.
  * @throws with the case made small and its seed: `FUZZ_SEED` with that number repeats it in the first round.
  * @returns how many cases were tried.
  */
-export async function campaign<T>(
+export async function scenario<T>(
   property: fc.IAsyncProperty<T>,
   afterRound: () => Promise<void>,
 ): Promise<number> {
-  const end = Date.now() + CAMPAIGN_MS;
+  const end = Date.now() + SCENARIO_MS;
   let rounds = 0;
   do {
     await fc.assert(property, {

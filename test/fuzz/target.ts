@@ -4,7 +4,7 @@ import { TestClient } from '../support/client.js';
 import { startLlmServer } from '../support/llm-server.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { withClient } from '../support/with-client.js';
-import { Street, type StreetReport } from './fixture.js';
+import { FuzzFixture, type FixtureReport } from './fixture.js';
 
 /** What the server holds, its garbage collected; sizes in bytes. */
 interface Holdings {
@@ -15,12 +15,12 @@ interface Holdings {
   rss: number;
 }
 
-/** A server to be attacked, with neighbours, and with eyes on what it keeps. */
+/** A server to be attacked, with peers, and with eyes on what it keeps. */
 export interface Target {
   readonly server: TestServer;
-  /** Between rounds: the neighbours noticed nothing, answers come, nothing unexpected is in the log. */
+  /** Between rounds: the peers noticed nothing, answers come, nothing unexpected is in the log. */
   check(): Promise<void>;
-  /** After all of it: the neighbours saw everything, and the server holds what it held before. Ends it. */
+  /** After all of it: the peers saw everything, and the server holds what it held before. Ends it. */
   finish(): Promise<void>;
 }
 
@@ -50,25 +50,25 @@ export async function startTarget(env: Record<string, string> = {}): Promise<Tar
   const llm = await startLlmServer();
   const server = await startServer({ env: { ...ENV, LLM_BASE_URL: llm.baseUrl, ...env } });
   // The first of everything stays: caches, the pool's connections.
-  await (await Street.open(server, '-before')).close();
+  await (await FuzzFixture.open(server, '-before')).close();
   const before = await settled(server, ({ Viewer }) => Viewer === 0);
-  const street = await Street.open(server);
+  const fixture = await FuzzFixture.open(server);
   const heaps: number[] = [];
 
   async function check(): Promise<void> {
-    expect(street.faults).toEqual([]);
+    expect(fixture.faults).toEqual([]);
     expectQuietLog(server);
     await expectAnswers(server.url);
     heaps.push((await ask(server, 'SIGWINCH')).heapUsed);
   }
 
   async function finish(): Promise<void> {
-    const report = await street.close();
+    const report = await fixture.close();
     const left = await settled(
       server,
       (counts) => Object.keys(grownSince(before.counts, counts)).length === 0,
     );
-    const faults = [...street.faults];
+    const faults = [...fixture.faults];
     const busy = await busySessions(server.databaseUrl);
     say(report, heaps, left);
     await stopCleanly(server);
@@ -143,10 +143,14 @@ async function busySessions(databaseUrl: string): Promise<number> {
   });
 }
 
-function say({ messages, answers, slowestMs }: StreetReport, heaps: readonly number[], left: Holdings): void {
+function say(
+  { messages, answers, slowestMs }: FixtureReport,
+  heaps: readonly number[],
+  left: Holdings,
+): void {
   const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
   console.info(
-    `neighbours: ${messages} messages, ${answers} answers, slowest ${slowestMs} ms; ` +
+    `peers: ${messages} messages, ${answers} answers, slowest ${slowestMs} ms; ` +
       `heap ${mib(medianOf(heaps.slice(0, 5)))} → ${mib(medianOf(heaps.slice(-5)))}, at the end ${mib(left.heapUsed)}, ` +
       `resident ${mib(left.rss)}`,
   );

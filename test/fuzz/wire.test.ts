@@ -5,7 +5,7 @@ import { tokenFor } from '../support/client.js';
 import { surface } from '../support/surface.js';
 import { leakIn } from './answers.js';
 import { converse, requestBytes } from './bytes.js';
-import { campaign, CAMPAIGN_TIMEOUT_MS } from './scenario.js';
+import { scenario, SCENARIO_TIMEOUT_MS } from './scenario.js';
 import { RawWebSocket, textFrame, type Frame } from './frames.js';
 import { startTarget, type Target } from './target.js';
 
@@ -293,8 +293,8 @@ test(
         expect(heard.map(leakIn).filter((leak) => leak !== null)).toEqual([]);
       },
     );
-    const cases = await campaign(property, () => target.check());
+    const cases = await scenario(property, () => target.check());
     expect(cases).toBeGreaterThan(0);
   },
-  CAMPAIGN_TIMEOUT_MS,
+  SCENARIO_TIMEOUT_MS,
 );

@@ -59,7 +59,7 @@ describe('a guest', () => {
   const wrong = new TextEncoder().encode('x'.repeat(40));
   it.each([
     ['is empty', async () => ''],
-    ['is rubbish', async () => 'rubbish'],
+    ['is malformed', async () => 'malformed'],
     ["is the application's", () => appToken()],
     ["is the application's with a guest as sub", () => appToken({ sub: 'guest:abc' })],
     ['is forged', () => appToken({ sub: 'guest:abc' }, { ...guestHeader, key: wrong })],

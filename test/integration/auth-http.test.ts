@@ -104,7 +104,7 @@ describe('a guarded route', () => {
     ['no token', {}, 'unauthenticated', 'Bearer'],
     ['a scheme of its own', { authorization: 'Basic YTpi' }, 'unauthenticated', 'Bearer'],
     ['an empty token', { authorization: 'Bearer' }, 'unauthenticated', 'Bearer error="invalid_token"'],
-    ['rubbish', bearer('rubbish'), 'unauthenticated', 'Bearer error="invalid_token"'],
+    ['malformed', bearer('malformed'), 'unauthenticated', 'Bearer error="invalid_token"'],
   ])('refuses %s with 401 and a challenge', async (_, headers, code, challenge) => {
     const url = await start();
     const response = await fetch(`${url}/who`, { headers: headers as Record<string, string> });
@@ -124,14 +124,14 @@ describe('a guarded route', () => {
   it('takes everybody for a guest where no token is required, but refuses a bad one', async () => {
     const url = await start({ AUTH_REQUIRED: 'false' });
     expect(await (await fetch(`${url}/who`)).json()).toMatchObject({ guest: true });
-    expect((await fetch(`${url}/who`, { headers: bearer('rubbish') })).status).toBe(401);
+    expect((await fetch(`${url}/who`, { headers: bearer('malformed') })).status).toBe(401);
   });
 });
 
 describe('a public route', () => {
   it('is open, whatever token comes with the request', async () => {
     const url = await start();
-    for (const headers of [{}, bearer('rubbish')] as Record<string, string>[]) {
+    for (const headers of [{}, bearer('malformed')] as Record<string, string>[]) {
       expect((await fetch(`${url}/open`, { headers })).status).toBe(200);
     }
   });
@@ -158,7 +158,7 @@ describe('POST /api/auth/guest', () => {
 
   it('refuses to renew a bad one, with a challenge', async () => {
     const url = await start();
-    const { response, body } = await takeGuest(url, {}, bearer('rubbish'));
+    const { response, body } = await takeGuest(url, {}, bearer('malformed'));
     expect([response.status, body.code]).toEqual([401, 'unauthenticated']);
     expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   });

@@ -109,7 +109,7 @@ describe('with a key server', () => {
   const troubles: [string, () => void | Promise<void>][] = [
     ['is away', () => server.stop()],
     ['answers 500', () => void (server.status = 500)],
-    ['answers rubbish', () => void (server.body = '<html>')],
+    ['answers malformed', () => void (server.body = '<html>')],
     ['answers other JSON', () => void (server.body = '{"keys":7}')],
   ];
 

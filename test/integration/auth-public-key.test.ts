@@ -58,7 +58,7 @@ describe('with a public key', () => {
   const spki = { type: 'spki', format: 'pem' } as const;
   const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
   it.each([
-    ['rubbish', 'rubbish'],
+    ['malformed', 'malformed'],
     ['a broken PEM', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----'],
     ['a private key', generateKeyPairSync('ed25519').privateKey.export(pkcs8).toString()],
     [

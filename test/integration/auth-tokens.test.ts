@@ -188,7 +188,7 @@ describe('the authenticator', () => {
     expect(two.userId).not.toBe(one.userId);
   });
 
-  it.each([null, '', 7, {}, ['a'], 'rubbish'])('refuses the token %j in either case', async (token) => {
+  it.each([null, '', 7, {}, ['a'], 'malformed'])('refuses the token %j in either case', async (token) => {
     for (const AUTH_REQUIRED of ['true', 'false']) {
       const door = await under({ AUTH_REQUIRED });
       await expect(door.authenticate(token)).rejects.toMatchObject({ code: 'unauthenticated' });

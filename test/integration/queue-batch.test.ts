@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 /** An id on the same lane as `beside`: what is sent to both at once is one batch. */
-function neighbourOf(beside: string, name: string): string {
+function peerOf(beside: string, name: string): string {
   const lane = shardOfKey(beside, LANES);
   for (let n = 0; ; n += 1) if (shardOfKey(`${name}${n}`, LANES) === lane) return `${name}${n}`;
 }
@@ -46,7 +46,7 @@ function outcomeOf(result: AppendResult): number | string {
 
 test('A value that the database refuses fails alone: the rest of its batch is stored in order', async () => {
   await create('batch');
-  const beside = neighbourOf('batch', 'missing');
+  const beside = peerOf('batch', 'missing');
   const batch = Array.from({ length: 40 }, (_, n) => `m${n}`);
   const outcomes = await Promise.all(
     batch.map((text, n) => {
@@ -63,7 +63,7 @@ test('A value that the database refuses fails alone: the rest of its batch is st
 
 test('A conversation that is deleted meanwhile takes nothing along, and leaves nothing behind', async () => {
   await create('stays');
-  const goes = neighbourOf('stays', 'goes');
+  const goes = peerOf('stays', 'goes');
   for (let round = 0; round < ROUNDS; round += 1) {
     await create(goes);
     await stores.conversations.addMember(goes, 'ann', 'bob');

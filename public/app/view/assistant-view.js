@@ -1,6 +1,6 @@
 import { explain } from '../failure.js';
 import { copyText, icon, iconButton, make, setText } from './dom.js';
-import { assistantFace } from './avatar.js';
+import { assistantAvatar } from './avatar.js';
 import { MarkdownView } from './markdown.js';
 import { showTime, timeElement } from './time.js';
 
@@ -32,7 +32,7 @@ export class AssistantView {
       this.#text.element,
       this.#foot,
     ];
-    this.element.append(assistantFace(), make('div', 'body', { children: parts }));
+    this.element.append(assistantAvatar(), make('div', 'body', { children: parts }));
   }
 
   update(entry) {

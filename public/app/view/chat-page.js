@@ -5,7 +5,7 @@ import { Announcer } from './announcer.js';
 import { Composer } from './composer.js';
 import { byId, setText } from './dom.js';
 import { closedDoor, welcome } from './empty.js';
-import { LinkState } from './connection-state.js';
+import { ConnectionState } from './connection-state.js';
 import { PeopleDialog } from './people-dialog.js';
 import { Scroller } from './scroller.js';
 import { ShareDialog } from './share-dialog.js';
@@ -46,7 +46,7 @@ export class ChatPage {
 
   /** Shows the conversation of the URL and follows the URL from now on. */
   start() {
-    new LinkState(this.#connection);
+    new ConnectionState(this.#connection);
     byId('new-button').addEventListener('click', () => goToNewConversation());
     window.addEventListener('hashchange', () => this.#open());
     window.addEventListener('focus', () => this.#looked());

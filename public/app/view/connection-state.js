@@ -12,7 +12,7 @@ const LABELS = {
 const PATIENCE_MS = 1200;
 
 /** Tells how the connection is: a dot in the bar, and a banner once something keeps it away. */
-export class LinkState {
+export class ConnectionState {
   #connection;
   #since = 0;
   #timer;

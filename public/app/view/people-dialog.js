@@ -1,11 +1,11 @@
 import { explain } from '../failure.js';
 import { nameOf } from '../people.js';
 import { byId, make, setText } from './dom.js';
-import { face } from './avatar.js';
+import { avatar } from './avatar.js';
 
-const FACES = 3;
+const AVATARS = 3;
 
-/** Who is in the conversation: the faces in the bar, the list behind them, and one's own name. */
+/** Who is in the conversation: the avatars in the bar, the list behind them, and one's own name. */
 export class PeopleDialog {
   #dialog = byId('people-dialog');
   #input = byId('name-input');
@@ -31,10 +31,10 @@ export class PeopleDialog {
     const key = JSON.stringify(people);
     if (this.#shown === key) return;
     this.#shown = key;
-    const faces = people.slice(0, FACES).map(({ userId, name }) => face(userId, name));
-    if (people.length > FACES)
-      faces.push(make('span', 'face more', { children: [`+${people.length - FACES}`] }));
-    byId('people-faces').replaceChildren(...faces);
+    const avatars = people.slice(0, AVATARS).map(({ userId, name }) => avatar(userId, name));
+    if (people.length > AVATARS)
+      avatars.push(make('span', 'avatar more', { children: [`+${people.length - AVATARS}`] }));
+    byId('people-avatars').replaceChildren(...avatars);
     setText(
       byId('people-label'),
       people.length === 1 ? 'Your name' : `People: ${people.length}, and your name`,
@@ -82,7 +82,7 @@ export class PeopleDialog {
 
 function row({ userId, name, own, role }) {
   const label = own ? `${nameOf(userId, name)} (you)` : nameOf(userId, name);
-  const children = [face(userId, name), make('span', 'name', { children: [label] })];
+  const children = [avatar(userId, name), make('span', 'name', { children: [label] })];
   if (role === 'owner') children.push(make('span', 'role', { children: ['Owner'] }));
   return make('li', '', { children });
 }

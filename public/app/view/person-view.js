@@ -1,6 +1,6 @@
 import { nameOf } from '../people.js';
 import { make, setText } from './dom.js';
-import { face } from './avatar.js';
+import { avatar } from './avatar.js';
 import { plainText } from './plain-text.js';
 import { timeElement, showTime } from './time.js';
 
@@ -15,7 +15,7 @@ export class PersonView {
   #text = make('div', 'said');
   #foot = make('div', 'foot');
   #body;
-  #face = null;
+  #avatar = null;
   #shown = {};
   #slow;
   #conversation;
@@ -43,11 +43,11 @@ export class PersonView {
 
   #showFace(userId, name) {
     const key = `${userId}/${name}`;
-    if (this.#shown.face === key) return;
-    this.#face?.remove();
-    this.#face = face(userId, name);
-    this.element.prepend(this.#face);
-    this.#shown.face = key;
+    if (this.#shown.avatar === key) return;
+    this.#avatar?.remove();
+    this.#avatar = avatar(userId, name);
+    this.element.prepend(this.#avatar);
+    this.#shown.avatar = key;
   }
 
   #showState({ outbox, failure }) {
