@@ -1,6 +1,6 @@
-import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DomainError } from '../common/domain-error.js';
-import { Repeating } from '../common/repeating.js';
+import { PeriodicTask } from '../common/periodic-task.js';
 import { Relay } from '../platform/relay/relay.js';
 import type { Revocation } from '../platform/relay/topics.js';
 import { RevocationList } from './revocation-list.js';
@@ -16,10 +16,11 @@ const TOPIC_ID = 'all';
 /** Revokes tokens, and sees to it that every node knows: by the relay at once, by asking the database in any case. */
 @Injectable()
 export class Revocations implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger('Revocations');
-  private readonly polls = new Repeating({ name: 'Revocations', everyMs: POLL_MS, work: () => this.poll() });
+  private readonly polls = new PeriodicTask({
+    ...{ name: 'read revocations', intervalMs: POLL_MS, runAtOnce: true },
+    run: () => this.load(),
+  });
   private stopListening = (): void => {};
-  private isBehind = false;
   /** The latest that this node has read, in milliseconds since 1970 by the database's clock. */
   private latest = 0;
 
@@ -56,18 +57,6 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     this.list.add([revocation]);
     this.relay.publish('revocation', TOPIC_ID, revocation);
     return revocation;
-  }
-
-  /** Says once that the database is away, and once that it is back: rounds come too often for more. */
-  private async poll(): Promise<void> {
-    try {
-      await this.load();
-      if (this.isBehind) this.logger.log('read again');
-      this.isBehind = false;
-    } catch (error) {
-      if (!this.isBehind) this.logger.warn(`cannot be read, those known hold: ${String(error)}`);
-      this.isBehind = true;
-    }
   }
 
   private async load(): Promise<void> {

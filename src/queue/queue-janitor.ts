@@ -1,55 +1,39 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { PeriodicTask } from '../common/periodic-task.js';
 import { QueueAdminStore } from './queue-admin.store.js';
 
 /** Twice within the minute in which what is beyond the bounds must be gone (P8). */
-const EVERY_MS = 25_000;
+const INTERVAL_MS = 25_000;
 const USERS_AT_ONCE = 500;
 
 /** Holds every queue to its bounds, on one node at a time, in small statements. */
 @Injectable()
 export class QueueJanitor implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(QueueJanitor.name);
-  private readonly stopping = new AbortController();
-  private timer: NodeJS.Timeout | undefined;
-  private round: Promise<void> = Promise.resolve();
+  private readonly rounds = new PeriodicTask({
+    name: 'clean the queues',
+    intervalMs: INTERVAL_MS,
+    run: (signal) => this.store.exclusively(() => this.clean(signal)),
+  });
 
   constructor(private readonly store: QueueAdminStore) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
-    clearTimeout(this.timer);
-    await this.round;
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
-  /** One round over all users for whom something waits. */
-  async clean(): Promise<void> {
+  /** Cleans the queues of all users for whom something waits. */
+  private async clean(signal: AbortSignal): Promise<void> {
     for (let users = await this.store.usersWithQueue('', USERS_AT_ONCE); users.length > 0;) {
       for (const userId of users) {
-        while (!this.stopping.signal.aborted && (await this.store.trim(userId)) > 0);
-        if (this.stopping.signal.aborted) return;
+        while (!signal.aborted && (await this.store.trim(userId)) > 0);
+        if (signal.aborted) return;
       }
       users = await this.store.usersWithQueue(users.at(-1) ?? '', USERS_AT_ONCE);
     }
-    while (!this.stopping.signal.aborted && (await this.store.forgetEnded()) > 0);
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.round = this.tryClean().finally(() => {
-        if (!this.stopping.signal.aborted) this.schedule();
-      });
-    }, EVERY_MS);
-  }
-
-  private async tryClean(): Promise<void> {
-    try {
-      await this.store.exclusively(() => this.clean());
-    } catch (error) {
-      this.logger.warn(`the queues were not cleaned, next try in ${EVERY_MS} ms: ${String(error)}`);
-    }
+    while (!signal.aborted && (await this.store.forgetEnded()) > 0);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Recurring } from '../common/recurring.js';
+import { PeriodicTask } from '../common/periodic-task.js';
 import type { TypingUpdate } from '../protocol/index.js';
 import { Relay } from '../platform/relay/relay.js';
 import { TypingIndicators, type Typist } from './typing-indicators.js';
@@ -10,10 +10,10 @@ const SETTLE_EVERY_MS = 100;
 @Injectable()
 export class TypingService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(TypingService.name);
-  private readonly settling = new Recurring({
-    everyMs: SETTLE_EVERY_MS,
-    work: () => this.settle(),
-    onFault: (error) => this.logger.warn(`typing was not settled: ${String(error)}`),
+  private readonly sweeps = new PeriodicTask({
+    name: 'expire typing indicators',
+    intervalMs: SETTLE_EVERY_MS,
+    run: () => this.settle(),
   });
 
   constructor(
@@ -22,11 +22,11 @@ export class TypingService implements OnApplicationBootstrap, OnApplicationShutd
   ) {}
 
   onApplicationBootstrap(): void {
-    this.settling.start();
+    this.sweeps.start();
   }
 
   onApplicationShutdown(): Promise<void> {
-    return this.settling.stop();
+    return this.sweeps.stop();
   }
 
   async start(typist: Typist): Promise<void> {

@@ -5,7 +5,7 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { Recurring } from '../../common/recurring.js';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { NodeIdentity } from '../../common/node-identity.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { PresenceService } from '../../presence/presence.service.js';
@@ -24,7 +24,7 @@ const MAX_TOUCH_MS = 1000;
 @Injectable()
 export class ConnectionTracker implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ConnectionTracker.name);
-  private readonly renewing: Recurring;
+  private readonly renewals: PeriodicTask;
   /** How often activity is told at most, for each connection. */
   private readonly touchMs: number;
   private readonly toldAt = new WeakMap<Connection, number>();
@@ -37,19 +37,19 @@ export class ConnectionTracker implements OnApplicationBootstrap, OnApplicationS
     @Inject(CONFIG) config: Config,
   ) {
     this.touchMs = Math.min(MAX_TOUCH_MS, config.PRESENCE_AWAY_AFTER_MS / 10);
-    this.renewing = new Recurring({
-      everyMs: config.PRESENCE_LEASE_MS / RENEWALS_PER_LEASE,
-      work: () => this.renew(),
-      onFault: (error) => this.logger.warn(`leases were not renewed: ${String(error)}`),
+    this.renewals = new PeriodicTask({
+      name: 'renew presence leases',
+      intervalMs: config.PRESENCE_LEASE_MS / RENEWALS_PER_LEASE,
+      run: () => this.renew(),
     });
   }
 
   onApplicationBootstrap(): void {
-    this.renewing.start();
+    this.renewals.start();
   }
 
   onApplicationShutdown(): Promise<void> {
-    return this.renewing.stop();
+    return this.renewals.stop();
   }
 
   onConnect(connection: Connection): void {

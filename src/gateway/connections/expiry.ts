@@ -1,9 +1,9 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Authenticator } from '../../auth/authenticator.js';
 import { RevocationList } from '../../auth/revocation-list.js';
 import { DomainError } from '../../common/domain-error.js';
 import { DeadlineQueue } from '../../common/deadline-queue.js';
-import { Recurring } from '../../common/recurring.js';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { AuthFailures } from '../../platform/limits/auth-failures.js';
 import { addressKey } from '../../platform/limits/client-addresses.js';
@@ -19,13 +19,12 @@ const SLOT_MS = 250;
 /** A connection lives as long as its token, and a little longer: then it ends, unless it brings a new one. */
 @Injectable()
 export class Expiry implements OnApplicationShutdown {
-  private readonly logger = new Logger(Expiry.name);
   /** When connections are told, and when they end. */
   private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
-  private readonly looking = new Recurring({
-    everyMs: SLOT_MS,
-    work: async () => this.look(),
-    onFault: (error) => this.logger.error(`tokens that expire were not looked at: ${String(error)}`),
+  private readonly checks = new PeriodicTask({
+    name: 'check token expiry',
+    intervalMs: SLOT_MS,
+    run: () => this.checkExpiry(),
   });
 
   constructor(
@@ -34,11 +33,11 @@ export class Expiry implements OnApplicationShutdown {
     private readonly revoked: RevocationList,
     private readonly failures: AuthFailures,
   ) {
-    this.looking.start();
+    this.checks.start();
   }
 
   onApplicationShutdown(): Promise<void> {
-    return this.looking.stop();
+    return this.checks.stop();
   }
 
   /** Tells the connection before its token ends, and ends it some time after, or when the token is revoked. */
@@ -57,7 +56,7 @@ export class Expiry implements OnApplicationShutdown {
     this.due.delete(connection);
   }
 
-  private look(): void {
+  private checkExpiry(): void {
     const now = Date.now();
     for (const connection of this.due.take(now)) {
       const { expiresAt } = connection.principal;

@@ -1,6 +1,6 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DeadlineQueue } from '../../common/deadline-queue.js';
-import { Recurring } from '../../common/recurring.js';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { Connection } from '../connections/connection.js';
 
@@ -9,16 +9,15 @@ const SLOT_MS = 100;
 /** Closes connections whose clients send nothing for `CONNECTION_IDLE_TIMEOUT_MS`; 0: none. */
 @Injectable()
 export class IdleTimeouts implements OnApplicationShutdown {
-  private readonly logger = new Logger(IdleTimeouts.name);
   private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
-  private readonly looking = new Recurring({
-    everyMs: SLOT_MS,
-    work: async () => this.look(),
-    onFault: (error) => this.logger.error(`idle connections were not closed: ${String(error)}`),
+  private readonly checks = new PeriodicTask({
+    name: 'close idle connections',
+    intervalMs: SLOT_MS,
+    run: () => this.closeIdle(),
   });
 
   constructor(@Inject(CONFIG) private readonly config: Config) {
-    if (config.CONNECTION_IDLE_TIMEOUT_MS > 0) this.looking.start();
+    if (config.CONNECTION_IDLE_TIMEOUT_MS > 0) this.checks.start();
   }
 
   /** Connections that are watched. */
@@ -27,7 +26,7 @@ export class IdleTimeouts implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): Promise<void> {
-    return this.looking.stop();
+    return this.checks.stop();
   }
 
   watch(connection: Connection): void {
@@ -40,7 +39,7 @@ export class IdleTimeouts implements OnApplicationShutdown {
   }
 
   /** Activity moves nothing here: it is found when the time has come. */
-  private look(): void {
+  private closeIdle(): void {
     const now = performance.now();
     for (const connection of this.due.take(now)) {
       const idleMs = now - connection.lastActivityAt;

@@ -1,5 +1,5 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Recurring } from '../../common/recurring.js';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { PresenceService } from '../presence.service.js';
 
 const SETTLE_EVERY_MS = 100;
@@ -7,23 +7,22 @@ const SETTLE_EVERY_MS = 100;
 /** Lets time do its part: who is away by now, and whose grace or lease has ended. */
 @Injectable()
 export class PresenceSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(PresenceSweeper.name);
-  private readonly settling: Recurring;
+  private readonly sweeps: PeriodicTask;
 
   constructor(private readonly presence: PresenceService) {
-    this.settling = new Recurring({
-      everyMs: SETTLE_EVERY_MS,
-      work: () => presence.settle(),
-      onFault: (error) => this.logger.warn(`presence was not settled: ${String(error)}`),
+    this.sweeps = new PeriodicTask({
+      name: 'sweep presence',
+      intervalMs: SETTLE_EVERY_MS,
+      run: () => presence.settle(),
     });
   }
 
   onApplicationBootstrap(): void {
-    this.settling.start();
+    this.sweeps.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.settling.stop();
+    await this.sweeps.stop();
     await this.presence.close();
   }
 }

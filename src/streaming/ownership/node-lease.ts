@@ -4,7 +4,7 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { Repeating } from '../../common/repeating.js';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { NodesStore } from './nodes.store.js';
 import { StreamClaims } from './stream-claims.js';
@@ -16,8 +16,8 @@ const SWEEP_MS = 1000;
 /** Keeps this process's lease, and takes over from processes that have lost theirs. */
 @Injectable()
 export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly renewals: Repeating;
-  private readonly sweeps: Repeating;
+  private readonly renewals: PeriodicTask;
+  private readonly sweeps: PeriodicTask;
   /** By this process's clock. */
   private judgesFrom = 0;
   private leaving: Promise<void> | undefined;
@@ -28,10 +28,15 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
     private readonly runners: StreamRunners,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    const everyMs = config.STREAM_LEASE_MS / 3;
-    this.renewals = new Repeating({ name: 'Lease', everyMs, work: () => this.renew() });
-    const sweepMs = Math.min(everyMs, SWEEP_MS);
-    this.sweeps = new Repeating({ name: 'Sweep', everyMs: sweepMs, work: () => this.sweep() });
+    const renewMs = config.STREAM_LEASE_MS / 3;
+    this.renewals = new PeriodicTask({
+      ...{ name: 'renew the lease of this node', intervalMs: renewMs, runAtOnce: true },
+      run: () => this.renew(),
+    });
+    this.sweeps = new PeriodicTask({
+      ...{ name: 'take over streams', intervalMs: Math.min(renewMs, SWEEP_MS), runAtOnce: true },
+      run: () => this.sweep(),
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {
