@@ -154,10 +154,16 @@ module.exports = {
     },
     {
       name: 'scripts-before-install',
-      comment: 'Launchers run before anything is installed.',
+      comment: 'Launchers run before anything is installed. They start the bundler as a program of its own.',
+      severity: 'error',
+      from: { path: '^scripts/', pathNot: '^scripts/lib/bundle\\.mjs$' },
+      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'scripts-start-the-bundler',
       severity: 'error',
       from: { path: '^scripts/' },
-      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'] },
+      to: { path: '^scripts/lib/bundle\\.mjs$' },
     },
     {
       name: 'resolvable',

@@ -18,5 +18,5 @@ writeFileSync(PAGE, renderTables(readFileSync(PAGE, 'utf8'), GROUPS));
  * @returns {Promise<typeof import('../src/platform/config/variables.ts') & typeof import('../src/platform/config/render.ts')>}
  */
 function built(name) {
-  return import(new URL(`../dist/src/platform/config/${name}`, import.meta.url).href);
+  return import(new URL(`../dist/config/${name}`, import.meta.url).href);
 }

@@ -4,6 +4,6 @@ import { prepare } from './lib/prepare.mjs';
 
 await launch(prepare);
 const command = /** @type {typeof import('../src/operations/doctor/doctor.command.js')} */ (
-  await import(new URL('../dist/src/operations/doctor/doctor.command.js', import.meta.url).href)
+  await import(new URL('../dist/doctor.js', import.meta.url).href)
 );
 process.exitCode = await command.runDoctorCommand(process.argv.slice(2));

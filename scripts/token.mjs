@@ -4,6 +4,6 @@ import { prepare } from './lib/prepare.mjs';
 
 await launch(prepare);
 const command = /** @type {typeof import('../src/auth/token.command.js')} */ (
-  await import(new URL('../dist/src/auth/token.command.js', import.meta.url).href)
+  await import(new URL('../dist/token.js', import.meta.url).href)
 );
 process.exitCode = await command.runTokenCommand(process.argv.slice(2));

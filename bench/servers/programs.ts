@@ -31,7 +31,7 @@ export async function startStreamgate({
   return startServer(
     {
       name,
-      program: join(ROOT, 'dist/src/main.js'),
+      program: join(ROOT, 'dist/main.js'),
       env: {
         ...{ NODE_ENV: 'production', LOG_LEVEL: 'warn', PORT: '0', DATA_DIR: dataDir },
         ...{

@@ -3,15 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join, relative, sep } from 'node:path';
 import { runStep } from './run.mjs';
 
-const SOURCES = [
-  'src',
-  'migrations',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'nest-cli.json',
-  'package-lock.json',
-];
+const SOURCES = ['src', 'migrations', 'scripts/lib/bundle.mjs', 'tsconfig.json', 'package-lock.json'];
 const STAMP = '.sources';
+const BUNDLE = join(import.meta.dirname, 'bundle.mjs');
 
 /**
  * Whether `dist/` was built from the sources that are there now, judged by content.
@@ -19,7 +13,7 @@ const STAMP = '.sources';
  * @param {string} root
  */
 export function isBuilt(root) {
-  if (!existsSync(join(root, 'dist', 'src', 'main.js'))) return false;
+  if (!existsSync(join(root, 'dist', 'main.js'))) return false;
   if (!existsSync(join(root, 'src'))) return true;
   const stamp = join(root, 'dist', STAMP);
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === hashSources(root);
@@ -36,19 +30,12 @@ export async function build(root) {
   removeLeftovers(root);
   mkdirSync(fresh);
   try {
-    const project = join(fresh, 'tsconfig.json');
-    writeFileSync(project, JSON.stringify(projectFor(root, fresh)));
-    await runStep(
-      process.execPath,
-      [join('node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build', '--path', relative(root, project)],
-      {
-        doing: 'Building',
-        note: 'a few seconds',
-        advice: () => 'Mend what the compiler names above, then run the same command again.',
-        cwd: root,
-      },
-    );
-    rmSync(project);
+    await runStep(process.execPath, [BUNDLE, fresh], {
+      doing: 'Building',
+      note: 'a few seconds',
+      advice: () => 'Mend what the bundler names above, then run the same command again.',
+      cwd: root,
+    });
     writeFileSync(join(fresh, STAMP), sources);
     replace(join(root, 'dist'), fresh, `${fresh}-old`);
   } finally {
@@ -95,21 +82,6 @@ function readEntries(path) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOTDIR') return undefined;
     throw error;
   }
-}
-
-/**
- * The build's own tsconfig, with another folder to write to.
- * @param {string} root
- * @param {string} fresh
- */
-function projectFor(root, fresh) {
-  const up = relative(fresh, root);
-  return {
-    extends: join(up, 'tsconfig.build.json'),
-    compilerOptions: { outDir: '.', rootDir: up, incremental: false },
-    include: [join(up, 'src'), join(up, 'migrations')],
-    exclude: [join(up, '**', '*.test.ts')],
-  };
 }
 
 /**

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { PROJECT_ROOT } from '../common/project-root.js';
 
 const require = createRequire(import.meta.url);
 
@@ -21,7 +21,7 @@ const VENDOR_MAX_AGE_MS = 60 * 60 * 1000;
  * application. To be called before the application listens.
  */
 export function servePages(app: NestExpressApplication): void {
-  app.useStaticAssets(publicFolder(), {
+  app.useStaticAssets(join(PROJECT_ROOT, 'public'), {
     redirect: false,
     // So that the dashboard is at /dashboard.
     extensions: ['html'],
@@ -44,12 +44,4 @@ interface Headers {
 function setPageHeaders(response: Headers): void {
   // Names without a hash: every load asks whether they changed, and gets 304.
   response.setHeader('Cache-Control', 'no-cache');
-}
-
-/** `public/` of the project, seen from `src/pages` as well as from `dist/src/pages`. */
-function publicFolder(): string {
-  const folders = ['../../public', '../../../public'].map((path) => join(import.meta.dirname, path));
-  const folder = folders.find((candidate) => existsSync(join(candidate, 'index.html')));
-  if (!folder) throw new Error(`The pages are missing: no index.html in ${folders.join(' or ')}`);
-  return folder;
 }

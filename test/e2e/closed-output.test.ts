@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { TEST_SECRET } from '../support/server.js';
 import { freePort } from '../../src/platform/database/embedded/free-port.js';
 
-const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
+const MAIN = join(import.meta.dirname, '../../dist/main.js');
 
 test.for(['production', 'development'])(
   'In %s, a server whose output nobody reads any more starts, serves and ends as ever (P12)',

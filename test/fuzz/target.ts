@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { TestClient } from '../support/client.js';
 import { startLlmServer } from '../support/llm-server.js';
+import { buildProgram, removePrograms } from '../support/programs.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { withClient } from '../support/with-client.js';
 import { FuzzFixture, type FixtureReport } from './fixture.js';
@@ -42,13 +43,14 @@ const ENV = {
   ...{ HEARTBEAT_INTERVAL_MS: '2000', HEARTBEAT_TIMEOUT_MS: '10000', PRESENCE_LEAVE_GRACE_MS: '200' },
   ...{ MAX_CONNECTIONS_PER_USER: '2000', RATE_LIMIT_ENABLED: 'false' },
   // What is kept without bound ends the process.
-  NODE_OPTIONS: `--import ${new URL('probe.mjs', import.meta.url).href} --max-old-space-size=400`,
+  NODE_OPTIONS: '--max-old-space-size=400',
 };
 
 /** Starts a {@link Target}, with `env` beside its own variables. */
 export async function startTarget(env: Record<string, string> = {}): Promise<Target> {
   const llm = await startLlmServer();
-  const server = await startServer({ env: { ...ENV, LLM_BASE_URL: llm.baseUrl, ...env } });
+  const program = await buildProgram('test/fuzz/probed-server.ts');
+  const server = await startServer({ program, env: { ...ENV, LLM_BASE_URL: llm.baseUrl, ...env } });
   // The first of everything stays: caches, the pool's connections.
   await (await FuzzFixture.open(server, '-before')).close();
   const before = await settled(server, ({ Viewer }) => Viewer === 0);
@@ -73,6 +75,7 @@ export async function startTarget(env: Record<string, string> = {}): Promise<Tar
     say(report, heaps, left);
     await stopCleanly(server);
     await llm.close();
+    await removePrograms();
     expectQuietLog(server);
     expect({ faults, grown: grownSince(before.counts, left.counts), busy }).toEqual({
       faults: [],

@@ -26,12 +26,8 @@ import {
 } from '../../src/platform/database/embedded-postgres.js';
 import { findPostmaster, stopPostmaster } from '../../src/platform/database/embedded/postmaster.js';
 import { isAlive } from '../../src/platform/database/embedded/processes.js';
-import {
-  buildProgram,
-  type EmbeddedProcess,
-  removeProgram,
-  runProgram,
-} from '../support/embedded-process.js';
+import { type EmbeddedProcess, runProgram } from '../support/embedded-process.js';
+import { buildProgram, removePrograms } from '../support/programs.js';
 import { withClient } from '../support/with-client.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -46,7 +42,7 @@ let processes: EmbeddedProcess[];
 let servers: EmbeddedPostgres[];
 
 beforeAll(async () => {
-  program = await buildProgram();
+  program = await buildProgram('test/support/embedded-program.ts');
   seed = await mkdtemp(join(tmpdir(), 'streamgate-seed-'));
   const server = await startEmbeddedPostgres({ dataDir: seed, log: LOG });
   await withClient(server.url, (client) => client.query('create table kept as select 42 as answer'));
@@ -54,7 +50,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await removeProgram();
+  await removePrograms();
   await rm(seed, { recursive: true, force: true });
 });
 

@@ -1,17 +1,8 @@
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { build, hashSources, isBuilt } from '../../scripts/lib/build.mjs';
 import { lacksPostgresLinks, layPostgresLinks } from '../../scripts/lib/install.mjs';
@@ -104,7 +95,7 @@ describe('what is built', () => {
       'src/main.ts': 'a',
       'migrations/index.ts': 'b',
       'package-lock.json': {},
-      'dist/src/main.js': '',
+      'dist/main.js': '',
     });
     await lay({ 'dist/.sources': hashSources(root) });
   };
@@ -143,7 +134,7 @@ describe('what is built', () => {
     await layBuilt();
     await rm(join(root, 'src'), { recursive: true });
     expect(isBuilt(root)).toBe(true);
-    await rm(join(root, 'dist/src/main.js'));
+    await rm(join(root, 'dist/main.js'));
     expect(isBuilt(root)).toBe(false);
   });
 });
@@ -151,14 +142,19 @@ describe('what is built', () => {
 describe('building', () => {
   beforeEach(async () => {
     await symlink(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-    for (const file of ['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package.json']) {
+    for (const file of ['tsconfig.json', 'package.json']) {
       await cp(join(ROOT, file), join(root, file));
     }
     await lay({
-      'src/main.ts': 'export const answer: number = 42;\n',
+      'src/main.ts': "const { answer } = await import('./answer.js');\nconsole.log(answer);\n",
+      'src/answer.ts': 'export const answer: number = 42;\n',
+      'src/auth/token.command.ts': '',
+      'src/operations/doctor/doctor.command.ts': '',
+      'src/platform/config/variables.ts': '',
+      'src/platform/config/render.ts': '',
       'src/main.test.ts': 'no typescript',
       'migrations/index.ts': 'export const migrations = [];\n',
-      'dist/src/removed.js': '',
+      'dist/removed.js': '',
       '.build-1/half': '',
     });
   });
@@ -166,20 +162,24 @@ describe('building', () => {
   it('replaces the whole of dist, and leaves nothing else behind', async () => {
     await build(root);
     expect(isBuilt(root)).toBe(true);
-    expect(await readFile(join(root, 'dist/src/main.js'), 'utf8')).toContain('answer = 42');
-    expect(
-      (await readdir(join(root, 'dist'), { recursive: true })).filter((name) => name.endsWith('.js')),
-    ).toEqual(expect.arrayContaining([join('src', 'main.js'), join('migrations', 'index.js')]));
-    await expect(stat(join(root, 'dist/src/removed.js'))).rejects.toThrow('ENOENT');
+    const programs = (await readdir(join(root, 'dist'))).filter((name) => name.endsWith('.js'));
+    expect(programs.toSorted()).toEqual(['doctor.js', 'main.js', 'token.js']);
+    // What is imported on demand stays in a file of its own.
+    expect(await readdir(join(root, 'dist/chunks'))).toContainEqual(
+      expect.stringMatching(/^answer-\S+\.js$/),
+    );
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'dist/main.js')]);
+    expect(stdout).toBe('42\n');
+    await expect(stat(join(root, 'dist/removed.js'))).rejects.toThrow('ENOENT');
     expect((await readdir(root)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('keeps the old dist when the sources do not compile, and says why', async () => {
-    await lay({ 'src/main.ts': 'export const answer: number = "42";\n' });
+  it('keeps the old dist when the sources cannot be bundled, and says why', async () => {
+    await lay({ 'src/answer.ts': "export { answer } from './nowhere.js';\n" });
     const failure: unknown = await build(root).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(PrepareError);
-    expect((failure as Error).message).toMatch(/TS2322[^]*Mend what the compiler names/);
-    await stat(join(root, 'dist/src/removed.js'));
+    expect((failure as Error).message).toMatch(/nowhere\.js[^]*Mend what the bundler names/);
+    await stat(join(root, 'dist/removed.js'));
     expect((await readdir(root)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
@@ -206,7 +206,7 @@ it('writes and says nothing where nothing is to be done', async () => {
     'src/main.ts': '',
     'package-lock.json': { packages: {} },
     'node_modules/.package-lock.json': { packages: {} },
-    'dist/src/main.js': '',
+    'dist/main.js': '',
   });
   await lay({ 'dist/.sources': hashSources(root) });
   const before = await readdir(root, { recursive: true });

@@ -1,31 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
-
-/** Below node_modules, so that the program finds its packages from there. */
-const OUT = fileURLToPath(
-  new URL(`../../node_modules/.cache/streamgate-test-${process.pid}`, import.meta.url),
-);
-
-/** Makes one JavaScript file of `embedded-program.ts`; gives its path. */
-export async function buildProgram(): Promise<string> {
-  const entry = fileURLToPath(new URL('embedded-program.ts', import.meta.url));
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    build: { ssr: entry, outDir: OUT, target: 'node20', emptyOutDir: true },
-  });
-  return join(OUT, 'embedded-program.js');
-}
-
-/** Removes what {@link buildProgram} made. */
-export async function removeProgram(): Promise<void> {
-  await rm(OUT, { recursive: true, force: true });
-}
 
 export interface EmbeddedProcess {
   readonly child: ChildProcess;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { execForm, readStages, type Instruction, type Stage } from './dockerfile.js';
 import { ROOT } from './pages.js';
@@ -123,6 +123,7 @@ function link(from: string, to: string, without = ''): void {
     }
     return;
   }
+  mkdirSync(dirname(to), { recursive: true });
   try {
     linkSync(from, to);
   } catch (error) {

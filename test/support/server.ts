@@ -10,6 +10,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** A database to use; by default a new one that is dropped at the end. */
   databaseUrl?: string;
+  /** By default the built service. */
+  program?: string;
 }
 
 /** The built service in a process of its own. */
@@ -32,15 +34,19 @@ export interface TestServer {
 /** Secret of the tokens in tests: `test/support/auth.ts` signs with it. */
 export const TEST_SECRET = 'a secret for tests of more than thirty-two characters';
 
-const MAIN = join(import.meta.dirname, '../../dist/src/main.js');
+const MAIN = join(import.meta.dirname, '../../dist/main.js');
 const READY_MS = 45_000;
 
-/** Starts `dist/src/main.js` on a free port with a database of its own. Rejects with its output if it does not get ready. */
-export async function startServer({ env = {}, databaseUrl }: ServerOptions = {}): Promise<TestServer> {
+/** Starts `dist/main.js` on a free port with a database of its own. Rejects with its output if it does not get ready. */
+export async function startServer({
+  env = {},
+  databaseUrl,
+  program = MAIN,
+}: ServerOptions = {}): Promise<TestServer> {
   const database = databaseUrl === undefined ? await createTestDatabase() : null;
   const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-server-'));
   const url = databaseUrl ?? (database as TestDatabase).url;
-  return launch({ env, databaseUrl: url, database, dataDir });
+  return launch({ env, databaseUrl: url, database, dataDir, program });
 }
 
 /** Stops a server. @throws with its output unless it exits with 0. */
@@ -54,11 +60,13 @@ interface Launch {
   databaseUrl: string;
   database: TestDatabase | null;
   dataDir: string;
+  program: string;
 }
 
-async function launch({ env, databaseUrl, database, dataDir }: Launch): Promise<TestServer> {
+async function launch(options: Launch): Promise<TestServer> {
+  const { env, databaseUrl, database, dataDir, program } = options;
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [program], {
     cwd: dataDir,
     env: {
       ...{ PATH, PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, AUTH_JWT_SECRET: TEST_SECRET },
@@ -96,7 +104,7 @@ async function launch({ env, databaseUrl, database, dataDir }: Launch): Promise<
     },
     terminate: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
-    restart: () => launch({ env: { ...env, PORT: new URL(url).port }, databaseUrl, database, dataDir }),
+    restart: () => launch({ ...options, env: { ...env, PORT: new URL(url).port } }),
   };
 }
 

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
 
 export interface DataSourceOptions {
@@ -22,6 +23,8 @@ const SESSION = {
 export function createDataSource({ url, poolSize, entities, migrations }: DataSourceOptions): DataSource {
   return new DataSource({
     type: 'postgres',
+    // Loaded by name it would be a second copy beside the one in the bundle, with error classes of its own.
+    driver: pg,
     url,
     poolSize,
     entities,

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { PROJECT_ROOT } from '../../common/project-root.js';
 
 /** A Markdown file; `file` is its path from the project's folder, with slashes. */
 export interface DocFile {
@@ -10,7 +9,7 @@ export interface DocFile {
 }
 
 /** README.md and every page below docs/, in a fixed order. What is missing is left out. */
-export async function readProjectDocs(root: string = projectRoot()): Promise<DocFile[]> {
+export async function readProjectDocs(root: string = PROJECT_ROOT): Promise<DocFile[]> {
   const pages = await markdownFiles(root, 'docs');
   const docs: DocFile[] = [];
   for (const file of ['README.md', ...pages]) {
@@ -29,15 +28,6 @@ async function markdownFiles(root: string, folder: string): Promise<string[]> {
     else if (entry.name.endsWith('.md')) found.push(path);
   }
   return found;
-}
-
-/** The nearest folder above this file with a package.json: the same from src/ and from dist/. */
-function projectRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return folder;
-    if (folder === dirname(folder)) return start;
-  }
 }
 
 async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {
