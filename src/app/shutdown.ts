@@ -1,6 +1,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import type { Server } from 'node:http';
+import { withTimeout } from '../common/deadline.js';
 import type { ProblemFilter } from '../platform/http/problem.filter.js';
 import { ConnectionDrainer } from '../gateway/lifecycle/connection-drainer.js';
 import { Draining, serverDraining } from '../platform/lifecycle/draining.js';
@@ -53,14 +54,8 @@ async function inTime(steps: readonly Step[], graceMs: number): Promise<void> {
       await run().catch((error: unknown) => faults.push(`${name}: ${String(error)}`));
     }
   };
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<void>((resolve) => {
-    timer = setTimeout(() => {
-      faults.push(`${current} did not end within SHUTDOWN_GRACE_MS (${Math.round(graceMs)} ms).`);
-      resolve();
-    }, graceMs);
-  });
-  await Promise.race([all(), tooLate]);
-  clearTimeout(timer);
+  if (!(await withTimeout(all(), graceMs))) {
+    faults.push(`${current} did not end within SHUTDOWN_GRACE_MS (${Math.round(graceMs)} ms).`);
+  }
   if (faults.length > 0) throw new Error(faults.join(' '));
 }

@@ -1,15 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Socket } from 'socket.io';
 import { DomainError } from '../../common/domain-error.js';
+import { Quota } from '../../common/quota.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { LimitsMetrics } from '../../platform/limits/limits-metrics.js';
 import { RateLimits } from '../../platform/limits/rate-limits.js';
 import { engineOf } from '../engine/engine.js';
 
-/** The places that a user's connections take on this node, from the handshake until the transport has closed. */
+/** Limits a user's connections to this node. A connection counts from its handshake until its transport has closed. */
 @Injectable()
 export class UserQuota {
-  private readonly taken = new Map<string, number>();
+  private readonly quota: Quota;
   private readonly countRefusal: () => void;
 
   constructor(
@@ -17,33 +18,21 @@ export class UserQuota {
     private readonly limits: RateLimits,
     metrics: LimitsMetrics,
   ) {
+    this.quota = new Quota(config.MAX_CONNECTIONS_PER_USER);
     this.countRefusal = metrics.refusalsOf('user_connections');
   }
 
-  /** Users who have a place: 0 when nobody is connected. */
-  get size(): number {
-    return this.taken.size;
-  }
-
-  /** Takes a place for `socket`. @throws {DomainError} `rate_limited`, or `too_many_connections`, which waiting does not mend. */
+  /** Counts `socket`. @throws {DomainError} `rate_limited`, or `too_many_connections`, which is not retryable. */
   async acquire(userId: string, socket: Socket): Promise<void> {
     await this.limits.userConnects.demand(userId);
-    const mine = this.taken.get(userId) ?? 0;
-    const max = this.config.MAX_CONNECTIONS_PER_USER;
-    if (mine >= max) {
+    const release = this.quota.acquire(userId);
+    if (!release) {
       this.countRefusal();
-      const message = `A user may have ${max} connections at once. Close one first.`;
+      const message = `A user may have ${this.config.MAX_CONNECTIONS_PER_USER} connections at once. Close one first.`;
       throw new DomainError('too_many_connections', message, { retryable: false });
     }
-    // It may have closed while its token was checked: nobody would give the place back.
-    if (engineOf(socket).readyState !== 'open') return;
-    this.taken.set(userId, mine + 1);
-    socket.conn.on('close', () => this.release(userId));
-  }
-
-  private release(userId: string): void {
-    const left = (this.taken.get(userId) ?? 0) - 1;
-    if (left > 0) this.taken.set(userId, left);
-    else this.taken.delete(userId);
+    // It may have closed while its token was checked: its 'close' event would never come.
+    if (engineOf(socket).readyState === 'open') socket.conn.on('close', release);
+    else release();
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
+import { withTimeout } from '../../common/deadline.js';
 import { Draining } from '../../platform/lifecycle/draining.js';
 import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
@@ -37,8 +37,8 @@ async function send(connection: Connection, spreadMs: number): Promise<void> {
   const closed = once(conn, 'close');
   const reconnectInMs = Math.round((NOBODY_YET + (1 - NOBODY_YET) * Math.random()) * spreadMs);
   connection.emit('connection:draining', { reconnectInMs });
-  await Promise.race([closed, delay(reconnectInMs)]);
+  await withTimeout(closed, reconnectInMs);
   conn.close();
-  await Promise.race([closed, delay(CLOSE_TIMEOUT_MS)]);
+  await withTimeout(closed, CLOSE_TIMEOUT_MS);
   conn.close(true);
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { bulkhead } from 'cockatiel';
+import { ConcurrencyLimit } from '../../common/concurrency-limit.js';
 import { DomainError, notFound } from '../../common/domain-error.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
 import { SnapshotsStore } from '../../streaming/log/snapshots.store.js';
@@ -20,7 +20,7 @@ export type SharingJoinResult = Sharing<JoinResult, 'members' | 'presence'>;
 @Injectable()
 export class JoinService {
   /** When thousands come back at once, some are done and the others wait: all together would all take too long. */
-  private readonly turns = bulkhead(AT_ONCE, Infinity);
+  private readonly turns = new ConcurrencyLimit(AT_ONCE);
 
   constructor(
     private readonly conversations: ConversationsService,
@@ -35,13 +35,16 @@ export class JoinService {
    * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
    * as it may.
    */
-  join(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {
+  async join(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {
     const givenUpAt = performance.now() + LIMITS.requestTimeoutMs;
-    return this.turns.execute(() => {
-      // Its client has been told so, and asks again: nobody would read this answer.
+    const release = await this.turns.acquire();
+    try {
+      // The client has given up and will ask again: nobody would read this result.
       if (performance.now() >= givenUpAt || !connection.socket.connected) throw tooLate();
-      return this.joinNow(connection, payload);
-    });
+      return await this.joinNow(connection, payload);
+    } finally {
+      release();
+    }
   }
 
   private async joinNow(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {

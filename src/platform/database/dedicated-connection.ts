@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { withAbort } from '../../common/deadline.js';
 import { DomainError } from '../../common/domain-error.js';
 import { isConnectionFault, isStalePlan } from './errors.js';
 import type { DatabaseLog } from './log.js';
@@ -90,10 +91,9 @@ export class DedicatedConnection {
 
   private async run<T>(statement: Statement, values: readonly unknown[], deadline: number): Promise<T[]> {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), Math.max(0, deadline - performance.now()));
+    const timer = setTimeout(() => abort.abort(tooSlow()), Math.max(0, deadline - performance.now()));
     try {
-      const work = this.ask<T>(statement, values, abort.signal);
-      return await Promise.race([work, rejectOn(abort.signal)]);
+      return await withAbort(this.ask<T>(statement, values, abort.signal), abort.signal);
     } catch (error) {
       if (error instanceof DomainError || isConnectionFault(error) || isStalePlan(error)) {
         this.drop(error as Error);
@@ -169,12 +169,6 @@ export class DedicatedConnection {
   }
 }
 
-/** Rejects with `timeout` when `signal` fires. */
-function rejectOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const timedOut = (): void =>
-      reject(new DomainError('timeout', 'The database did not answer in time. Send it again.'));
-    if (signal.aborted) timedOut();
-    else signal.addEventListener('abort', timedOut, { once: true });
-  });
+function tooSlow(): DomainError {
+  return new DomainError('timeout', 'The database did not answer in time. Send it again.');
 }

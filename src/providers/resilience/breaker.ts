@@ -1,102 +1,93 @@
-import {
-  BrokenCircuitError,
-  ConsecutiveBreaker,
-  circuitBreaker,
-  handleWhen,
-  type CircuitBreakerPolicy,
-  type CircuitState,
-  type IBackoff,
-} from 'cockatiel';
 import { DomainError } from '../../common/domain-error.js';
 
-/** How a provider's breaker stands: it lets everything through, nothing, or one trial. A cancelled trial leaves it open. */
+/** A closed breaker lets every call through, an open one none, a half-open one has let one trial call through. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface BreakerLimits {
-  /** Faults in a row after which nothing is asked any more. */
+  /** Faults in a row that open the breaker. */
   failures: number;
-  /** How long, in milliseconds; then one call is let through, and what comes of it decides. */
+  /** How long it stays open, in milliseconds. The next call is then a trial that decides what follows. */
   openMs: number;
 }
 
-/** What a provider's own fault is: worth another try, and a sign that it is in trouble. Not a refused request, nor a user's cancel. */
+/** Whether an error is the provider's own passing fault: worth another try. A refused request or a user's cancel is not. */
 export function isProviderFault(error: unknown): error is DomainError {
   return error instanceof DomainError && error.retryable && error.code.startsWith('provider_');
 }
 
-// The last is one that an operator's hand would make.
-const STATES = ['closed', 'open', 'half-open', 'open'] as const satisfies Record<CircuitState, BreakerState>;
+/** Marks an error of the breaker itself: the provider was not called. */
+class BreakerOpenError extends Error {}
 
-/** A trial was cancelled: nothing is known of the provider. To the library every error that is no fault is a success. */
-class UndecidedError extends Error {}
-
-function undecided(error: unknown): never {
-  throw error instanceof DomainError ? error : new UndecidedError('cancelled', { cause: error });
+export function isRefusal(error: unknown): boolean {
+  return error instanceof DomainError && error.cause instanceof BreakerOpenError;
 }
 
-function isDecidedAgainst(error: unknown): boolean {
-  return isProviderFault(error) || error instanceof UndecidedError;
-}
-
-/** Spares a provider that fails, and its callers the wait for it. */
+/** Stops calling a provider that keeps failing, so that callers need not wait for the next failure. */
 export class Breaker {
-  private readonly policy: CircuitBreakerPolicy;
-  /** By `performance.now()`. */
-  private openedAt = 0;
+  private faults = 0;
+  private isOnTrial = false;
+  /** By `performance.now()`: the machine's clock may be set back for hours. */
+  private openUntil: number | undefined;
 
-  constructor(private readonly limits: BreakerLimits) {
-    this.policy = circuitBreaker(handleWhen(isDecidedAgainst), {
-      halfOpenAfter: this.pause(),
-      breaker: new ConsecutiveBreaker(limits.failures),
-    });
-    this.policy.onBreak(() => {
-      this.openedAt = performance.now();
-    });
-  }
+  constructor(private readonly limits: BreakerLimits) {}
 
   get state(): BreakerState {
-    return STATES[this.policy.state];
+    if (this.isOnTrial) return 'half-open';
+    return this.openUntil === undefined ? 'closed' : 'open';
   }
 
-  /** Runs `call`. @throws {DomainError} `provider_unavailable` at once (see {@link isRefusal}) while it is open or on trial. */
+  /** Runs `call`. @throws {DomainError} `provider_unavailable` at once (see {@link isRefusal}) while open or half-open. */
   async run<T>(call: () => Promise<T>): Promise<T> {
-    // The library would let others wait for the end of the trial.
-    if (this.state === 'half-open') throw this.refusal(new BrokenCircuitError());
-    const isTrial = this.state === 'open';
+    if (this.openUntil !== undefined) return this.runTrial(call, this.openUntil);
     try {
-      return await this.policy.execute(isTrial ? () => call().catch(undecided) : call);
+      const value = await call();
+      this.faults = 0;
+      return value;
     } catch (error) {
-      if (error instanceof UndecidedError) throw error.cause;
-      throw error instanceof BrokenCircuitError ? this.refusal(error) : error;
+      if (isProviderFault(error)) this.recordFault();
+      throw error;
     }
   }
 
-  private refusal(cause: BrokenCircuitError): DomainError {
-    const message = 'The provider has failed several times in a row and is left alone for a moment.';
-    return new DomainError('provider_unavailable', message, {
-      cause,
-      retryAfterMs: Math.max(1000, Math.ceil(this.leftMs)),
-    });
+  private async runTrial<T>(call: () => Promise<T>, openUntil: number): Promise<T> {
+    const leftMs = openUntil - performance.now();
+    if (this.isOnTrial || leftMs > 0) throw refusal(leftMs);
+    this.isOnTrial = true;
+    let works = true;
+    try {
+      return await call();
+    } catch (error) {
+      // A request that was refused shows that the provider works. A cancelled trial shows nothing.
+      works = error instanceof DomainError && !isProviderFault(error);
+      throw error;
+    } finally {
+      this.isOnTrial = false;
+      if (works) this.close();
+      else this.open();
+    }
   }
 
-  private get leftMs(): number {
-    return this.openedAt + this.limits.openMs - performance.now();
+  private recordFault(): void {
+    this.faults += 1;
+    // Calls that began before it opened may fail after that.
+    if (this.faults >= this.limits.failures && this.openUntil === undefined) this.open();
   }
 
-  /** The library measures by the machine's clock, which may be set back for hours: it is told that a pause is over, or has no end. */
-  private pause(): IBackoff<unknown> {
-    const leftMs = (): number => this.leftMs;
-    const pause: IBackoff<unknown> = {
-      get duration() {
-        return leftMs() > 0 ? Infinity : -Infinity;
-      },
-      next: () => pause,
-    };
-    return pause;
+  private open(): void {
+    this.openUntil = performance.now() + this.limits.openMs;
+  }
+
+  private close(): void {
+    this.openUntil = undefined;
+    this.faults = 0;
   }
 }
 
-/** Whether `error` is a breaker's, so that nothing was asked. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof DomainError && error.cause instanceof BrokenCircuitError;
+function refusal(leftMs: number): DomainError {
+  const message =
+    'The provider failed several times in a row and is not called for a moment. Try again shortly.';
+  return new DomainError('provider_unavailable', message, {
+    cause: new BreakerOpenError(),
+    retryAfterMs: Math.max(1000, Math.ceil(leftMs)),
+  });
 }

@@ -123,7 +123,7 @@ describe('retries', () => {
     await vi.advanceTimersByTimeAsync(10);
     abort.abort();
     await opened;
-    expect(provider.concurrency.taken).toBe(0);
+    expect(provider.concurrency.active).toBe(0);
     await vi.advanceTimersByTimeAsync(20_000);
     expect(scripted.requests).toHaveLength(1);
   });
@@ -180,7 +180,7 @@ describe('the breaker', () => {
     abort.abort();
     await trial;
     await vi.waitFor(() => expect(provider.breakerState).toBe('open'));
-    expect(provider.concurrency.taken).toBe(0);
+    expect(provider.concurrency.active).toBe(0);
     vi.advanceTimersByTime(10_000);
     expect(await ask(provider)).toEqual([WORD, FINISH]);
     expect([provider.breakerState, scripted.requests.length]).toEqual(['closed', 4]);
@@ -207,12 +207,12 @@ describe('places', () => {
     const first = await provider.open(request());
     const waiting = Array.from({ length: 4 }, () => ask(provider));
     await expect(ask(provider)).rejects.toMatchObject({ code: 'provider_unavailable', retryAfterMs: 2000 });
-    expect([provider.concurrency.taken, provider.concurrency.waiting, scripted.requests.length]).toEqual([
+    expect([provider.concurrency.active, provider.concurrency.waiting, scripted.requests.length]).toEqual([
       1, 4, 1,
     ]);
     await read(first);
     for (const answer of waiting) expect(await answer).toEqual([WORD, FINISH]);
-    await vi.waitFor(() => expect(provider.concurrency.taken).toBe(0));
+    await vi.waitFor(() => expect(provider.concurrency.active).toBe(0));
   });
 
   it('are waited for 30 s at most', async () => {
@@ -250,13 +250,13 @@ describe('places', () => {
     holder.abort();
     waiter.abort();
     await waiting;
-    expect([provider.concurrency.taken, scripted.requests.length]).toEqual([0, 1]);
+    expect([provider.concurrency.active, scripted.requests.length]).toEqual([0, 1]);
   });
 
   it('are given back by a reader that leaves, by a cut and by a cancel; a wait ends with its cancel', async () => {
     const { provider } = guarded({ acts: ['answer', 'cut'], limits: { maxConcurrent: 1 } });
     for await (const _ of await provider.open(request())) break;
-    await vi.waitFor(() => expect(provider.concurrency.taken).toBe(0));
+    await vi.waitFor(() => expect(provider.concurrency.active).toBe(0));
     await expect(ask(provider)).rejects.toBe(AWAY);
     const [holder, waiter] = [new AbortController(), new AbortController()];
     await provider.open(request(holder.signal));
@@ -267,7 +267,7 @@ describe('places', () => {
     await waiting;
     holder.abort();
     await vi.waitFor(() =>
-      expect([provider.concurrency.taken, provider.concurrency.waiting]).toEqual([0, 0]),
+      expect([provider.concurrency.active, provider.concurrency.waiting]).toEqual([0, 0]),
     );
     expect(await ask(provider)).toEqual([WORD, FINISH]);
   });

@@ -3,7 +3,7 @@ import type { Delta, ProviderRequest } from '../provider.js';
 import type { GuardedProvider } from './guarded-provider.js';
 import type { ProviderMetrics } from './provider-metrics.js';
 
-/** Who is asked, and for which of its models. */
+/** A provider and one of its models. */
 export interface Choice {
   provider: GuardedProvider;
   model: string;
@@ -11,53 +11,53 @@ export interface Choice {
 
 /** An answer whose first delta is there. */
 export interface OpenedCall {
-  /** Who gives it. */
+  /** Name of the provider that answers. */
   provider: string;
   model: string;
-  /** Whether that is another than who was asked. */
+  /** Whether the fallback answers in place of the requested provider. */
   usedFallback: boolean;
   deltas: AsyncIterable<Delta>;
 }
 
-/** Who gives one answer: whom it was asked of, or before its first delta the fallback. */
+/** One answer's provider: the requested one, or the fallback if that fails before its first delta. */
 export class ProviderCall {
   private answering: Choice;
 
   constructor(
-    private readonly asked: Choice,
+    private readonly requested: Choice,
     private readonly fallback: Choice | undefined,
     private readonly metrics: ProviderMetrics,
   ) {
-    this.answering = asked;
+    this.answering = requested;
   }
 
-  /** As `Provider.canContinue`, of who answers. */
+  /** `Provider.canContinue` of the provider that answers. */
   get canContinue(): boolean {
     return this.answering.provider.canContinue;
   }
 
   /**
-   * Resolves when the first delta is there. The fallback is asked where `mayFallBack` and the first provider failed for good;
-   * when it fails too, the first one's failure counts. @throws {DomainError} as `GuardedProvider.open`.
+   * Resolves when the first delta is there. If the requested provider fails for good and `mayFallBack` is set, calls the
+   * fallback; if that fails too, throws the first failure. @throws {DomainError} as `GuardedProvider.open`.
    */
   async open(request: Omit<ProviderRequest, 'model'>, mayFallBack: boolean): Promise<OpenedCall> {
     try {
-      return await this.ask(this.asked, request);
+      return await this.call(this.requested, request);
     } catch (error) {
-      const { fallback, asked } = this;
+      const { fallback, requested } = this;
       if (!mayFallBack || !fallback || !(error instanceof DomainError)) throw error;
-      const answer = await this.ask(fallback, request).catch((fault: unknown) => {
+      const opened = await this.call(fallback, request).catch((fault: unknown) => {
         throw fault instanceof DomainError ? error : fault;
       });
       this.answering = fallback;
-      this.metrics.fallback(asked.provider.name);
-      return answer;
+      this.metrics.fallback(requested.provider.name);
+      return opened;
     }
   }
 
-  private async ask(choice: Choice, request: Omit<ProviderRequest, 'model'>): Promise<OpenedCall> {
+  private async call(choice: Choice, request: Omit<ProviderRequest, 'model'>): Promise<OpenedCall> {
     const { provider, model } = choice;
     const deltas = await provider.open({ ...request, model });
-    return { provider: provider.name, model, usedFallback: choice !== this.asked, deltas };
+    return { provider: provider.name, model, usedFallback: choice !== this.requested, deltas };
   }
 }

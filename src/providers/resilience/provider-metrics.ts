@@ -2,23 +2,23 @@ import { Injectable } from '@nestjs/common';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { BreakerState } from './breaker.js';
 
-/** How a call to a provider ended; `refused`: it was not asked at all, by its breaker or for lack of a place. */
+/** How a call to a provider ended. `refused`: the provider was not called, because of its breaker or its concurrency limit. */
 export type CallOutcome = 'completed' | 'failed' | 'cancelled' | 'refused';
 
-/** What the gauges show of a provider. */
-interface Watched {
+/** The state of a provider that the gauges show. */
+interface ObservedProvider {
   readonly name: string;
   readonly breakerState: BreakerState;
-  readonly concurrency: { readonly taken: number; readonly waiting: number };
+  readonly concurrency: { readonly active: number; readonly waiting: number };
 }
 
 const DURATION = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
 const STATES = ['closed', 'open', 'half-open'] as const satisfies readonly BreakerState[];
 
-/** What this process has asked of its providers. */
+/** Prometheus metrics of this process's calls to its providers. */
 @Injectable()
 export class ProviderMetrics {
-  private readonly watched: Watched[] = [];
+  private readonly observed: ObservedProvider[] = [];
   private readonly calls;
   private readonly durations;
   private readonly retries;
@@ -44,26 +44,24 @@ export class ProviderMetrics {
     this.durations = registry.histogram(
       'streamgate_provider_call_duration_seconds',
       'From the request to the end of an answer.',
-      {
-        ...{ buckets: DURATION, labelNames },
-      },
+      { buckets: DURATION, labelNames },
     );
-    this.watchPlaces(registry);
+    this.registerConcurrency(registry);
     registry.gauge('streamgate_provider_breaker_state', '1 for the state in which the breaker is.', {
       labelNames: ['provider', 'state'] as const,
       collect: (gauge) => {
-        for (const { name: provider, breakerState } of this.watched)
+        for (const { name: provider, breakerState } of this.observed)
           for (const state of STATES) gauge.set({ provider, state }, Number(breakerState === state));
       },
     });
   }
 
   /** Shows a provider's state in the gauges. */
-  watch(provider: Watched): void {
-    this.watched.push(provider);
+  observe(provider: ObservedProvider): void {
+    this.observed.push(provider);
   }
 
-  /** A call begins; gives what is called once, at its end. */
+  /** Counts a call. Returns the function to call once, at its end. */
   begin(provider: string): (outcome: CallOutcome) => void {
     const begunAt = performance.now();
     return (outcome) => {
@@ -80,15 +78,15 @@ export class ProviderMetrics {
     this.fallbacks.inc({ provider });
   }
 
-  private watchPlaces(registry: MetricsRegistry): void {
+  private registerConcurrency(registry: MetricsRegistry): void {
     registry.gauge(
       'streamgate_provider_calls',
       'Answers that a provider is producing (active), or that wait for their turn.',
       {
         labelNames: ['provider', 'state'] as const,
         collect: (gauge) => {
-          for (const { name: provider, concurrency } of this.watched) {
-            gauge.set({ provider, state: 'active' }, concurrency.taken);
+          for (const { name: provider, concurrency } of this.observed) {
+            gauge.set({ provider, state: 'active' }, concurrency.active);
             gauge.set({ provider, state: 'waiting' }, concurrency.waiting);
           }
         },

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { setTimeout as delay } from 'node:timers/promises';
+import { withTimeout } from '../../common/deadline.js';
 import { DomainError } from '../../common/domain-error.js';
 import { runInContext, RequestContext } from '../../platform/tracing/request-context.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
@@ -116,7 +116,7 @@ export class StreamRunners {
   private async handOver(isDue: (runner: StreamRunner) => boolean, ms: number): Promise<void> {
     const due = [...this.running.values()].filter(({ runner }) => runner && isDue(runner));
     for (const { runner } of due) runner?.handOver();
-    await settled(due, ms);
+    await withTimeout(allEnded(due), ms);
     await Promise.all(this.farewells.map((act) => act()));
   }
 
@@ -164,14 +164,11 @@ export class StreamRunners {
   }
 
   /** Waits until nothing runs, at most `ms`. */
-  private idle(ms: number): Promise<void> {
-    return settled([...this.running.values()], ms);
+  private idle(ms: number): Promise<boolean> {
+    return withTimeout(allEnded([...this.running.values()]), ms);
   }
 }
 
-async function settled(runs: readonly Run[], ms: number): Promise<void> {
-  const waiting = new AbortController();
-  const all = Promise.all(runs.map(({ done }) => done));
-  await Promise.race([all, delay(Math.max(0, ms), undefined, waiting).catch(() => {})]);
-  waiting.abort();
+function allEnded(runs: readonly Run[]): Promise<unknown> {
+  return Promise.all(runs.map(({ done }) => done));
 }

@@ -1,41 +1,31 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DomainError } from '../../common/domain-error.js';
+import { Quota } from '../../common/quota.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { LimitsMetrics } from '../../platform/limits/limits-metrics.js';
 
-/** The places that a user's SSE and NDJSON responses take on this node: as many as sockets, and beside these. */
+/** Limits a user's SSE and NDJSON responses on this node: as many as sockets, counted separately. */
 @Injectable()
 export class ViewerQuota {
-  private readonly taken = new Map<string, number>();
+  private readonly quota: Quota;
   private readonly countRefusal: () => void;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     metrics: LimitsMetrics,
   ) {
+    this.quota = new Quota(config.MAX_CONNECTIONS_PER_USER);
     this.countRefusal = metrics.refusalsOf('user_viewers');
   }
 
-  /** Does `work` in a place of the user's. @throws {DomainError} `too_many_connections` where there is none: waiting does not mend it. */
-  async run<T>(userId: string, work: () => Promise<T>): Promise<T> {
-    const mine = this.taken.get(userId) ?? 0;
-    const max = this.config.MAX_CONNECTIONS_PER_USER;
-    if (mine >= max) {
+  /** Runs `read` as one of the user's responses. @throws {DomainError} `too_many_connections`, which is not retryable. */
+  async run<T>(userId: string, read: () => Promise<T>): Promise<T> {
+    const release = this.quota.acquire(userId);
+    if (!release) {
       this.countRefusal();
-      const message = `A user may have ${max} responses at once that read answers. Close one first.`;
+      const message = `A user may read ${this.config.MAX_CONNECTIONS_PER_USER} answers over HTTP at once. Close one first.`;
       throw new DomainError('too_many_connections', message, { retryable: false });
     }
-    this.taken.set(userId, mine + 1);
-    try {
-      return await work();
-    } finally {
-      this.release(userId);
-    }
-  }
-
-  private release(userId: string): void {
-    const left = (this.taken.get(userId) ?? 0) - 1;
-    if (left > 0) this.taken.set(userId, left);
-    else this.taken.delete(userId);
+    return read().finally(release);
   }
 }

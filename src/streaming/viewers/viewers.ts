@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Principal } from '../../auth/principal.js';
+import { withTimeout } from '../../common/deadline.js';
 import { DomainError } from '../../common/domain-error.js';
 import { newId } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
@@ -115,6 +115,6 @@ export class Viewers {
   private async leave(): Promise<void> {
     const left = [...this.open].filter(([, streamId]) => !this.runners.has(streamId));
     const closed = left.map(([viewer]) => viewer.leave());
-    await Promise.race([Promise.all(closed), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+    await withTimeout(Promise.all(closed), CLOSE_TIMEOUT_MS);
   }
 }
