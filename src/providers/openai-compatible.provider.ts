@@ -6,26 +6,26 @@ import { RequestDeadline, type RequestDeadlineLimits } from './openai-compatible
 import { broken } from './openai-compatible/provider-errors.js';
 import type { Delta, Provider, ProviderRequest } from './provider.js';
 
-/** How long a connection may take to end behind a whole answer, to be used again. */
+/** How long to wait for the end of a response after its answer is complete, so that the connection can be used again. */
 const DRAIN_MS = 1000;
 
-/** Where the model is and how long it may take. */
+/** The address, models and time limits of a model server. */
 export interface OpenAiCompatibleOptions extends RequestDeadlineLimits {
-  /** Such as `http://127.0.0.1:11434/v1`; its query, if any, goes with every request. */
+  /** Such as `http://127.0.0.1:11434/v1`; its query, if any, is sent with every request. */
   baseUrl: string;
   apiKey: string | undefined;
   models: readonly [string, ...string[]];
-  /** Whether the model goes on behind a last message of the assistant; not every server and template does. */
+  /** Whether the model continues a last message of the assistant; not every server and chat template does. */
   canContinue: boolean;
   clock: Clock;
 }
 
-/** Any server that speaks the streaming chat completions API (OpenAI, vLLM, Ollama, llama.cpp, LM Studio …). */
+/** Asks a server with the streaming chat completions API (OpenAI, vLLM, Ollama, llama.cpp, LM Studio …). */
 export class OpenAiCompatibleProvider implements Provider {
   readonly name = 'openai-compatible';
   readonly models: readonly [string, ...string[]];
   readonly canContinue: boolean;
-  // Silence is ours to judge: undici would end a connection after 300 s of it, whatever LLM_IDLE_TIMEOUT_MS says.
+  // Otherwise undici ends a connection after 300 s of silence, whatever LLM_IDLE_TIMEOUT_MS says.
   private readonly agent = new Agent({ bodyTimeout: 0, headersTimeout: 0 });
   private readonly endpoint: ChatEndpoint;
 
@@ -39,7 +39,7 @@ export class OpenAiCompatibleProvider implements Provider {
     return { [Symbol.asyncIterator]: () => this.begin(request) };
   }
 
-  /** Closes every connection; answers that are being read end with an error. */
+  /** Closes all connections; running answers end with an error. */
   async close(): Promise<void> {
     await this.agent.destroy();
   }
@@ -50,29 +50,29 @@ export class OpenAiCompatibleProvider implements Provider {
     const deltas = this.read(request, deadline);
     return {
       next: () => deltas.next(),
-      // A generator's own return() waits behind a next() that is under way, and so for a provider that stalls.
+      // A generator's own return() waits for a pending next(), and so for a provider that stalls.
       return: async () => {
-        deadline.stop();
+        deadline.cancel();
         return deltas.return(undefined);
       },
     };
   }
 
-  /** One generator from the socket to the reader: each further one would cost as much for every delta as parsing it. */
+  /** Reads the answer in a single generator: each further one would cost as much per delta as parsing it. */
   private async *read(request: ProviderRequest, deadline: RequestDeadline): AsyncGenerator<Delta, undefined> {
     try {
-      const { contentType, body } = await this.endpoint.ask(request, deadline);
+      const { contentType, body } = await this.endpoint.open(request, deadline);
       const parser = parserFor(contentType, this.options.apiKey);
       const parts = partsOf(body);
       for (let batch: Batch | undefined; !batch?.isWhole;) {
-        const part = await deadline.wait(() => this.next(parts));
+        const part = await deadline.run(() => this.next(parts));
         batch = part.done ? parser.end() : parser.push(part.value);
-        if (batch.isHeard) deadline.heard();
+        if (batch.isActive) deadline.resetIdle();
         if (batch.isWhole) deadline.release();
         if (batch.isWhole) void drain(body, parts);
         for (const delta of batch.deltas) {
           yield delta;
-          // What was read ahead is not given to who has left (P6).
+          // Deltas that were parsed already must not follow a cancel (P6).
           deadline.signal.throwIfAborted();
         }
         if (batch.fault !== undefined) throw batch.fault;
@@ -82,7 +82,7 @@ export class OpenAiCompatibleProvider implements Provider {
       deadline.signal.throwIfAborted();
       throw error;
     } finally {
-      deadline.stop();
+      deadline.cancel();
     }
   }
 
@@ -95,18 +95,18 @@ export class OpenAiCompatibleProvider implements Provider {
   }
 }
 
-/** Pulled: what is not asked for stays in the kernel's buffers, and at the server. */
+/** Iterates over a body. Data that is not pulled stays in the kernel's buffers and at the server. */
 function partsOf(body: OpenResponse['body']): AsyncIterator<Buffer> {
   return (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
 }
 
-/** Waits for the end of a response, so that its connection can be used again, and ends it where none comes. */
+/** Waits for the end of a response, so that its connection can be used again; destroys it if no end comes. */
 async function drain(body: OpenResponse['body'], parts: AsyncIterator<Buffer>): Promise<void> {
   const timer = setTimeout(() => body.destroy(), DRAIN_MS);
   try {
     while (!(await parts.next()).done);
   } catch {
-    // The answer is whole; only its connection is lost.
+    // The answer is complete; only the connection is lost.
   } finally {
     clearTimeout(timer);
   }

@@ -11,10 +11,10 @@ import type { BreakerState } from './resilience/breaker.js';
 import { GuardedProvider, type GuardLimits } from './resilience/guarded-provider.js';
 import { ProviderMetrics } from './resilience/provider-metrics.js';
 
-/** How long to wait at least before a second try. */
+/** Shortest wait before the second try. */
 const BACKOFF_MS = 250;
 
-/** The providers that the configuration gives, each behind its guards; `guide` is always among them. */
+/** Builds the configured providers, each guarded, and resolves them by name. The `guide` is always among them. */
 @Injectable()
 export class ProviderRegistry implements OnApplicationShutdown {
   private readonly openAiCompatible: OpenAiCompatibleProvider | undefined;
@@ -39,7 +39,7 @@ export class ProviderRegistry implements OnApplicationShutdown {
   }
 
   /**
-   * Who answers a request that names `provider` and `model`; by default `PROVIDER` and its first model.
+   * Resolves the provider and model that a request names; by default `PROVIDER` and its first model.
    * @throws {DomainError} `invalid_payload` for a provider that is not configured or a model that it does not offer.
    */
   resolve(provider: string = this.config.PROVIDER, model?: string): Choice {
@@ -50,19 +50,19 @@ export class ProviderRegistry implements OnApplicationShutdown {
     return { provider: found, model: model ?? found.models[0] };
   }
 
-  /** Where an answer of this provider and model comes from, with `PROVIDER_FALLBACK` behind it. @throws as {@link resolve}. */
-  source(provider: string, model: string): ProviderCall {
+  /** Prepares a call to this provider and model, with `PROVIDER_FALLBACK` as its fallback. @throws as {@link resolve}. */
+  call(provider: string, model: string): ProviderCall {
     const { PROVIDER_FALLBACK: fallback } = this.config;
     const other = fallback !== undefined && fallback !== provider ? this.resolve(fallback) : undefined;
     return new ProviderCall(this.resolve(provider, model), other, this.metrics);
   }
 
-  /** How the default provider's breaker stands. */
+  /** State of the default provider's breaker. */
   get breakerState(): BreakerState {
     return this.resolve().provider.breakerState;
   }
 
-  /** The default provider in one line for the operator; no keys, no passwords. */
+  /** Describes the default provider in one line for the operator, without keys and passwords. */
   describe(): string {
     const { PROVIDER, LLM_BASE_URL } = this.config;
     if (PROVIDER === 'guide' || !LLM_BASE_URL) {
@@ -93,5 +93,5 @@ function openAiCompatible(config: Config): OpenAiCompatibleProvider | undefined 
 
 function notOffered(what: string, name: string, offered: readonly string[]): DomainError {
   const shown = name.slice(0, 64);
-  return invalid([`there is no ${what} “${shown}” here: ask for ${offered.join(' or ')}`]);
+  return invalid([`there is no ${what} “${shown}” here: use ${offered.join(' or ')}`]);
 }

@@ -1,7 +1,7 @@
 import type { ContextIds } from '../platform/tracing/request-context.js';
 import type { Usage } from '../protocol/index.js';
 
-/** One entry of the prompt, oldest first. `name` is set once more than one person has spoken. */
+/** One message of the prompt. `name` is set when more than one person has spoken. */
 export interface PromptMessage {
   role: 'system' | 'user' | 'assistant';
   content: string;
@@ -10,26 +10,44 @@ export interface PromptMessage {
 
 export interface ProviderRequest {
   model: string;
+  /** The prompt, oldest message first. */
   messages: readonly PromptMessage[];
-  /** Answer text that is in the log already: the provider goes on right behind it. Absent at the first try. */
+  /** The part of the answer that is in the log already; the deltas continue right after it. Absent at the first try. */
   continueFrom?: string;
-  /** For what is asked: goes along, so that the provider's log and trace can be held beside ours. */
-  work?: ContextIds;
-  /** Milliseconds that are left for the whole answer, where that is less than the provider's own limit. */
+  /** Ids of the request that asked, to be sent along so that the provider's logs and traces can be matched with ours. */
+  context?: ContextIds;
+  /** Milliseconds left for the whole answer, where that is less than the provider's own limit. */
   timeoutMs?: number;
   /** Ends the request: the provider closes its connection and the iteration throws an `AbortError`. */
   signal: AbortSignal;
 }
 
-/** A piece of an answer. Text may be of any length and may split a grapheme, never a code point. */
+/** A piece of an answer. Text may be of any length, and may split a grapheme but never a code point. */
 export type Delta =
   | { type: 'content' | 'reasoning' | 'progress'; text: string }
-  /** Always the last delta of an answer that was not cut; `usage` is null where the provider does not count. */
+  /** The last delta of every answer that was not cut; `usage` is null where the provider does not count. */
   | { type: 'finish'; usage: Omit<Usage, 'source'> | null };
 
 /**
- * What produces a response (design section 8). Pulled, never pushed: what is not read is not produced.
- * Iterations throw `DomainError` with `provider_error`, `provider_unavailable` or `provider_timeout`.
+ * Produces answers: a language model or anything else that writes text. Deltas are pulled: nothing is read ahead of the
+ * consumer. An iteration throws a `DomainError` with `provider_error`, `provider_unavailable` or `provider_timeout`, or
+ * an `AbortError`; an end without a `finish` delta is an error too. Register a provider in `ProviderRegistry`.
+ *
+ * @example
+ * class EchoProvider implements Provider {
+ *   readonly name = 'echo';
+ *   readonly models = ['echo'] as const;
+ *   readonly canContinue = true;
+ *
+ *   async *stream({ messages, continueFrom = '', signal }: ProviderRequest): AsyncGenerator<Delta> {
+ *     const text = messages.at(-1)?.content ?? '';
+ *     for (const word of text.slice(continueFrom.length).split(/(?<=\s)/)) {
+ *       signal.throwIfAborted();
+ *       yield { type: 'content', text: word };
+ *     }
+ *     yield { type: 'finish', usage: null };
+ *   }
+ * }
  */
 export interface Provider {
   readonly name: string;

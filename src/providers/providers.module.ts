@@ -2,6 +2,6 @@ import { Module } from '@nestjs/common';
 import { ProviderRegistry } from './provider-registry.js';
 import { ProviderMetrics } from './resilience/provider-metrics.js';
 
-/** Who produces answers: gives the {@link ProviderRegistry}. Needs the configuration. */
+/** Provides the {@link ProviderRegistry}. Needs the configuration. */
 @Module({ providers: [ProviderRegistry, ProviderMetrics], exports: [ProviderRegistry] })
 export class ProvidersModule {}

@@ -76,7 +76,7 @@ describe('real servers, each in its own way', () => {
     ['lm-studio-error', true, 'The provider failed: model crashed'],
     ['json-error', true, 'The provider failed: model not loaded'],
     ['finish-error', true, 'The provider failed.'],
-    ['json-endless', true, 'The provider sent an event without end.'],
+    ['json-endless', true, 'The provider sent an event that is too large.'],
   ])('an error within a 200 is an error: %s', async (dialect, retryable, message) => {
     await expect(collect(`dialect:${dialect}`)).rejects.toMatchObject({ retryable, message });
   });

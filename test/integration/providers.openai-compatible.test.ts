@@ -343,7 +343,7 @@ describe('a provider that fails', () => {
     const { error } = await failure('endlessline');
     expect(error).toMatchObject({
       code: 'provider_error',
-      message: 'The provider sent an event without end.',
+      message: 'The provider sent an event that is too large.',
     });
     expect((await server.waitForClose(next)).bytesWritten).toBeLessThan(16 * 1024 * 1024);
   });

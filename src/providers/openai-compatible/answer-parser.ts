@@ -1,49 +1,49 @@
 import { createParser, type ParseError } from 'eventsource-parser';
 import type { Delta } from '../provider.js';
 import { Completion } from './completion.js';
-import { incomplete, noCompletion, saidFailure, withoutEnd } from './provider-errors.js';
+import { incomplete, noCompletion, reportedFailure, tooLarge } from './provider-errors.js';
 
-/** Largest single event of a stream, and largest answer in one piece, in characters (P7). */
+/** Largest event of a stream, and largest JSON body, in characters (P7). */
 const MAX_PENDING_CHARS = 1024 * 1024;
 
-/** What some bytes of a response have completed. */
+/** The result of parsing some bytes of a response. */
 export interface Batch {
   deltas: Delta[];
-  /** What the answer failed of, behind `deltas`. */
+  /** The error that the answer ends with, after `deltas`. */
   fault?: unknown;
-  /** Whether the answer is whole: the last delta is `finish`. */
+  /** Whether the answer is complete: the last delta is `finish`. */
   isWhole: boolean;
-  /** Whether the server has said something: also that it is still at it. */
-  isHeard: boolean;
+  /** Whether the server has sent anything, a keep-alive included. */
+  isActive: boolean;
 }
 
-/** Makes deltas of a response's bytes. */
+/** Parses the bytes of a response into deltas. */
 export interface AnswerParser {
   push(bytes: Uint8Array): Batch;
-  /** The response has ended. */
+  /** Parses what is left when the response has ended. */
   end(): Batch;
 }
 
-/** The parser for a response of this `Content-Type`. */
+/** Returns the parser for a response of this `Content-Type`. @throws {DomainError} `provider_error` for a web page. */
 export function parserFor(contentType: string, apiKey: string | undefined): AnswerParser {
   if (/^text\/html\b/i.test(contentType)) throw noCompletion();
   const isWhole = /^application\/(problem\+)?json\b/i.test(contentType);
   return isWhole ? new JsonAnswerParser(apiKey) : new EventStreamParser(apiKey);
 }
 
-/** Server-sent events, as almost every server sends them. */
+/** Parses server-sent events, which almost every server sends. */
 class EventStreamParser implements AnswerParser {
   private readonly completion: Completion;
   private readonly decoder = new TextDecoder();
   private readonly events = createParser({
-    onEvent: ({ data }) => this.hear(() => this.take(data)),
-    onComment: () => this.hear(() => {}),
-    onError: (error) => this.hear(() => this.refuse(error)),
+    onEvent: ({ data }) => this.handle(() => this.take(data)),
+    onComment: () => this.handle(() => {}),
+    onError: (error) => this.handle(() => this.refuse(error)),
     maxBufferSize: MAX_PENDING_CHARS,
   });
   private fault: unknown;
   private isDone = false;
-  private isHeard = false;
+  private isActive = false;
 
   constructor(private readonly apiKey: string | undefined) {
     this.completion = new Completion(apiKey);
@@ -54,16 +54,16 @@ class EventStreamParser implements AnswerParser {
   }
 
   end(): Batch {
-    // llama.cpp sends no empty line behind its last event.
+    // llama.cpp sends no empty line after its last event.
     const batch = this.feed(`${this.decoder.decode()}\n\n`);
     return batch.isWhole || batch.fault !== undefined ? batch : this.finish(batch);
   }
 
   private feed(text: string): Batch {
-    this.isHeard = false;
+    this.isActive = false;
     this.events.feed(text);
-    const { isHeard, fault } = this;
-    const batch = { deltas: this.completion.takeDeltas(), isWhole: false, isHeard };
+    const { isActive, fault } = this;
+    const batch = { deltas: this.completion.takeDeltas(), isWhole: false, isActive };
     if (fault !== undefined) return { ...batch, fault };
     return this.isDone ? this.finish(batch) : batch;
   }
@@ -76,12 +76,12 @@ class EventStreamParser implements AnswerParser {
     }
   }
 
-  /** An error may not leave the parser: the text before it is to be shown first. */
-  private hear(act: () => void): void {
-    this.isHeard = true;
+  /** Keeps an error instead of throwing it: the text before it must be shown first. */
+  private handle(event: () => void): void {
+    this.isActive = true;
     if (this.isDone || this.fault !== undefined) return;
     try {
-      act();
+      event();
     } catch (fault) {
       this.fault = fault;
     }
@@ -89,17 +89,17 @@ class EventStreamParser implements AnswerParser {
 
   private take(data: string): void {
     if (data === '[DONE]') this.isDone = true;
-    else if (data !== '') this.completion.take(data);
+    else if (data !== '') this.completion.add(data);
   }
 
   private refuse({ type, field, value = '' }: ParseError): void {
-    if (type === 'max-buffer-size-exceeded') throw withoutEnd();
-    // llama.cpp of 2025 and before told its errors in a field of that name. Other fields are ignored, as the standard wants.
-    if (field === 'error') throw saidFailure(value, this.apiKey);
+    if (type === 'max-buffer-size-exceeded') throw tooLarge();
+    // llama.cpp of 2025 and before sends its errors in a field of that name. The standard wants other fields ignored.
+    if (field === 'error') throw reportedFailure(value, this.apiKey);
   }
 }
 
-/** One JSON body: some servers answer so although they were asked for a stream. */
+/** Parses one JSON body: some servers send it although a stream was requested. */
 class JsonAnswerParser implements AnswerParser {
   private readonly decoder = new TextDecoder();
   private text = '';
@@ -108,16 +108,16 @@ class JsonAnswerParser implements AnswerParser {
 
   push(bytes: Uint8Array): Batch {
     this.text += this.decoder.decode(bytes, { stream: true });
-    const batch = { deltas: [], isWhole: false, isHeard: true };
-    return this.text.length > MAX_PENDING_CHARS ? { ...batch, fault: withoutEnd() } : batch;
+    const batch = { deltas: [], isWhole: false, isActive: true };
+    return this.text.length > MAX_PENDING_CHARS ? { ...batch, fault: tooLarge() } : batch;
   }
 
   end(): Batch {
-    const batch = { deltas: [], isWhole: false, isHeard: true };
+    const batch = { deltas: [], isWhole: false, isActive: true };
     try {
       if (this.text === '') throw incomplete();
       const completion = new Completion(this.apiKey);
-      completion.take(this.text + this.decoder.decode());
+      completion.add(this.text + this.decoder.decode());
       return { ...batch, deltas: completion.finish(), isWhole: true };
     } catch (fault) {
       return { ...batch, fault };

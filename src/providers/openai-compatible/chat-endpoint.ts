@@ -1,33 +1,32 @@
 import { request, type Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
-import type { ProviderRequest } from '../provider.js';
+import type { PromptMessage, ProviderRequest } from '../provider.js';
 import type { RequestDeadline } from './request-deadline.js';
-import { toChatMessages } from './prompt.js';
 import { refused, retryAfterMs, unreachable, type Refusal } from './provider-errors.js';
 
-/** Largest part of a refusal that is read (P7). */
+/** Most bytes of an error response that are read (P7). */
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
 interface ChatEndpointOptions {
   agent: Agent;
-  /** Such as `http://127.0.0.1:11434/v1`; its query, if any, goes with every request. */
+  /** Such as `http://127.0.0.1:11434/v1`; its query, if any, is sent with every request. */
   baseUrl: string;
   apiKey: string | undefined;
   /** To read a `Retry-After` that is a date. */
   clock: Clock;
 }
 
-/** A response whose body is an answer. */
+/** A response with a 2xx status. */
 export interface OpenResponse {
   contentType: string;
   body: Dispatcher.ResponseData['body'];
 }
 
-/** Where chat completions are asked for. */
+/** Sends requests to the chat completions endpoint of one server. */
 export class ChatEndpoint {
   private readonly url: URL;
   private readonly headers: Record<string, string>;
-  /** Until the server says that it does not know how to count. */
+  /** False once the server has refused `stream_options`. */
   private asksForUsage = true;
 
   constructor(private readonly options: ChatEndpointOptions) {
@@ -42,33 +41,33 @@ export class ChatEndpoint {
     };
   }
 
-  /** Asks for an answer. @throws {DomainError} where there will be none; or why `patience` ended. */
-  async ask(asked: ProviderRequest, deadline: RequestDeadline): Promise<OpenResponse> {
+  /** Requests an answer. @throws {DomainError} where the server refuses or cannot be reached; or the reason of `deadline.signal`. */
+  async open(wanted: ProviderRequest, deadline: RequestDeadline): Promise<OpenResponse> {
     const { asksForUsage } = this;
-    const response = await deadline.wait(() => this.post(asked, deadline.signal));
-    // An abort while nobody reads destroys the body, which would else be an error that nobody hears.
+    const response = await deadline.run(() => this.post(wanted, deadline.signal));
+    // An abort while nobody reads destroys the body: without a listener its 'error' event would end the process.
     response.body.on('error', () => {});
     const { statusCode: status, headers, body } = response;
     if (status >= 200 && status < 300) return { contentType: one(headers['content-type']) ?? '', body };
     const refusal: Refusal = {
       status,
-      body: await deadline.wait(() => firstBytes(body)),
+      body: await deadline.run(() => firstBytes(body)),
       retryAfterMs: retryAfterMs(one(headers['retry-after']), this.options.clock.now()),
     };
-    if (!asksForUsage || !isAboutUsage(refusal)) throw refused(refusal, this.options.apiKey);
+    if (!asksForUsage || !isUsageRefused(refusal)) throw refused(refusal, this.options.apiKey);
     this.asksForUsage = false;
-    return this.ask(asked, deadline);
+    return this.open(wanted, deadline);
   }
 
-  private async post(asked: ProviderRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  private async post(wanted: ProviderRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const body = JSON.stringify({
-      model: asked.model,
-      messages: toChatMessages(asked),
+      model: wanted.model,
+      messages: toChatMessages(wanted),
       stream: true,
       ...(this.asksForUsage && { stream_options: { include_usage: true } }),
     });
     const { agent: dispatcher, apiKey } = this.options;
-    const headers = { ...this.headers, ...nameOf(asked) };
+    const headers = { ...this.headers, ...tracingHeaders(wanted) };
     try {
       return await request(this.url, { method: 'POST', headers, body, dispatcher, signal });
     } catch (error) {
@@ -78,13 +77,13 @@ export class ChatEndpoint {
   }
 }
 
-/** So that the provider's log and trace can be held beside ours. */
-function nameOf({ work }: ProviderRequest): Record<string, string> {
-  return work ? { traceparent: work.traceparent, 'x-request-id': work.id } : {};
+/** Headers that tie the provider's log and trace to ours. */
+function tracingHeaders({ context }: ProviderRequest): Record<string, string> {
+  return context ? { traceparent: context.traceparent, 'x-request-id': context.id } : {};
 }
 
-/** Mistral, Azure and other strict servers refuse the whole request for a field that they do not know. */
-function isAboutUsage({ status, body }: Refusal): boolean {
+/** Whether a strict server (Mistral, Azure) refused the request because it does not know `stream_options`. */
+function isUsageRefused({ status, body }: Refusal): boolean {
   return (status === 400 || status === 422) && /stream_options|include_usage/.test(body);
 }
 
@@ -92,7 +91,7 @@ function one(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
 }
 
-/** The beginning of a body, whatever becomes of the rest. */
+/** Reads the beginning of a body, also where the rest fails. */
 async function firstBytes(body: OpenResponse['body']): Promise<string> {
   const parts: Buffer[] = [];
   let left = MAX_REFUSAL_BYTES;
@@ -103,7 +102,30 @@ async function firstBytes(body: OpenResponse['body']): Promise<string> {
       if (left <= 0) break;
     }
   } catch {
-    // What came of it will do.
+    // The part that came is enough.
   }
   return Buffer.concat(parts).toString();
+}
+
+/**
+ * Converts our prompt to the messages of the API. In a conversation of several people the speaker's name stands before
+ * the text (`Alice: …`): the API's own `name` field allows no spaces, and Ollama, llama.cpp and most chat templates drop it.
+ * The part of an answer that must be continued comes last, as the assistant's message.
+ */
+function toChatMessages({
+  messages,
+  continueFrom,
+}: ProviderRequest): Pick<PromptMessage, 'role' | 'content'>[] {
+  const converted = messages.map(({ role, content, name }) => ({
+    role,
+    content: role === 'user' && name ? `${oneLine(name)}: ${content}` : content,
+  }));
+  return continueFrom === undefined
+    ? converted
+    : [...converted, { role: 'assistant', content: continueFrom }];
+}
+
+/** Keeps a name from beginning a line of its own, where it could pass for another speaker. */
+function oneLine(name: string): string {
+  return name.replace(/\s+/g, ' ').trim();
 }

@@ -1,50 +1,49 @@
 import { DomainError } from '../../common/domain-error.js';
 import { cleanText } from '../../protocol/index.js';
-import { isObject } from './json.js';
 
 const MAX_QUOTE_CHARS = 200;
 const SECRETS = /\bBearer\s+\S+|\b(?:sk|pk|key|token)-[\w*.-]{4,}/gi;
 
-/** A response that is no answer. */
+/** A response with an error status. */
 export interface Refusal {
   status: number;
-  /** The `Retry-After` that came with it, in milliseconds, if any. */
+  /** Its `Retry-After`, in milliseconds. */
   retryAfterMs?: number | undefined;
-  /** Its body, or the beginning of it. */
+  /** Its body, or the first part of it. */
   body: string;
 }
 
-// Every message is safe to show: of what a provider said it quotes at most one short line, without keys. Every
-// cause, for the log, holds nothing that a provider said: it may be the prompt or the answer (P11).
+// Every message is safe to show: it quotes at most one short line of what a provider said, without keys. Every cause is
+// safe to log: it holds nothing that a provider said, which may be the prompt or the answer (P11).
 
-/** No response came: no connection, or one that broke before the headers. */
+/** The error for a connection that failed, or broke before the headers came. */
 export function unreachable(error: unknown, apiKey: string | undefined): DomainError {
   return new DomainError('provider_unavailable', 'The provider cannot be reached.', causeOf(error, apiKey));
 }
 
-/** The connection broke within the answer. */
+/** The error for a connection that broke within the answer. */
 export function broken(error: unknown, apiKey: string | undefined): DomainError {
-  const message = 'The connection to the provider broke in mid-answer.';
+  const message = 'The connection to the provider broke in the middle of the answer.';
   return new DomainError('provider_error', message, causeOf(error, apiKey));
 }
 
-/** The response ended, in order, before the answer did. */
+/** The error for a response that ended before its answer did. */
 export function incomplete(): DomainError {
   return new DomainError('provider_error', "The provider's answer ended before it was complete.");
 }
 
-/** The response is something else than an answer: a page, broken JSON, another API. */
+/** The error for a response that is something else: a page, broken JSON, another API. */
 export function noCompletion(): DomainError {
-  return new DomainError('provider_error', 'The provider sent something that is no chat completion.');
+  return new DomainError('provider_error', 'The provider sent something that is not a chat completion.');
 }
 
-/** More came than may be kept in memory for one event. */
-export function withoutEnd(): DomainError {
-  return new DomainError('provider_error', 'The provider sent an event without end.');
+/** The error for an event that is larger than may be kept in memory. */
+export function tooLarge(): DomainError {
+  return new DomainError('provider_error', 'The provider sent an event that is too large.');
 }
 
-/** What a provider says within its answer has failed: an object, its JSON, or a sentence. */
-export function saidFailure(said: unknown, apiKey: string | undefined): DomainError {
+/** The error for a failure that a provider reports within its answer: an object, its JSON, or a sentence. */
+export function reportedFailure(said: unknown, apiKey: string | undefined): DomainError {
   const value = typeof said === 'string' ? (parsed(said) ?? said) : said;
   const status = isObject(value) ? value['code'] : undefined;
   if (typeof status === 'number' && status >= 400 && status <= 599) {
@@ -53,11 +52,11 @@ export function saidFailure(said: unknown, apiKey: string | undefined): DomainEr
   const sentence = sentenceOf(value);
   if (sentence === undefined) return new DomainError('provider_error', 'The provider failed.');
   return new DomainError('provider_error', `The provider failed: ${quote(sentence, apiKey)}`, {
-    cause: new Error('the provider told a failure within its answer'),
+    cause: new Error('the provider reported a failure within its answer'),
   });
 }
 
-/** A response with a status other than 2xx. */
+/** The error for a response with a status other than 2xx. */
 export function refused({ status, body, retryAfterMs }: Refusal, apiKey: string | undefined): DomainError {
   const sentence = sentenceOf(parsed(body));
   const said = sentence === undefined ? '' : quote(sentence, apiKey);
@@ -86,7 +85,7 @@ export function refused({ status, body, retryAfterMs }: Refusal, apiKey: string 
   if (status < 400) {
     return new DomainError(
       'provider_error',
-      `The provider is elsewhere ${fault}: correct LLM_BASE_URL.`,
+      `The provider sent a redirect ${fault}. Correct LLM_BASE_URL.`,
       never,
     );
   }
@@ -94,12 +93,17 @@ export function refused({ status, body, retryAfterMs }: Refusal, apiKey: string 
   return new DomainError('provider_error', message, never);
 }
 
-/** Milliseconds of a `Retry-After` header, seconds or HTTP date (RFC 9110, 10.2.3); undefined where it says nothing. */
+/** Parses a `Retry-After` header, seconds or an HTTP date (RFC 9110, 10.2.3), to milliseconds; undefined where it has neither. */
 export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined || header.trim() === '') return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
   const date = Date.parse(header);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** Whether `value` is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parsed(json: string): unknown {
@@ -110,14 +114,14 @@ function parsed(json: string): unknown {
   }
 }
 
-/** The sentence in a provider's own error, wherever its kind of server puts it. */
+/** Finds the sentence in a provider's error, wherever that kind of server puts it. */
 function sentenceOf(said: unknown): string | undefined {
   if (typeof said === 'string') return said === '' ? undefined : said;
   if (!isObject(said)) return undefined;
   return sentenceOf(said['error']) ?? sentenceOf(said['message']) ?? sentenceOf(said['detail']);
 }
 
-/** `text` as one short line without control characters, keys or tokens. */
+/** Shortens `text` to one line without control characters, keys or tokens. */
 function quote(text: string, apiKey: string | undefined): string {
   const withoutKey = apiKey ? text.replaceAll(apiKey, '[key]') : text;
   const line = cleanText(withoutKey).replace(SECRETS, '[key]').replace(/\s+/g, ' ').trim();
@@ -125,7 +129,7 @@ function quote(text: string, apiKey: string | undefined): string {
   return characters.length > MAX_QUOTE_CHARS ? `${characters.slice(0, MAX_QUOTE_CHARS).join('')} …` : line;
 }
 
-/** Kinds and codes along the chain of causes. */
+/** Joins names, codes and messages along the chain of causes. */
 function causeOf(error: unknown, apiKey: string | undefined): { cause: Error } {
   const parts: string[] = [];
   for (let current = error; current instanceof Error && parts.length < 4; current = current.cause) {

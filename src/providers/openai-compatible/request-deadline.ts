@@ -4,13 +4,13 @@ import { DomainError } from '../../common/domain-error.js';
 export interface RequestDeadlineLimits {
   /** For one whole answer. */
   timeoutMs: number;
-  /** Without a word, before the first one and between any two. */
+  /** For silence: before the first byte, and between any two. */
   idleTimeoutMs: number;
 }
 
 /**
- * How long we wait for one answer. Only time spent waiting counts: a reader that is slow or pauses the stream
- * does not use up the provider's time. Its `signal` ends the connection when time is up or nobody wants the answer.
+ * The time limits of one request. Only time spent waiting for the provider counts: a slow reader, or one that pauses
+ * the stream, uses up none of it. {@link signal} fires when the time is up or the answer is no longer wanted.
  */
 export class RequestDeadline {
   private readonly controller = new AbortController();
@@ -19,19 +19,19 @@ export class RequestDeadline {
   private isReleased = false;
 
   constructor(
-    private readonly asked: AbortSignal,
+    private readonly requested: AbortSignal,
     private readonly limits: RequestDeadlineLimits,
   ) {
-    asked.addEventListener('abort', this.stop, { once: true });
-    if (asked.aborted) this.stop();
+    requested.addEventListener('abort', this.cancel, { once: true });
+    if (requested.aborted) this.cancel();
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** Waits for `operation`, which must end when {@link signal} does. Throws why the waiting ended, if it did. */
-  async wait<T>(operation: () => PromiseLike<T>): Promise<T> {
+  /** Waits for `operation`, which must end when {@link signal} fires. Throws the signal's reason if it has fired. */
+  async run<T>(operation: () => PromiseLike<T>): Promise<T> {
     this.signal.throwIfAborted();
     const { timeoutMs, idleTimeoutMs } = this.limits;
     const silenceLeft = idleTimeoutMs - this.silentMs;
@@ -53,21 +53,21 @@ export class RequestDeadline {
     }
   }
 
-  /** The provider has said something: its silence begins anew. */
-  heard(): void {
+  /** Starts the idle time-out anew: the provider has sent something. */
+  resetIdle(): void {
     this.silentMs = 0;
   }
 
-  /** The answer is whole: nothing ends its connection any more. */
+  /** Lifts the limits: the answer is whole, and its connection may be used again. */
   release(): void {
     this.isReleased = true;
-    this.asked.removeEventListener('abort', this.stop);
+    this.requested.removeEventListener('abort', this.cancel);
   }
 
-  /** Ends the connection, if it is still there, with an `AbortError`; safe to call again. */
-  readonly stop = (): void => {
+  /** Ends the request with an `AbortError`, unless it was released. Safe to call again. */
+  readonly cancel = (): void => {
     if (this.isReleased) return;
-    this.asked.removeEventListener('abort', this.stop);
+    this.requested.removeEventListener('abort', this.cancel);
     this.controller.abort(new DOMException('The answer is no longer wanted.', 'AbortError'));
   };
 }

@@ -178,7 +178,7 @@ export class StreamRunner {
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
     const answer = { row, call, states: tools.states };
     const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
-      const { deltas, opening } = await openAnswer(answer, { ...request, work: context });
+      const { deltas, opening } = await openAnswer(answer, { ...request, context });
       this.pump.add(opening);
       return this.pump.run(deltas, signal);
     });

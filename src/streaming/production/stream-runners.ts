@@ -147,7 +147,7 @@ export class StreamRunners {
   /** Who gives the answer; an error where that provider is not configured any more. */
   private sourceOf({ provider, model }: OwnedStream): ProviderCall | DomainError {
     try {
-      return this.providers.source(provider, model);
+      return this.providers.call(provider, model);
     } catch (error) {
       if (error instanceof DomainError) return error;
       throw error;
