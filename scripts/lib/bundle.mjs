@@ -4,7 +4,7 @@ import { rolldown } from 'rolldown';
 /** Programs, and modules that scripts import, by their name in `dist/`. */
 const ENTRIES = {
   main: 'src/main.ts',
-  token: 'src/auth/token.command.ts',
+  token: 'src/auth/tokens/token.command.ts',
   doctor: 'src/operations/doctor/doctor.command.ts',
   'config/variables': 'src/platform/config/variables.ts',
   'config/render': 'src/platform/config/render.ts',

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { migrations } from '../../migrations/index.js';
-import type { AuthKeys } from '../auth/auth-keys.js';
+import type { AuthKeys } from '../auth/tokens/auth-keys.js';
 import { AuthModule } from '../auth/auth.module.js';
 import type { Config } from '../platform/config/config.js';
 import { ConfigModule } from '../platform/config/config.module.js';

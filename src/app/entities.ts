@@ -1,4 +1,4 @@
-import { RevocationEntity } from '../auth/revocation.entity.js';
+import { RevocationEntity } from '../auth/revocations/revocation.entity.js';
 import { ConversationEntity } from '../conversations/conversation.entity.js';
 import { MemberEntity } from '../conversations/member.entity.js';
 import { MessageEntity } from '../conversations/message.entity.js';

@@ -1,4 +1,4 @@
-import { externalKeys, loadAuthKeys, type AuthKeys } from '../auth/auth-keys.js';
+import { externalKeys, loadAuthKeys, type AuthKeys } from '../auth/tokens/auth-keys.js';
 import { ConfigError, type Config } from '../platform/config/config.js';
 import { readTls } from '../platform/http/tls.js';
 

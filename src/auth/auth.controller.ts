@@ -7,15 +7,13 @@ import { optional, says, objectSchema, TEXT, TIME } from '../protocol/schemas/sc
 import { HttpLimits } from '../platform/limits/http-limits.js';
 import type { Revocation } from '../platform/relay/topics.js';
 import { challenge } from './auth.guard.js';
-import { bearerToken } from './bearer.js';
-import { CurrentPrincipal } from './current-principal.decorator.js';
-import { GuestDto } from './guest.dto.js';
-import { GuestService, type GuestToken } from './guest.service.js';
+import { bearerToken } from '../platform/http/bearer.js';
+import { CurrentPrincipal, Public } from './decorators.js';
+import { GuestDto, RevocationDto } from './auth.dto.js';
+import { GuestService, type GuestToken } from './tokens/guest.service.js';
 import { authorize } from './policy.js';
 import type { Principal } from './principal.js';
-import { Public } from './public.decorator.js';
-import { RevocationDto } from './revocation.dto.js';
-import { Revocations } from './revocations.service.js';
+import { Revocations } from './revocations/revocations.service.js';
 
 interface Revoked {
   revoked: RevocationDto;
@@ -39,19 +37,19 @@ export class AuthController {
   @Post('guest')
   @Public()
   @HttpCode(200)
-  // With a token or without.
+  // The Bearer is optional.
   @ApiBearerAuth()
   @ApiSecurity({})
   @ApiOperation({
-    summary: 'A guest token',
+    summary: 'Issue a guest token',
     description:
-      'For a new guest; with a guest token as Bearer (good, or expired for less than GUEST_TOKEN_TTL_MS) for the same guest as before. `unauthenticated` or `token_expired` where the Bearer cannot be renewed; `forbidden` where GUEST_ACCESS is off.',
+      'Issues a token for a new guest. With a guest token as Bearer (valid, or expired for less than GUEST_TOKEN_TTL_MS), renews that guest. Fails with `unauthenticated` or `token_expired` if the Bearer cannot be renewed, and with `forbidden` if GUEST_ACCESS is off.',
   })
   @ApiBody({ type: GuestDto, required: false })
   @Responds(
     200,
     objectSchema<GuestToken>({
-      token: says(TEXT, 'To be sent as Bearer, or in the auth of the Socket.IO handshake.'),
+      token: says(TEXT, 'Send it as Bearer, or in the auth of the Socket.IO handshake.'),
       userId: TEXT,
       expiresAt: TIME,
     }),
@@ -61,7 +59,7 @@ export class AuthController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<GuestToken> {
-    // A token must not stay in a cache (RFC 6750, 5.3).
+    // Responses with a token must not be cached (RFC 6750, 5.3).
     response.setHeader('Cache-Control', 'no-store');
     try {
       const renew = bearerToken(request.headers.authorization);
@@ -76,9 +74,9 @@ export class AuthController {
   @HttpCode(200)
   @ApiBearerAuth()
   @ApiOperation({
-    summary: 'Revoke one token, or all that a user has; admins',
+    summary: 'Revoke one token, or all tokens of a user (admins)',
     description:
-      'Give `jti`, for ever, or `sub`, for every token issued until now. What goes on with such a token ends within a second. `conflict` where there are as many revocations as there may be.',
+      'Give `jti` to revoke one token for good, or `sub` to revoke every token that was issued to a user until now. Connections and streams that use a revoked token end within a second. Fails with `conflict` at the limit of revocations.',
   })
   @Responds(200, REVOKED)
   async revoke(
@@ -94,5 +92,5 @@ export class AuthController {
 function oneOf(jti: string | undefined, sub: string | undefined): Pick<Revocation, 'kind' | 'value'> {
   if (jti !== undefined && sub === undefined) return { kind: 'jti', value: jti };
   if (sub !== undefined && jti === undefined) return { kind: 'sub', value: sub };
-  throw invalid(['give jti or sub, and not both']);
+  throw invalid(['give either jti or sub']);
 }

@@ -1,21 +1,17 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { Request, Response } from 'express';
+import type { Response } from 'express';
 import { DomainError } from '../common/domain-error.js';
 import { HttpLimits } from '../platform/limits/http-limits.js';
 import { Authenticator } from './authenticator.js';
-import { bearerToken } from './bearer.js';
-import type { Principal } from './principal.js';
-import { PUBLIC_ROUTE } from './public.decorator.js';
-import { TICKET_ROUTE } from './ticket-allowed.decorator.js';
-import { TicketService } from './ticket.service.js';
+import { bearerToken } from '../platform/http/bearer.js';
+import { PUBLIC_ROUTE, TICKET_ROUTE, type AuthenticatedRequest } from './decorators.js';
+import { TicketService } from './tokens/ticket.service.js';
 
-/** A request that has passed the {@link AuthGuard}; on public routes it has no principal. */
-export interface AuthenticatedRequest extends Request {
-  principal?: Principal;
-}
-
-/** Authenticates every HTTP request that is not to a public route, by Bearer or, where allowed, by ticket. Sockets are authenticated before they connect, not here. */
+/**
+ * Authenticates every HTTP request to a route that is not public, by Bearer or, where the route allows it, by ticket.
+ * Sockets are authenticated in their handshake instead.
+ */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
@@ -53,8 +49,8 @@ export class AuthGuard implements CanActivate {
 }
 
 /**
- * Sets `WWW-Authenticate` on `response` where `error` asks for a token (RFC 9110, 11.6.1; RFC 6750, 3); the error's own
- * body is written elsewhere.
+ * Sets `WWW-Authenticate` on `response` when `error` asks for a token (RFC 9110, 11.6.1; RFC 6750, 3). Does not write the
+ * error's body.
  */
 export function challenge(response: Response, error: unknown, tokenWasSent: boolean): void {
   if (!(error instanceof DomainError)) return;

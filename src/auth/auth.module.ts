@@ -3,18 +3,18 @@ import { APP_GUARD } from '@nestjs/core';
 import { Clock, SystemClock } from '../common/clock.js';
 import { AuthController } from './auth.controller.js';
 import { AuthGuard } from './auth.guard.js';
-import { AuthKeys } from './auth-keys.js';
+import { AuthKeys } from './tokens/auth-keys.js';
 import { Authenticator } from './authenticator.js';
-import { GuestService } from './guest.service.js';
-import { RevocationList } from './revocation-list.js';
-import { Revocations } from './revocations.service.js';
-import { RevocationsStore } from './revocations.store.js';
-import { TicketService } from './ticket.service.js';
-import { TokenVerifier } from './token-verifier.js';
+import { GuestService } from './tokens/guest.service.js';
+import { RevocationList } from './revocations/revocation-list.js';
+import { Revocations } from './revocations/revocations.service.js';
+import { RevocationsStore } from './revocations/revocations.store.js';
+import { TicketService } from './tokens/ticket.service.js';
+import { TokenVerifier } from './tokens/token-verifier.js';
 
 /**
- * Tokens become principals; every HTTP route of the application is guarded. Global: controllers of other rooms watch
- * revocations and give tickets. Needs the ConfigModule, the DatabaseModule and the RelayModule.
+ * Turns tokens into principals and guards every HTTP route of the application. Global, because controllers of other modules
+ * watch revocations and issue tickets. Needs the ConfigModule, the DatabaseModule and the RelayModule.
  */
 @Global()
 @Module({

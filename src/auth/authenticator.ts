@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { ephemeralGuest, type Principal } from './principal.js';
-import { unauthenticated } from './token-errors.js';
-import { TokenVerifier } from './token-verifier.js';
+import { unauthenticated } from './tokens/token-errors.js';
+import { TokenVerifier } from './tokens/token-verifier.js';
 
-/** The one door for every transport: a token, or none, becomes a principal. */
+/** Turns a token, or its absence, into a principal; the same for every transport. */
 @Injectable()
 export class Authenticator {
   constructor(
@@ -13,8 +13,8 @@ export class Authenticator {
   ) {}
 
   /**
-   * @param token as the client sent it; undefined where it sent none. Anything but undefined must be a good token, also
-   * with `AUTH_REQUIRED=false`.
+   * @param token as the client sent it; undefined when it sent none. Anything else must be a valid token, even with
+   * `AUTH_REQUIRED=false`.
    * @throws {DomainError} `unauthenticated`, `token_expired`, or `internal` (retryable).
    */
   async authenticate(token: unknown): Promise<Principal> {

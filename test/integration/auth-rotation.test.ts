@@ -1,6 +1,6 @@
 import { exportSPKI, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { loadAuthKeys } from '../../src/auth/auth-keys.js';
+import { loadAuthKeys } from '../../src/auth/tokens/auth-keys.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { appToken, authUnder, refusal, temporaryFolder } from '../support/auth.js';
 

@@ -7,10 +7,10 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { loadOrCreateSecret, SECRET_FILE } from '../../src/auth/secret-file.js';
+import { loadOrCreateSecret, SECRET_FILE } from '../../src/auth/tokens/secret-file.js';
 import { temporaryFolder } from '../support/auth.js';
 
-const MODULE = fileURLToPath(new URL('../../src/auth/secret-file.ts', import.meta.url));
+const MODULE = fileURLToPath(new URL('../../src/auth/tokens/secret-file.ts', import.meta.url));
 
 const NOBODY = 65_534;
 
@@ -87,9 +87,9 @@ describe('processes that race for the secret', () => {
     writeFileSync(
       script,
       `import { createInterface } from 'node:readline';
-       import { keptSecret } from './${built}';
+       import { loadOrCreateSecret } from './${built}';
        console.log('ready');
-       for await (const folder of createInterface(process.stdin)) console.log(await keptSecret(folder));`,
+       for await (const folder of createInterface(process.stdin)) console.log(await loadOrCreateSecret(folder));`,
     );
   });
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportSPKI, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { runTokenCommand } from '../../src/auth/token.command.js';
+import { runTokenCommand } from '../../src/auth/tokens/token.command.js';
 import { loadEnvironment } from '../../src/platform/config/environment.js';
 import { authUnder, SECRET, temporaryFolder } from '../support/auth.js';
 

@@ -148,7 +148,7 @@ describe('building', () => {
     await lay({
       'src/main.ts': "const { answer } = await import('./answer.js');\nconsole.log(answer);\n",
       'src/answer.ts': 'export const answer: number = 42;\n',
-      'src/auth/token.command.ts': '',
+      'src/auth/tokens/token.command.ts': '',
       'src/operations/doctor/doctor.command.ts': '',
       'src/platform/config/variables.ts': '',
       'src/platform/config/render.ts': '',

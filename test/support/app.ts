@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from '../../src/app/app.module.js';
-import { loadAuthKeys } from '../../src/auth/auth-keys.js';
+import { loadAuthKeys } from '../../src/auth/tokens/auth-keys.js';
 import { PayloadPipe } from '../../src/platform/validation/payload.pipe.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { SocketAdapter } from '../../src/gateway/engine/socket.adapter.js';

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { AppModule } from '../../src/app/app.module.js';
-import { AuthKeys } from '../../src/auth/auth-keys.js';
+import { AuthKeys } from '../../src/auth/tokens/auth-keys.js';
 import { METRICS_PATH } from '../../src/operations/metrics/metrics.controller.js';
 import { readConfig } from '../../src/platform/config/config.js';
 

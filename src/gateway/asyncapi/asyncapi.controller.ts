@@ -1,7 +1,7 @@
 import { Controller, Get, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { Public } from '../../auth/public.decorator.js';
+import { Public } from '../../auth/decorators.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { FREE } from '../../protocol/schemas/schema.js';
 import { describeEvents } from './document.js';

@@ -1,4 +1,4 @@
-import { RefreshDto } from '../../auth/refresh.dto.js';
+import { RefreshDto } from '../../auth/auth.dto.js';
 import { RESPONSES } from '../../protocol/schemas/responses.js';
 import {
   COUNT,

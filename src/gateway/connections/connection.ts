@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { Principal } from '../../auth/principal.js';
-import type { TokenUser } from '../../auth/revocation-list.js';
+import type { TokenUser } from '../../auth/revocations/revocation-list.js';
 import type { ErrorCode, ServerEvents } from '../../protocol/index.js';
 import { DomainError } from '../../common/domain-error.js';
 import type { RequestContext } from '../../platform/tracing/request-context.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Authenticator } from '../../auth/authenticator.js';
-import { RevocationList } from '../../auth/revocation-list.js';
+import { RevocationList } from '../../auth/revocations/revocation-list.js';
 import { DomainError } from '../../common/domain-error.js';
 import { DeadlineQueue } from '../../common/deadline-queue.js';
 import { PeriodicTask } from '../../common/periodic-task.js';

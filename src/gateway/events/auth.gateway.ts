@@ -7,7 +7,7 @@ import {
   type OnGatewayDisconnect,
 } from '@nestjs/websockets';
 import type { Socket } from 'socket.io';
-import { RefreshDto } from '../../auth/refresh.dto.js';
+import { RefreshDto } from '../../auth/auth.dto.js';
 import type { RefreshResult } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';

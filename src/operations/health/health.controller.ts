@@ -1,7 +1,7 @@
 import { Controller, Get, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
-import { Public } from '../../auth/public.decorator.js';
+import { Public } from '../../auth/decorators.js';
 import { AnswersHealth } from './answers-health.js';
 import { DatabaseHealthStore } from './database-health.store.js';
 import { GatewayHealth } from './gateway-health.js';

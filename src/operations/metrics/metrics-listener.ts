@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { guardListener } from '../../platform/http/listener-guard.js';
 import { MetricsPage } from './metrics-page.js';
-import { carriesToken } from './metrics-token.js';
+import { carriesToken } from '../../platform/http/bearer.js';
 
 /**
  * The page of metrics on a port of its own, `METRICS_PORT`: for who sees that port, or with `METRICS_TOKEN` for who has it. Answers

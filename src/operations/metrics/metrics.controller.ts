@@ -3,16 +3,15 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { challenge } from '../../auth/auth.guard.js';
 import { Authenticator } from '../../auth/authenticator.js';
-import { bearerToken } from '../../auth/bearer.js';
+import { bearerToken, carriesToken } from '../../platform/http/bearer.js';
 import { authorize } from '../../auth/policy.js';
-import { Public } from '../../auth/public.decorator.js';
+import { Public } from '../../auth/decorators.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { notFound } from '../../common/domain-error.js';
 import { TEXT } from '../../protocol/schemas/schema.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { HttpLimits } from '../../platform/limits/http-limits.js';
 import { MetricsPage } from './metrics-page.js';
-import { carriesToken } from './metrics-token.js';
 
 /** Path of the page: Prometheus looks for it outside of `/api`. */
 export const METRICS_PATH = 'metrics';

@@ -1,7 +1,7 @@
 import { validate } from 'class-validator';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { GuestDto } from '../../auth/guest.dto.js';
+import { GuestDto } from '../../auth/auth.dto.js';
 import {
   AckBodyDto,
   AckDto,

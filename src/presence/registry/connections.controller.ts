@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { CurrentPrincipal } from '../../auth/decorators.js';
 import { authorize, can } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
 import { Responds } from '../../platform/http/responses.decorator.js';

@@ -1,10 +1,9 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { CurrentPrincipal, TicketAllowed } from '../../auth/decorators.js';
 import type { Principal } from '../../auth/principal.js';
-import { RevocationList } from '../../auth/revocation-list.js';
-import { TicketAllowed } from '../../auth/ticket-allowed.decorator.js';
+import { RevocationList } from '../../auth/revocations/revocation-list.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { StreamIdPipe } from '../../platform/http/id.pipes.js';
 import { RESPONSES } from '../../protocol/schemas/responses.js';

@@ -1,9 +1,9 @@
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { CurrentPrincipal } from '../../auth/decorators.js';
 import type { Principal } from '../../auth/principal.js';
-import { TicketRequestDto } from '../../auth/ticket.dto.js';
-import { TicketService, type Ticket } from '../../auth/ticket.service.js';
+import { TicketRequestDto } from '../../auth/auth.dto.js';
+import { TicketService, type Ticket } from '../../auth/tokens/ticket.service.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { says, objectSchema, TEXT, TIME } from '../../protocol/schemas/schema.js';
 import { StreamingService } from '../streaming.service.js';

@@ -1,21 +1,21 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
-import { ConfigError, type Config } from '../platform/config/config.js';
+import { ConfigError, type Config } from '../../platform/config/config.js';
 import { loadOrCreateSecret } from './secret-file.js';
 
-/** A key that tokens may be signed with, or where several are had from. */
+/** A key that verifies tokens, or a function that fetches keys. */
 export interface KnownKey {
   readonly key: Uint8Array | KeyObject | JWTVerifyGetKey;
-  /** The closed list of `alg` that go with it; what the token says of itself decides nothing (RFC 8725, 3.1). */
+  /** The `alg` values accepted with this key. The token's own header never decides (RFC 8725, 3.1). */
   readonly algorithms: readonly string[];
 }
 
-/** All keys of the service, read once at the start. */
+/** All keys of the service, loaded once at startup. */
 export class AuthKeys {
   constructor(
-    /** What an application's tokens are checked with: any of them will do. */
+    /** Keys that verify an application's tokens. A token must match one of them. */
     readonly app: readonly KnownKey[],
-    /** The service's own secrets, for guest tokens and tickets: the first signs, any verifies. */
+    /** The service's own secrets, for guest tokens and tickets. The first signs, any of them verifies. */
     readonly own: readonly [Uint8Array, ...Uint8Array[]],
   ) {}
 }
@@ -33,24 +33,24 @@ const JWKS_ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ];
-/** How long an unknown `kid` causes no further request: bounds what strangers can make us ask, and how late a new key is seen. */
+/** How long an unknown `kid` causes no further fetch. Limits the fetches that strangers can cause, and delays a new key by as much. */
 const JWKS_COOLDOWN_MS = 10_000;
 const JWKS_TIMEOUT_MS = 5000;
 const MIN_RSA_BITS = 2048;
 const PEM_BLOCK = /-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g;
 
 /**
- * Reads or makes the keys that `config` asks for.
- * @throws {ConfigError} where AUTH_JWT_PUBLIC_KEY or AUTH_JWKS_URL cannot be used.
- * @throws {Error} where a secret is needed in `DATA_DIR` and cannot be kept there.
+ * Loads or creates the keys that `config` asks for.
+ * @throws {ConfigError} when AUTH_JWT_PUBLIC_KEY or AUTH_JWKS_URL cannot be used.
+ * @throws {Error} when a secret is needed in `DATA_DIR` and cannot be stored there.
  */
 export async function loadAuthKeys(config: Config): Promise<AuthKeys> {
-  const foreign = externalKeys(config);
+  const external = externalKeys(config);
   const own = await ownSecrets(config);
-  return new AuthKeys(foreign ?? own.map(sharedSecret), own);
+  return new AuthKeys(external ?? own.map(sharedSecret), own);
 }
 
-/** The keys of tokens that are signed elsewhere; undefined where they are signed with the service's own. @throws {ConfigError} */
+/** Returns the keys of tokens that are signed elsewhere; undefined when the service's own secrets sign them. @throws {ConfigError} */
 export function externalKeys({
   AUTH_JWKS_URL: url,
   AUTH_JWT_PUBLIC_KEY: pem,
@@ -60,8 +60,8 @@ export function externalKeys({
 }
 
 /**
- * The secrets that the service's own tokens are signed with, the one that signs first: AUTH_JWT_SECRET, else the one
- * kept in `DATA_DIR`.
+ * Returns the secrets that sign the service's own tokens: AUTH_JWT_SECRET, else the one stored in `DATA_DIR`. The first
+ * one signs.
  */
 export async function ownSecrets(
   config: Pick<Config, 'AUTH_JWT_SECRET' | 'DATA_DIR'>,
@@ -74,7 +74,7 @@ export async function ownSecrets(
   ];
 }
 
-/** `secret` as a key: HS256 and nothing else. */
+/** Wraps `secret` as a key for HS256 and nothing else. */
 export function sharedSecret(secret: Uint8Array): KnownKey {
   return { key: secret, algorithms: ['HS256'] };
 }
@@ -82,13 +82,13 @@ export function sharedSecret(secret: Uint8Array): KnownKey {
 function keysAt(address: string): KnownKey {
   const url = new URL(address);
   if (url.username || url.password) {
-    throw new ConfigError(['AUTH_JWKS_URL must not hold a user name or password.']);
+    throw new ConfigError(['AUTH_JWKS_URL must not contain a user name or password.']);
   }
   const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
   return { key: createRemoteJWKSet(url, options), algorithms: JWKS_ALGORITHMS };
 }
 
-/** Each PEM block is a key; there must be nothing else. Only SPKI: Node would also take a private key and keep quiet about it. */
+/** Reads one key per PEM block; other text is an error. Only SPKI: Node would silently accept a private key too. */
 function publicKeys(text: string): KnownKey[] {
   const pem = text.replaceAll('\\n', '\n');
   const blocks = pem.match(PEM_BLOCK) ?? [];

@@ -1,6 +1,6 @@
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomText } from '../common/ids.js';
+import { randomText } from '../../common/ids.js';
 
 /** Name of the secret's file in `DATA_DIR`. */
 export const SECRET_FILE = 'auth-secret';
@@ -9,17 +9,17 @@ const SECRET_BYTES = 32;
 const MIN_SECRET_CHARS = 32;
 
 /**
- * The secret kept in `folder`: text to be used just as AUTH_JWT_SECRET is. Made at the first call (32 random bytes as
- * base64url, mode 0600; the folder too); processes that race all get the same one.
- * @throws {Error} with a sentence for the operator, where it cannot be read or made.
+ * Returns the secret stored in `folder`, used as AUTH_JWT_SECRET would be. The first call creates it with its folder (32
+ * random bytes as base64url, mode 0600). Processes that race all get the same secret.
+ * @throws {Error} with a message for the operator, when it cannot be read or created.
  */
 export async function loadOrCreateSecret(folder: string): Promise<string> {
   const path = join(folder, SECRET_FILE);
   try {
-    return (await readSecret(path)) ?? (await makeSecret(folder, path));
+    return (await readSecret(path)) ?? (await createSecret(folder, path));
   } catch (error) {
     throw new Error(
-      `The secret in ${path} cannot be used: ${(error as Error).message}. Mend that: guests and stream tickets need it, unless AUTH_JWT_SECRET is what your tokens are signed with.`,
+      `The secret in ${path} cannot be used: ${(error as Error).message}. Fix this file, or set AUTH_JWT_SECRET: guest tokens and stream tickets need a secret.`,
       { cause: error },
     );
   }
@@ -36,8 +36,8 @@ async function readSecret(path: string): Promise<string | undefined> {
   throw new Error(`the file has fewer than ${MIN_SECRET_CHARS} characters`);
 }
 
-/** A hard link appears whole or not at all and never replaces: whoever comes second reads what the first has made. */
-async function makeSecret(folder: string, path: string): Promise<string> {
+/** A hard link is created atomically and never replaces a file: the process that comes second reads the secret of the first. */
+async function createSecret(folder: string, path: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const draft = `${path}.${randomText(8)}`;
   const secret = randomText(SECRET_BYTES);

@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Row of what an operator revoked: one token, or all that a user had by then. */
+/** Row of a revocation: of one token, or of all tokens issued to a user up to a time. */
 @Entity('revocations')
 @Index('revocations_time', ['revokedAt'])
 export class RevocationEntity {
@@ -8,7 +8,7 @@ export class RevocationEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'revocations_pk' })
   kind: string;
 
-  /** The token's id, or the user's. */
+  /** Token id or user id. */
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'revocations_pk' })
   value: string;
 

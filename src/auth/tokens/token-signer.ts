@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 
-/** What a token says; times in milliseconds since 1970. */
+/** Content of a token; times in milliseconds since 1970. */
 export interface TokenContent {
   readonly sub: string;
   readonly issuedAt: number;
@@ -8,11 +8,11 @@ export interface TokenContent {
   readonly jti: string;
   /** JOSE header `typ`. */
   readonly type: string;
-  /** Further claims; those that are undefined are left out. */
+  /** Further claims. Undefined ones are omitted. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** `content` as a JWT signed with HS256. Times are rounded up to whole seconds. */
+/** Signs `content` as a JWT with HS256. `iat` is rounded down to whole seconds, `exp` up. */
 export function signToken(content: TokenContent, secret: Uint8Array): Promise<string> {
   return new SignJWT({ ...content.claims })
     .setProtectedHeader({ alg: 'HS256', typ: content.type })

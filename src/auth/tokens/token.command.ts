@@ -1,31 +1,31 @@
 import { parseArgs } from 'node:util';
-import { randomText } from '../common/ids.js';
-import type { Config } from '../platform/config/config.js';
-import { loadEnvironment } from '../platform/config/environment.js';
+import { randomText } from '../../common/ids.js';
+import type { Config } from '../../platform/config/config.js';
+import { loadEnvironment } from '../../platform/config/environment.js';
 import { ownSecrets } from './auth-keys.js';
 import { displayName, isAppUserId } from './claims.js';
 import { signToken } from './token-signer.js';
 
 const USAGE = `Usage: npm run -s token -- --sub USER [--name "NAME"] [--role admin] [--ttl 1h]
   --sub   the user's id
-  --name  how the user is called
-  --role  a role; may be given more than once
-  --ttl   how long the token is good: a number and s, m, h or d (1h)`;
+  --name  the user's display name
+  --role  a role; can be repeated
+  --ttl   lifetime of the token: a number and s, m, h or d (default: 1h)`;
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MAX_TTL_MS = 3650 * 86_400_000;
 
-/** What the command was called wrongly with; its message is for the terminal. */
+/** Invalid arguments; the message is for the terminal. */
 class UsageError extends Error {}
 
-interface TokenOrder {
+interface TokenRequest {
   readonly sub: string;
   readonly name: string | undefined;
   readonly roles: readonly string[];
   readonly ttlMs: number;
 }
 
-/** Where the command writes: the token alone to `out`, everything else to `err`. */
+/** Output of the command: the token alone to `out`, everything else to `err`. */
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
@@ -37,8 +37,8 @@ const PROCESS: Terminal = {
 };
 
 /**
- * `npm run token`: prints a token that this service accepts, signed as the service would check it.
- * @returns the exit code: 0, 1 where the configuration allows no token, 2 for wrong arguments.
+ * Runs `npm run token`: prints a token that this service accepts.
+ * @returns the exit code: 0; 1 if the configuration allows no token; 2 for invalid arguments.
  */
 export async function runTokenCommand(
   args: readonly string[],
@@ -46,13 +46,13 @@ export async function runTokenCommand(
   load: () => Config = loadEnvironment,
 ): Promise<number> {
   try {
-    const order = readOrder(args);
-    if (!order) {
+    const request = readRequest(args);
+    if (!request) {
       terminal.err(USAGE);
       return 0;
     }
-    terminal.out(await makeToken(order, load()));
-    terminal.err(`A token for ${JSON.stringify(order.sub)}, good for ${order.ttlMs / 1000} s.`);
+    terminal.out(await makeToken(request, load()));
+    terminal.err(`Token for ${JSON.stringify(request.sub)}, valid for ${request.ttlMs / 1000} s.`);
     return 0;
   } catch (error) {
     terminal.err((error as Error).message);
@@ -61,29 +61,29 @@ export async function runTokenCommand(
   }
 }
 
-async function makeToken(order: TokenOrder, config: Config): Promise<string> {
-  const foreign = (['AUTH_JWKS_URL', 'AUTH_JWT_PUBLIC_KEY'] as const).find((name) => config[name]);
-  if (foreign) {
+async function makeToken(request: TokenRequest, config: Config): Promise<string> {
+  const external = (['AUTH_JWKS_URL', 'AUTH_JWT_PUBLIC_KEY'] as const).find((name) => config[name]);
+  if (external) {
     throw new Error(
-      `${foreign} is set: your tokens are signed elsewhere, with a private key that is not here. Get one there.`,
+      `${external} is set: your tokens are signed elsewhere, with a private key that this service does not have. Get a token there.`,
     );
   }
   const issuedAt = Date.now();
   const { AUTH_ISSUER: iss, AUTH_AUDIENCE: aud } = config;
-  const roles = order.roles.length > 0 ? order.roles : undefined;
+  const roles = request.roles.length > 0 ? request.roles : undefined;
   const content = {
-    sub: order.sub,
+    sub: request.sub,
     issuedAt,
-    expiresAt: issuedAt + order.ttlMs,
+    expiresAt: issuedAt + request.ttlMs,
     jti: randomText(16),
     type: 'JWT',
-    claims: { name: order.name, roles, iss, aud },
+    claims: { name: request.name, roles, iss, aud },
   };
   return signToken(content, (await ownSecrets(config))[0]);
 }
 
-/** The arguments' meaning; undefined where help is asked for. */
-function readOrder(args: readonly string[]): TokenOrder | undefined {
+/** Parses the arguments; undefined when help is requested. */
+function readRequest(args: readonly string[]): TokenRequest | undefined {
   const { sub, name, role, ttl, help } = parse(args);
   if (help) return undefined;
   if (!sub) throw new UsageError('--sub is missing.');

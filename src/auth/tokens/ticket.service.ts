@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../common/clock.js';
-import { randomText } from '../common/ids.js';
-import { CONFIG, type Config } from '../platform/config/config.js';
-import { GUEST_PREFIX } from '../protocol/index.js';
+import { Clock } from '../../common/clock.js';
+import { randomText } from '../../common/ids.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { GUEST_PREFIX } from '../../protocol/index.js';
 import { AuthKeys } from './auth-keys.js';
 import { appPrincipal, guestPrincipal } from './claims.js';
-import type { Principal } from './principal.js';
+import type { Principal } from '../principal.js';
 import { unauthenticated } from './token-errors.js';
 import { signToken } from './token-signer.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -19,8 +19,8 @@ export interface Ticket {
 }
 
 /**
- * Stream tickets, for EventSource, which cannot send a Bearer: each lets its user read one stream, any number of times
- * until it ends. Nothing is stored. A ticket is revoked with the token that it was given for.
+ * Issues and verifies stream tickets, for EventSource, which cannot send a Bearer. A ticket lets its user read one stream,
+ * any number of times until the ticket expires. Nothing is stored. Revoking the user's token revokes its tickets.
  */
 @Injectable()
 export class TicketService {
@@ -31,13 +31,13 @@ export class TicketService {
     private readonly clock: Clock,
   ) {}
 
-  /** A ticket for `principal`, good for TICKET_TTL_MS; the caller has checked that it may read the stream. */
+  /** Issues a ticket for `principal`, valid for TICKET_TTL_MS. The caller has checked that it may read the stream. */
   async issue(principal: Principal, streamId: string): Promise<Ticket> {
     const { userId: sub, name, roles, jti: tokenId, issuedAt: tokenIssuedAt } = principal;
     const issuedAt = this.clock.now();
-    // It ends on a whole second: what is told is what is signed.
+    // JWT times are whole seconds: the expiry in the response must equal the signed one.
     const expiresAt = Math.ceil((issuedAt + this.config.TICKET_TTL_MS) / 1000) * 1000;
-    // Times as principals have them, in milliseconds.
+    // Milliseconds, as in principals.
     const claims = { stream: streamId, name, roles, tokenId, tokenIssuedAt };
     const jti = randomText(16);
     const content = { sub, issuedAt, expiresAt, jti, type: TICKET_TYPE, claims };
@@ -46,17 +46,17 @@ export class TicketService {
   }
 
   /**
-   * Whom `ticket` lets read the stream `streamId`. Whether it still may is asked elsewhere.
-   * @throws {DomainError} `token_expired`; `unauthenticated` for every other fault, another stream's ticket too.
+   * Returns the user whom `ticket` lets read the stream `streamId`. Does not check that the user still may.
+   * @throws {DomainError} `token_expired`; `unauthenticated` for every other fault, also for another stream's ticket.
    */
   async verify(ticket: unknown, streamId: string): Promise<Principal> {
     if (typeof ticket !== 'string') throw unauthenticated('The ticket must be a string.');
     const { stream, tokenId, tokenIssuedAt, ...own } = await this.verifier.verifyOwn(ticket, TICKET_TYPE);
     if (stream !== streamId) throw unauthenticated('The ticket is for another stream.');
-    // For the revocations it is what its token was: another token, without iat perhaps.
+    // Revocations must see the original token's jti and iat, which may be missing, not the ticket's.
     const { iat: _, ...claims } = { ...own, jti: tokenId } as typeof own;
     const principal = own.sub?.startsWith(GUEST_PREFIX) ? guestPrincipal(claims) : appPrincipal(claims);
     const issuedAt = typeof tokenIssuedAt === 'number' ? { issuedAt: tokenIssuedAt } : {};
-    return this.verifier.unrevoked({ ...principal, ...issuedAt });
+    return this.verifier.requireUnrevoked({ ...principal, ...issuedAt });
   }
 }

@@ -1,19 +1,19 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { DomainError } from '../common/domain-error.js';
-import { PeriodicTask } from '../common/periodic-task.js';
-import { Relay } from '../platform/relay/relay.js';
-import type { Revocation } from '../platform/relay/topics.js';
+import { DomainError } from '../../common/domain-error.js';
+import { PeriodicTask } from '../../common/periodic-task.js';
+import { Relay } from '../../platform/relay/relay.js';
+import type { Revocation } from '../../platform/relay/topics.js';
 import { RevocationList } from './revocation-list.js';
 import { RevocationsStore } from './revocations.store.js';
 
-/** With this a node that hears nothing by the relay still learns of a revocation within a second. */
+/** Short enough that a node without a relay still learns of a revocation within a second. */
 const POLL_MS = 500;
-/** Longer than a statement can take: what is committed late is behind others that were seen already. */
+/** Longer than a statement can take: a row that commits late may be older than rows that were already read. */
 const LOOK_BACK_MS = 10_000;
-/** On the relay all revocations are one topic. */
+/** All revocations share one topic on the relay. */
 const TOPIC_ID = 'all';
 
-/** Revokes tokens, and sees to it that every node knows: by the relay at once, by asking the database in any case. */
+/** Revokes tokens and keeps every node informed: by the relay at once, and by polling the database in any case. */
 @Injectable()
 export class Revocations implements OnModuleInit, OnApplicationShutdown {
   private readonly polls = new PeriodicTask({
@@ -21,7 +21,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     run: () => this.load(),
   });
   private stopListening = (): void => {};
-  /** The latest that this node has read, in milliseconds since 1970 by the database's clock. */
+  /** Time of the latest revocation that this node has read, in milliseconds since 1970 by the database's clock. */
   private latest = 0;
 
   constructor(
@@ -30,7 +30,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     private readonly relay: Relay,
   ) {}
 
-  /** Before anybody is served: what was revoked before this start holds from the first request on. */
+  /** Runs before the first request: earlier revocations must hold from the start. */
   async onModuleInit(): Promise<void> {
     this.stopListening = this.relay.subscribe('revocation', TOPIC_ID, (revocation) =>
       this.list.add([revocation]),
@@ -45,14 +45,17 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Revokes one token (`jti`), or every token that a user (`sub`) has been given up to now. Resolves when it is committed
+   * Revokes one token (`jti`), or every token issued to a user (`sub`) until now. Resolves when the revocation is committed
    * and holds on this node.
-   * @throws {DomainError} `conflict` where there are as many revocations as there may be.
+   * @throws {DomainError} `conflict` at the limit of revocations.
    */
   async revoke(what: Pick<Revocation, 'kind' | 'value'>): Promise<Revocation> {
     const revocation = await this.store.add(what);
     if (!revocation) {
-      throw new DomainError('conflict', 'There are as many revocations as there may be. Delete old ones.');
+      throw new DomainError(
+        'conflict',
+        'The limit of 100000 revocations is reached. Delete old ones from the table revocations.',
+      );
     }
     this.list.add([revocation]);
     this.relay.publish('revocation', TOPIC_ID, revocation);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { Revocation } from '../platform/relay/topics.js';
+import type { Revocation } from '../../platform/relay/topics.js';
 
 interface RevocationRow {
   kind: Revocation['kind'];

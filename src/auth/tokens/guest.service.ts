@@ -1,18 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../common/clock.js';
-import { DomainError } from '../common/domain-error.js';
-import { randomText } from '../common/ids.js';
-import { CONFIG, type Config } from '../platform/config/config.js';
+import { Clock } from '../../common/clock.js';
+import { DomainError } from '../../common/domain-error.js';
+import { randomText } from '../../common/ids.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
 import { AuthKeys } from './auth-keys.js';
 import { displayName } from './claims.js';
-import { newGuestId, type Principal } from './principal.js';
+import { newGuestId, type Principal } from '../principal.js';
 import { signToken } from './token-signer.js';
 import { GUEST_TOKEN_TYPE, TokenVerifier } from './token-verifier.js';
 
 export interface GuestRequest {
-  /** How the guest wants to be called; cut to 128 code points on one line. */
+  /** Display name; cut to 128 code points on one line. */
   readonly name?: string | undefined;
-  /** The guest token to renew; without it the guest is a new one. */
+  /** The guest token to renew. Without it, a new guest is made. */
   readonly renew?: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface GuestToken {
   expiresAt: string;
 }
 
-/** Gives guests their tokens. Nothing is stored: who holds the token is the guest. */
+/** Issues guest tokens. Nothing is stored: the holder of a token is the guest. */
 @Injectable()
 export class GuestService {
   constructor(
@@ -34,19 +34,19 @@ export class GuestService {
   ) {}
 
   /**
-   * A token for a new guest; with `renew` for the same guest as before, under the same name unless a new one is given.
-   * A token may be renewed until it has been expired for GUEST_TOKEN_TTL_MS.
-   * @throws {DomainError} `forbidden` where GUEST_ACCESS is off; `token_expired` or `unauthenticated` for `renew`.
+   * Issues a token for a new guest, or with `renew` for the same guest again, who keeps the name unless a new one is given.
+   * A token can be renewed until GUEST_TOKEN_TTL_MS after its expiry.
+   * @throws {DomainError} `forbidden` when GUEST_ACCESS is off; `token_expired` or `unauthenticated` for `renew`.
    */
   async issue({ name, renew }: GuestRequest): Promise<GuestToken> {
     if (!this.config.GUEST_ACCESS) {
-      throw new DomainError('forbidden', 'This server gives no guest tokens.');
+      throw new DomainError('forbidden', 'This server does not issue guest tokens.');
     }
-    const guest = renew === undefined ? undefined : await this.returning(renew);
+    const guest = renew === undefined ? undefined : await this.verifyGuest(renew);
     const userId = guest?.userId ?? newGuestId();
     const shown = displayName(name ?? '') ?? guest?.name;
     const issuedAt = this.clock.now();
-    // A token ends on a whole second: what is told is what is signed.
+    // JWT times are whole seconds: the expiry in the response must equal the signed one.
     const expiresAt = Math.ceil((issuedAt + this.config.GUEST_TOKEN_TTL_MS) / 1000) * 1000;
     const token = await signToken(
       {
@@ -62,7 +62,7 @@ export class GuestService {
     return { token, userId, expiresAt: new Date(expiresAt).toISOString() };
   }
 
-  private returning(token: string): Promise<Principal> {
+  private verifyGuest(token: string): Promise<Principal> {
     return this.verifier.verifyGuest(token, this.config.GUEST_TOKEN_TTL_MS);
   }
 }
