@@ -18,7 +18,8 @@ import { StatsModule } from '../operations/stats/stats.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 import { TopicsModule } from '../conversations/topics/topics.module.js';
 
-interface AppOptions {
+/** What the service is put together from. */
+export interface AppOptions {
   config: Config;
   keys: AuthKeys;
   databaseUrl: string;

@@ -1,44 +1,25 @@
 import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { NextFunction, Request, Response } from 'express';
 import type { AddressInfo } from 'node:net';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
-import { AppModule } from './app.module.js';
-import { serveDocs } from './docs.js';
-import { leave, refuseWhileLeaving } from './shutdown.js';
+import { configure, createApplication } from './application.js';
+import { leave } from './shutdown.js';
 import type { Settings } from './settings.js';
-import { notFound } from '../common/domain-error.js';
-import { correlate } from '../platform/http/request-context.middleware.js';
-import { jsonOnly } from '../platform/http/json-only.js';
 import { NodeIdentity } from '../common/node-identity.js';
-import { PayloadPipe } from '../platform/validation/payload.pipe.js';
-import { ProblemFilter } from '../platform/http/problem.filter.js';
 import type { Config } from '../platform/config/config.js';
 import { StartError } from '../platform/database/start-error.js';
 import { waitForDatabase } from '../platform/database/connect.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
-import { toDatabaseError } from '../platform/database/errors.js';
 import type { DatabaseLog } from '../platform/database/log.js';
-import { SocketAdapter } from '../gateway/engine/socket.adapter.js';
 import { Acceptors } from '../platform/http/acceptors.js';
 import { guardListener } from '../platform/http/listener-guard.js';
-import { securityHeaders } from '../platform/http/security-headers.js';
 import { renewTls } from '../platform/http/tls.js';
-import { Draining } from '../platform/lifecycle/draining.js';
-import { HttpLimits } from '../platform/limits/http-limits.js';
-import { accessLog } from '../platform/logging/access-log.js';
 import { startLogging } from '../platform/logging/logging.js';
-import { HttpMetrics } from '../platform/metrics/http-metrics.js';
 import { MetricsListener } from '../operations/metrics/metrics-listener.js';
 import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
-import { servePages } from '../operations/pages.js';
 import { ProviderRegistry } from '../providers/provider-registry.js';
 import { startTracing } from '../platform/tracing/start-tracing.js';
-
-/** What pages of other origins may read of an answer, beside what every page may (Fetch, 3.2.5). */
-const EXPOSED_HEADERS = ['X-Stream-Id', 'X-Request-Id', 'Retry-After'];
 
 /** A running service. */
 export interface Running {
@@ -56,13 +37,8 @@ export async function startStreamgate({ config, keys, tls }: Settings): Promise<
   const log = databaseLog();
   const database = await openDatabase(config, log);
   try {
-    const app = await NestFactory.create<NestExpressApplication>(
-      AppModule.of({ config, keys, databaseUrl: database.url, log }),
-      {
-        ...{ logger: logging.logger, bodyParser: false, abortOnError: false, forceCloseConnections: true },
-        ...(tls && { httpsOptions: tls }),
-      },
-    );
+    const parts = { config, keys, databaseUrl: database.url, log };
+    const app = await createApplication(parts, { logger: logging.logger, ...(tls && { httpsOptions: tls }) });
     const nodeId = app.get(NodeIdentity).id;
     logging.identify(nodeId);
     const stopTracing = await startTracing(config, nodeId);
@@ -91,9 +67,7 @@ export async function startStreamgate({ config, keys, tls }: Settings): Promise<
 }
 
 async function listen(app: NestExpressApplication, config: Config): Promise<Acceptors> {
-  const problems = configure(app, config);
-  await app.init();
-  answerTheRest(app, problems);
+  await configure(app, config);
   const server = app.getHttpServer() as HttpServer | TlsServer;
   guardListener(server);
   if ('setSecureContext' in server) renewTls(server, config);
@@ -103,35 +77,6 @@ async function listen(app: NestExpressApplication, config: Config): Promise<Acce
   const acceptors = new Acceptors(server);
   void acceptors.open();
   return acceptors;
-}
-
-function configure(app: NestExpressApplication, config: Config): ProblemFilter {
-  const problems = new ProblemFilter(toDatabaseError);
-  app.disable('x-powered-by');
-  const leaving = refuseWhileLeaving(app.get(Draining), problems);
-  const headers = securityHeaders({ tls: config.TLS_CERT_FILE !== undefined });
-  app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, leaving);
-  app.use(app.get(HttpLimits).limitAddress, jsonOnly);
-  app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
-  app.useWebSocketAdapter(new SocketAdapter(app, config));
-  app.setGlobalPrefix('api', { exclude: [METRICS_PATH] });
-  app.useGlobalFilters(problems);
-  // For events as well: Nest runs global pipes in gateways, too.
-  app.useGlobalPipes(new PayloadPipe());
-  if (config.CORS_ORIGINS.length > 0) {
-    app.enableCors({ origin: config.CORS_ORIGINS, credentials: true, exposedHeaders: EXPOSED_HEADERS });
-  }
-  serveDocs(app);
-  servePages(app);
-  return problems;
-}
-
-/** Beside the prefix Express answers by itself: with a page of its own, and with stack traces outside production. */
-function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
-  app.use((_request: Request, response: Response) => problems.respond(notFound(), response));
-  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
-    problems.respond(error, response),
-  );
 }
 
 /** What to do about it, where that is known. */

@@ -1,10 +1,7 @@
-import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { AppModule } from '../../src/app/app.module.js';
+import { configure, createApplication } from '../../src/app/application.js';
 import { loadAuthKeys } from '../../src/auth/tokens/auth-keys.js';
-import { PayloadPipe } from '../../src/platform/validation/payload.pipe.js';
 import { readConfig } from '../../src/platform/config/config.js';
-import { SocketAdapter } from '../../src/gateway/engine/socket.adapter.js';
 import { createTestDatabase } from './database.js';
 import { TEST_SECRET } from './server.js';
 
@@ -16,17 +13,14 @@ export interface TestApp {
   stop(): Promise<void>;
 }
 
-/** Starts the service on a free port, with a database of its own. */
+/** Starts the service, configured as always, on a free port, with a database of its own. */
 export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
   const database = await createTestDatabase();
   const config = readConfig({ NODE_ENV: 'test', AUTH_JWT_SECRET: TEST_SECRET, ...env });
   const log = { info: () => {}, warn: console.warn, error: console.error };
-  const app = await NestFactory.create<NestExpressApplication>(
-    AppModule.of({ config, keys: await loadAuthKeys(config), databaseUrl: database.url, log }),
-    { logger: ['error', 'warn'], forceCloseConnections: true },
-  );
-  app.useWebSocketAdapter(new SocketAdapter(app, config));
-  app.useGlobalPipes(new PayloadPipe());
+  const parts = { config, keys: await loadAuthKeys(config), databaseUrl: database.url, log };
+  const app = await createApplication(parts, { logger: ['error', 'warn'] });
+  await configure(app, config);
   await app.listen(0, '127.0.0.1');
   const stop = async (): Promise<void> => {
     await app.close();

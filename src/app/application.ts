@@ -1,0 +1,73 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestApplicationOptions } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, Response } from 'express';
+import { AppModule, type AppOptions } from './app.module.js';
+import { serveDocs } from './docs.js';
+import { refuseWhileLeaving } from './shutdown.js';
+import { notFound } from '../common/domain-error.js';
+import { SocketAdapter } from '../gateway/engine/socket.adapter.js';
+import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
+import { servePages } from '../operations/pages.js';
+import type { Config } from '../platform/config/config.js';
+import { toDatabaseError } from '../platform/database/errors.js';
+import { correlate } from '../platform/http/request-context.middleware.js';
+import { jsonOnly } from '../platform/http/json-only.js';
+import { ProblemFilter } from '../platform/http/problem.filter.js';
+import { securityHeaders } from '../platform/http/security-headers.js';
+import { Draining } from '../platform/lifecycle/draining.js';
+import { HttpLimits } from '../platform/limits/http-limits.js';
+import { accessLog } from '../platform/logging/access-log.js';
+import { HttpMetrics } from '../platform/metrics/http-metrics.js';
+import { PayloadPipe } from '../platform/validation/payload.pipe.js';
+
+/** What pages of other origins may read of an answer, beside what every page may (Fetch, 3.2.5). */
+const EXPOSED_HEADERS = ['X-Stream-Id', 'X-Request-Id', 'Retry-After'];
+
+/** The service as an application that is not configured yet: {@link configure} does that. */
+export function createApplication(
+  parts: AppOptions,
+  options: Pick<NestApplicationOptions, 'logger' | 'httpsOptions'>,
+): Promise<NestExpressApplication> {
+  return NestFactory.create<NestExpressApplication>(AppModule.of(parts), {
+    ...options,
+    // The parser comes after the limits.
+    bodyParser: false,
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+}
+
+/**
+ * Lays everything that is not in a module around it, from the first middleware to the last error handler, and initializes
+ * it. The order of the lines is the order in which a request meets them.
+ */
+export async function configure(app: NestExpressApplication, config: Config): Promise<void> {
+  const problems = new ProblemFilter(toDatabaseError);
+  app.disable('x-powered-by');
+  const leaving = refuseWhileLeaving(app.get(Draining), problems);
+  const headers = securityHeaders({ tls: config.TLS_CERT_FILE !== undefined });
+  app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, leaving);
+  app.use(app.get(HttpLimits).limitAddress, jsonOnly);
+  app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
+  app.useWebSocketAdapter(new SocketAdapter(app, config));
+  app.setGlobalPrefix('api', { exclude: [METRICS_PATH] });
+  app.useGlobalFilters(problems);
+  // For events as well: Nest runs global pipes in gateways, too.
+  app.useGlobalPipes(new PayloadPipe());
+  if (config.CORS_ORIGINS.length > 0) {
+    app.enableCors({ origin: config.CORS_ORIGINS, credentials: true, exposedHeaders: EXPOSED_HEADERS });
+  }
+  serveDocs(app);
+  servePages(app);
+  await app.init();
+  answerTheRest(app, problems);
+}
+
+/** Beside the prefix Express answers by itself: with a page of its own, and with stack traces outside production. */
+function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
+  app.use((_request: Request, response: Response) => problems.respond(notFound(), response));
+  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
+    problems.respond(error, response),
+  );
+}
