@@ -6,16 +6,15 @@ import { ConnectionsController } from '../presence/registry/connections.controll
 import { RegistryModule } from '../presence/registry/registry.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 import { ViewersModule } from '../streaming/viewers/viewers.module.js';
-import { TypingController } from '../typing/typing.controller.js';
 import { TypingModule } from '../typing/typing.module.js';
 import { AsyncApiController } from './asyncapi/asyncapi.controller.js';
 import { ConnectionTracker } from './connections/connection-tracker.js';
 import { AuthGateway } from './events/auth.gateway.js';
 import { ChatGateway } from './events/chat.gateway.js';
-import { PresenceSnapshot } from './rooms/presence-snapshot.js';
+import { JoinSnapshot } from './rooms/join-snapshot.js';
 import { ConnectionMetrics } from './connections/connection-metrics.js';
 import { Connections } from './connections/connections.js';
-import { QueueDeliveries } from './rooms/queue-deliveries.js';
+import { QueueDeliveryService } from './rooms/queue-delivery.service.js';
 import { Dispatcher } from './events/dispatcher.js';
 import { EventMetrics } from './events/event-metrics.js';
 import { Expiry } from './connections/expiry.js';
@@ -25,21 +24,21 @@ import { HandshakeMiddleware } from './connections/handshake.js';
 import { IdleTimeouts } from './engine/idle-timeouts.js';
 import { JoinService } from './rooms/join.service.js';
 import { ConnectionActivity } from './connections/connection-activity.js';
-import { QueueDeliveryMetrics } from './rooms/queue-delivery-metrics.js';
 import { PresenceBroadcast } from './rooms/presence-broadcast.js';
 import { PresenceGateway } from './events/presence.gateway.js';
+import { RoomEvents } from './rooms/room-events.js';
+import { DatabaseRoomSource } from './rooms/room-source.js';
 import { Rooms } from './rooms/rooms.js';
 import { SlowConsumers } from './engine/slow-consumers.js';
 import { SocketLifecycle } from './lifecycle/socket-lifecycle.js';
-import { SocketViewers } from './rooms/socket-viewers.js';
 import { TopicRooms } from './rooms/topic-rooms.js';
-import { TypingAccess } from './rooms/typing-access.js';
+import { ConnectionTyping } from './rooms/connection-typing.js';
 import { StreamGateway } from './events/stream.gateway.js';
 import { UserQuota } from './connections/user-quota.js';
 import { UserEventSubscriptions } from './rooms/user-event-subscriptions.js';
 import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
 
-/** The sockets. Nothing below this folder knows of them. */
+/** Everything that uses sockets; no other folder does. */
 @Module({
   imports: [
     ConversationsModule,
@@ -51,7 +50,7 @@ import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
     RegistryModule,
   ],
   // These ask several parts that do not know each other.
-  controllers: [ConnectionsController, TypingController, AsyncApiController],
+  controllers: [ConnectionsController, AsyncApiController],
   providers: [
     ChatGateway,
     AuthGateway,
@@ -64,11 +63,10 @@ import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
     PresenceBroadcast,
     PresenceSubscriptions,
     TopicRooms,
-    TypingAccess,
-    PresenceSnapshot,
+    ConnectionTyping,
+    JoinSnapshot,
     SlowConsumers,
     SocketLifecycle,
-    SocketViewers,
     HandshakeMiddleware,
     ConnectionDrainer,
     Connections,
@@ -76,9 +74,10 @@ import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
     Dispatcher,
     EventMetrics,
     HandshakeMetrics,
-    QueueDeliveryMetrics,
+    RoomEvents,
+    DatabaseRoomSource,
     Rooms,
-    QueueDeliveries,
+    QueueDeliveryService,
     UserQuota,
     UserEventSubscriptions,
     JoinService,

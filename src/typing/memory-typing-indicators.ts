@@ -3,16 +3,16 @@ import { DeadlineQueue } from '../common/deadline-queue.js';
 import type { TypingUpdate } from '../protocol/index.js';
 import {
   newEntry,
-  settleTyping,
   startTyping,
   stopTyping,
+  sweepTyping,
   typingDueAt,
-  type Told,
+  type TypingChange,
   type TypingEntry,
 } from './typing-entry.js';
-import { TypingIndicators, type Typist } from './typing-indicators.js';
+import { TypingIndicators, type StoppedTypist, type Typist } from './typing-indicators.js';
 
-interface Place {
+interface Indicator {
   readonly conversationId: string;
   readonly userId: string;
   readonly entry: TypingEntry;
@@ -20,10 +20,10 @@ interface Place {
 
 const SLOT_MS = 50;
 
-/** The typing indicators of a single node. Each call changes everything at once, before its promise is made. */
+/** Typing indicators in memory, for a single node. Each call takes effect at once, before it returns its promise. */
 export class MemoryTypingIndicators extends TypingIndicators {
-  private readonly conversations = new Map<string, Map<string, Place>>();
-  private readonly due = new DeadlineQueue<Place>(SLOT_MS);
+  private readonly conversations = new Map<string, Map<string, Indicator>>();
+  private readonly due = new DeadlineQueue<Indicator>(SLOT_MS);
 
   constructor(
     private readonly timeoutMs: number,
@@ -32,62 +32,62 @@ export class MemoryTypingIndicators extends TypingIndicators {
     super();
   }
 
-  /** Conversations with indicators, and times that are waited for: both are 0 soon after the last has stopped. */
+  /** Numbers of conversations with indicators and of scheduled sweeps; both 0 soon after the last indicator stopped. */
   get size(): { conversations: number; due: number } {
     return { conversations: this.conversations.size, due: this.due.size };
   }
 
   override start({ conversationId, userId, connectionId }: Typist): Promise<TypingUpdate | null> {
-    const places = this.conversations.get(conversationId) ?? new Map<string, Place>();
-    this.conversations.set(conversationId, places);
-    const place = places.get(userId) ?? { conversationId, userId, entry: newEntry(connectionId) };
-    places.set(userId, place);
+    const indicators = this.conversations.get(conversationId) ?? new Map<string, Indicator>();
+    this.conversations.set(conversationId, indicators);
+    const indicator = indicators.get(userId) ?? { conversationId, userId, entry: newEntry(connectionId) };
+    indicators.set(userId, indicator);
     const times = { now: this.clock.steady(), timeoutMs: this.timeoutMs };
-    return Promise.resolve(this.arrange(place, startTyping(place.entry, connectionId, times)));
+    return Promise.resolve(this.reschedule(indicator, startTyping(indicator.entry, connectionId, times)));
   }
 
-  override stop({
-    conversationId,
-    userId,
-    connectionId,
-  }: Omit<Typist, 'connectionId'> & { connectionId?: string }): Promise<TypingUpdate | null> {
-    const place = this.conversations.get(conversationId)?.get(userId);
-    const others = connectionId !== undefined && place?.entry.connectionId !== connectionId;
-    return Promise.resolve(!place || others ? null : this.arrange(place, stopTyping(place.entry)));
+  override stop({ conversationId, userId, connectionId }: StoppedTypist): Promise<TypingUpdate | null> {
+    const indicator = this.conversations.get(conversationId)?.get(userId);
+    const isOther = connectionId !== undefined && indicator?.entry.connectionId !== connectionId;
+    return Promise.resolve(
+      !indicator || isOther ? null : this.reschedule(indicator, stopTyping(indicator.entry)),
+    );
   }
 
-  override settle(): Promise<TypingUpdate[]> {
+  override sweep(): Promise<TypingUpdate[]> {
     const now = this.clock.steady();
-    const updates = this.due.take(now).map((place) => this.arrange(place, settleTyping(place.entry, now)));
+    const updates = this.due
+      .take(now)
+      .map((indicator) => this.reschedule(indicator, sweepTyping(indicator.entry, now)));
     return Promise.resolve(updates.filter((update) => update !== null));
   }
 
-  override in(conversationId: string): Promise<string[]> {
-    const places = [...(this.conversations.get(conversationId)?.values() ?? [])];
-    return Promise.resolve(places.filter(({ entry }) => entry.shown).map(({ userId }) => userId));
+  override typingUsers(conversationId: string): Promise<string[]> {
+    const indicators = [...(this.conversations.get(conversationId)?.values() ?? [])];
+    return Promise.resolve(indicators.filter(({ entry }) => entry.published).map(({ userId }) => userId));
   }
 
   override countUsers(): Promise<number> {
     const userIds = new Set<string>();
-    for (const places of this.conversations.values()) {
-      for (const { userId, entry } of places.values()) if (entry.shown) userIds.add(userId);
+    for (const indicators of this.conversations.values()) {
+      for (const { userId, entry } of indicators.values()) if (entry.published) userIds.add(userId);
     }
     return Promise.resolve(userIds.size);
   }
 
-  /** Sets when to look again, or forgets; gives what the others are to be told. */
-  private arrange(place: Place, told: Told): TypingUpdate | null {
-    const { conversationId, userId, entry } = place;
+  /** Schedules the next sweep of the indicator, or deletes it. @returns the update to publish. */
+  private reschedule(indicator: Indicator, change: TypingChange): TypingUpdate | null {
+    const { conversationId, userId, entry } = indicator;
     const dueAt = typingDueAt(entry, this.clock.steady());
-    if (dueAt === null) this.forget(place);
-    else this.due.set(place, dueAt);
-    return told === null ? null : { conversationId, userId, isTyping: told };
+    if (dueAt === null) this.delete(indicator);
+    else this.due.set(indicator, dueAt);
+    return change === null ? null : { conversationId, userId, isTyping: change };
   }
 
-  private forget(place: Place): void {
-    this.due.delete(place);
-    const places = this.conversations.get(place.conversationId);
-    places?.delete(place.userId);
-    if (places?.size === 0) this.conversations.delete(place.conversationId);
+  private delete(indicator: Indicator): void {
+    this.due.delete(indicator);
+    const indicators = this.conversations.get(indicator.conversationId);
+    indicators?.delete(indicator.userId);
+    if (indicators?.size === 0) this.conversations.delete(indicator.conversationId);
   }
 }

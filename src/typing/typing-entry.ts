@@ -1,60 +1,60 @@
 import { LIMITS } from '../protocol/index.js';
 
-/** One user's indicator in one conversation. Times are in milliseconds of a steady clock. */
+/** One user's typing indicator in one conversation. Times are in milliseconds of a monotonic clock. */
 export interface TypingEntry {
-  /** When it expires unless it is renewed; null while the user is not typing. */
+  /** When it expires unless renewed; null while the user is not typing. */
   expiresAt: number | null;
-  /** Connection that typed last: its end is the indicator's. */
+  /** Connection that typed last: when it closes, the indicator ends. */
   connectionId: string;
-  /** Whether the others have been told that the user types. */
-  shown: boolean;
-  /** When they were told last: until 2 s later they are not told again. */
-  announcedAt: number;
+  /** Whether others see the user typing. */
+  published: boolean;
+  /** When the start was last published: it is not published again within `LIMITS.typingAnnounceMs`. */
+  publishedAt: number;
 }
 
-/** What the others are to be told: `true` or `false`; null for nothing. */
-export type Told = boolean | null;
+/** New value of `isTyping` that must be published; null where nothing changed. */
+export type TypingChange = boolean | null;
 
 export function newEntry(connectionId: string): TypingEntry {
-  return { expiresAt: null, connectionId, shown: false, announcedAt: Number.NEGATIVE_INFINITY };
+  return { expiresAt: null, connectionId, published: false, publishedAt: Number.NEGATIVE_INFINITY };
 }
 
-/** The user types, or still does. */
+/** Starts or renews the indicator. */
 export function startTyping(
   entry: TypingEntry,
   connectionId: string,
   times: { now: number; timeoutMs: number },
-): Told {
+): TypingChange {
   entry.connectionId = connectionId;
   entry.expiresAt = times.now + times.timeoutMs;
-  return announceIfOpen(entry, times.now);
+  return publishIfAllowed(entry, times.now);
 }
 
-/** The user has stopped. */
-export function stopTyping(entry: TypingEntry): Told {
+/** Stops the indicator. */
+export function stopTyping(entry: TypingEntry): TypingChange {
   entry.expiresAt = null;
-  if (!entry.shown) return null;
-  entry.shown = false;
+  if (!entry.published) return null;
+  entry.published = false;
   return false;
 }
 
-/** What time has done: an indicator that expired, or one whose announcement had to wait. */
-export function settleTyping(entry: TypingEntry, now: number): Told {
+/** Applies the passage of time: ends an expired indicator, publishes a postponed one. */
+export function sweepTyping(entry: TypingEntry, now: number): TypingChange {
   if (entry.expiresAt === null) return null;
   if (entry.expiresAt <= now) return stopTyping(entry);
-  return entry.shown ? null : announceIfOpen(entry, now);
+  return entry.published ? null : publishIfAllowed(entry, now);
 }
 
-/** When it has to be looked at next; null when it is of no more use. */
+/** Returns when the entry must be swept next; null when it can be deleted. */
 export function typingDueAt(entry: TypingEntry, now: number): number | null {
-  const opensAt = entry.announcedAt + LIMITS.typingAnnounceMs;
-  if (entry.expiresAt === null) return opensAt > now ? opensAt : null;
-  return entry.shown ? entry.expiresAt : Math.min(entry.expiresAt, opensAt);
+  const allowedAt = entry.publishedAt + LIMITS.typingAnnounceMs;
+  if (entry.expiresAt === null) return allowedAt > now ? allowedAt : null;
+  return entry.published ? entry.expiresAt : Math.min(entry.expiresAt, allowedAt);
 }
 
-function announceIfOpen(entry: TypingEntry, now: number): Told {
-  if (now < entry.announcedAt + LIMITS.typingAnnounceMs) return null;
-  entry.announcedAt = now;
-  entry.shown = true;
+function publishIfAllowed(entry: TypingEntry, now: number): TypingChange {
+  if (now < entry.publishedAt + LIMITS.typingAnnounceMs) return null;
+  entry.publishedAt = now;
+  entry.published = true;
   return true;
 }

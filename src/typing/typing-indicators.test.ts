@@ -6,12 +6,12 @@ import type { TypingIndicators } from './typing-indicators.js';
 const ANN = { conversationId: 'c', userId: 'ann' };
 const ON_PHONE = { ...ANN, connectionId: 'phone' };
 
-/** Every implementation of the port: the same suite over each. */
-const TWINS: [string, (clock: StandingClock) => TypingIndicators][] = [
+/** Every implementation of the port runs the same suite. */
+const IMPLEMENTATIONS: [string, (clock: StandingClock) => TypingIndicators][] = [
   ['memory', (clock) => new MemoryTypingIndicators(5000, clock)],
 ];
 
-describe.each(TWINS)('Typing indicators in %s', (_name, make) => {
+describe.each(IMPLEMENTATIONS)('Typing indicators in %s', (_name, make) => {
   let clock: StandingClock;
   let typing: TypingIndicators;
 
@@ -20,36 +20,37 @@ describe.each(TWINS)('Typing indicators in %s', (_name, make) => {
     typing = make(clock);
   });
 
+  /** Advances the clock in small steps. @returns the published changes. */
   async function pass(ms: number): Promise<boolean[]> {
-    const told: boolean[] = [];
+    const published: boolean[] = [];
     for (let passed = 0; passed < ms; passed += 100) {
       clock.advance(100);
-      told.push(...(await typing.settle()).map(({ isTyping }) => isTyping));
+      published.push(...(await typing.sweep()).map(({ isTyping }) => isTyping));
     }
-    return told;
+    return published;
   }
 
-  test('a start is told, a repeat at most once in two seconds', async () => {
+  test('publishes a start, and a repeat at most once in two seconds', async () => {
     expect(await typing.start(ON_PHONE)).toEqual({ ...ANN, isTyping: true });
-    let told = 0;
+    let published = 0;
     for (let second = 0; second < 100; second += 1) {
       await pass(100);
-      if (await typing.start(ON_PHONE)) told += 1;
+      if (await typing.start(ON_PHONE)) published += 1;
     }
-    expect(told).toBe(5);
-    expect(await typing.in('c')).toEqual(['ann']);
+    expect(published).toBe(5);
+    expect(await typing.typingUsers('c')).toEqual(['ann']);
     expect(await typing.countUsers()).toBe(1);
   });
 
-  test('a stop is told once, and a second one not', async () => {
+  test('publishes a stop once', async () => {
     await typing.start(ON_PHONE);
     expect(await typing.stop(ANN)).toEqual({ ...ANN, isTyping: false });
     expect(await typing.stop(ANN)).toBeNull();
-    expect(await typing.in('c')).toEqual([]);
+    expect(await typing.typingUsers('c')).toEqual([]);
     expect(await pass(10_000)).toEqual([]);
   });
 
-  test('what is not renewed expires, told once (P9)', async () => {
+  test('expires an indicator that is not renewed, and publishes that once (P9)', async () => {
     await typing.start(ON_PHONE);
     expect(await pass(4900)).toEqual([]);
     expect(await pass(200)).toEqual([false]);
@@ -57,22 +58,22 @@ describe.each(TWINS)('Typing indicators in %s', (_name, make) => {
     expect(await typing.countUsers()).toBe(0);
   });
 
-  test('starting and stopping again and again is held to the throttle, and the last word holds', async () => {
-    const told: boolean[] = [];
+  test('throttles repeated starts and stops, and ends in the last state', async () => {
+    const published: boolean[] = [];
     for (let round = 0; round < 40; round += 1) {
       for (const update of [await typing.start(ON_PHONE), await typing.stop(ANN)]) {
-        if (update) told.push(update.isTyping);
+        if (update) published.push(update.isTyping);
       }
-      told.push(...(await pass(100)));
+      published.push(...(await pass(100)));
     }
-    expect(told).toEqual([true, false, true, false]);
+    expect(published).toEqual([true, false, true, false]);
   });
 
-  test('a start that had to wait is told when the throttle opens, unless it has stopped', async () => {
+  test('publishes a postponed start when the throttle allows it, unless the user has stopped', async () => {
     await typing.start(ON_PHONE);
     await typing.stop(ANN);
     expect(await typing.start(ON_PHONE)).toBeNull();
-    expect(await typing.in('c')).toEqual([]);
+    expect(await typing.typingUsers('c')).toEqual([]);
     expect(await pass(1900)).toEqual([]);
     expect(await pass(200)).toEqual([true]);
     await typing.stop(ANN);
@@ -81,7 +82,7 @@ describe.each(TWINS)('Typing indicators in %s', (_name, make) => {
     expect(await pass(5000)).toEqual([]);
   });
 
-  test('the end of a connection ends only what was typed on it last', async () => {
+  test('ends an indicator with the connection that typed last, and with no other', async () => {
     await typing.start(ON_PHONE);
     await typing.start({ ...ANN, connectionId: 'laptop' });
     expect(await typing.stop(ON_PHONE)).toBeNull();
@@ -89,15 +90,15 @@ describe.each(TWINS)('Typing indicators in %s', (_name, make) => {
   });
 });
 
-test('Typing in memory keeps nothing of who has stopped', async () => {
+test('Typing indicators in memory keep nothing after the last stop', async () => {
   const clock = new StandingClock();
   const typing = new MemoryTypingIndicators(5000, clock);
   await typing.start(ON_PHONE);
   await typing.stop(ANN);
   await typing.start({ ...ON_PHONE, userId: 'bob' });
   clock.advance(6000);
-  await typing.settle();
+  await typing.sweep();
   clock.advance(6000);
-  await typing.settle();
+  await typing.sweep();
   expect(typing.size).toEqual({ conversations: 0, due: 0 });
 });

@@ -1,31 +1,32 @@
 import type { TypingUpdate } from '../protocol/index.js';
 
-/** Who types where, on which connection. */
+/** A user who is typing in a conversation, on a connection. */
 export interface Typist {
   conversationId: string;
   userId: string;
   connectionId: string;
 }
 
+/** A user who stops typing: with a `connectionId` only if that connection typed last. */
+export type StoppedTypist = Omit<Typist, 'connectionId'> & { connectionId?: string };
+
 /**
- * Who is typing, shared by all nodes. What the others are to be told is given to exactly one caller, who announces it;
- * null and an empty list mean nothing. No method waits for other nodes.
+ * Typing indicators, shared by all nodes. Each update is returned to exactly one caller, who publishes it; null and an empty
+ * list mean that nothing changed. No method waits for other nodes.
  */
 export abstract class TypingIndicators {
-  /** The user types, or still does: told when it begins, and again at most every two seconds. */
+  /** Starts or renews an indicator. Returns an update when it starts, and again at most every two seconds. */
   abstract start(typist: Typist): Promise<TypingUpdate | null>;
 
-  /** The user has stopped. With a `connectionId` only if that one typed last. */
-  abstract stop(
-    typist: Omit<Typist, 'connectionId'> & { connectionId?: string },
-  ): Promise<TypingUpdate | null>;
+  /** Stops an indicator. */
+  abstract stop(typist: StoppedTypist): Promise<TypingUpdate | null>;
 
-  /** What has become due: indicators that expired, or had to wait. To be called again and again, on every node. */
-  abstract settle(): Promise<TypingUpdate[]>;
+  /** Returns the updates that are due: expired and postponed indicators. Every node must call it periodically. */
+  abstract sweep(): Promise<TypingUpdate[]>;
 
-  /** Users who are typing, as the others were told. */
-  abstract in(conversationId: string): Promise<string[]>;
+  /** Returns the ids of the users whose indicators were published. */
+  abstract typingUsers(conversationId: string): Promise<string[]>;
 
-  /** How many users are typing somewhere. */
+  /** Returns how many users are typing in any conversation. */
   abstract countUsers(): Promise<number>;
 }

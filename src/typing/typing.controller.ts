@@ -22,13 +22,13 @@ export class TypingController {
   ) {}
 
   @Get(':conversationId')
-  @ApiOperation({ summary: 'Who is typing in a conversation; members' })
+  @ApiOperation({ summary: 'List the users who are typing in a conversation; members only' })
   @Responds(200, objectSchema<Typing>({ userIds: arrayOf(TEXT) }))
   async show(
     @CurrentPrincipal() { userId }: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,
   ): Promise<Typing> {
     await this.conversations.require(conversationId, userId);
-    return { userIds: await this.typing.in(conversationId) };
+    return { userIds: await this.typing.typingUsers(conversationId) };
   }
 }

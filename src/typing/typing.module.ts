@@ -1,12 +1,16 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
+import { ConversationsModule } from '../conversations/conversations.module.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { MemoryTypingIndicators } from './memory-typing-indicators.js';
 import { TypingIndicators } from './typing-indicators.js';
+import { TypingController } from './typing.controller.js';
 import { TypingService } from './typing.service.js';
 
-/** Who is typing. */
+/** Typing indicators. */
 @Module({
+  imports: [ConversationsModule],
+  controllers: [TypingController],
   providers: [
     { provide: Clock, useClass: SystemClock },
     {

@@ -4,6 +4,7 @@ import type { Counter, Gauge } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
+import { StreamMetrics } from '../../streaming/metrics/stream-metrics.js';
 
 /** Socket.IO's reasons of a disconnect, as labels. */
 const REASONS = new Map([
@@ -29,8 +30,10 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGateway
 
   constructor(
     registry: MetricsRegistry,
+    streams: StreamMetrics,
     private readonly connections: Connections,
   ) {
+    streams.countViewers('websocket', () => this.countJoins());
     this.connects = registry.counter(
       'streamgate_connects_total',
       'Connections that were opened, by the transport that they began with.',
@@ -61,6 +64,13 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGateway
   handleDisconnect(socket: Socket, reason: string): void {
     const { closedFor } = socket.data as Connection;
     this.disconnects.inc({ reason: closedFor ?? REASONS.get(reason) ?? 'other' });
+  }
+
+  /** Counts the sockets that receive answers, once for each conversation that they joined. */
+  private countJoins(): number {
+    let count = 0;
+    for (const { joined } of this.connections.all()) count += joined.size;
+    return count;
   }
 
   /** Looked at when somebody asks, so that an upgrade is never missed. */

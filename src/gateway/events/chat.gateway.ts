@@ -18,7 +18,8 @@ import { StreamingService } from '../../streaming/streaming.service.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
 import { CurrentContext } from './current-request-context.decorator.js';
-import { JoinService, type SharingJoinResult } from '../rooms/join.service.js';
+import { JoinService } from '../rooms/join.service.js';
+import type { SharingJoinResult } from '../rooms/join-snapshot.js';
 import { AckFilter } from './ack.filter.js';
 import { SocketLifecycle } from '../lifecycle/socket-lifecycle.js';
 

@@ -59,7 +59,7 @@ export class Dispatcher {
       const last = args.at(-1);
       const ack = typeof last === 'function' ? (last as (answer: object) => void) : undefined;
       const payloads = ack ? args.slice(0, -1) : args;
-      this.activity.heard(connection, name, payloads[0]);
+      this.activity.onEvent(connection, name, payloads[0]);
       this.dispatch(throttle, { name, payloads, ack }).catch((error: unknown) =>
         logger.error('an answer could not be sent', error),
       );

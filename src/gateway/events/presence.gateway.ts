@@ -5,9 +5,8 @@ import {
   WebSocketGateway,
   type OnGatewayConnection,
   type OnGatewayDisconnect,
-  type OnGatewayInit,
 } from '@nestjs/websockets';
-import type { Server, Socket } from 'socket.io';
+import type { Socket } from 'socket.io';
 import { ConversationDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
 import { PresenceService } from '../../presence/presence.service.js';
@@ -18,37 +17,30 @@ import { CurrentConnection } from './current-connection.decorator.js';
 import { ConnectionActivity } from '../connections/connection-activity.js';
 import { AckFilter } from './ack.filter.js';
 import { TopicRooms } from '../rooms/topic-rooms.js';
-import { TypingAccess } from '../rooms/typing-access.js';
+import { ConnectionTyping } from '../rooms/connection-typing.js';
 import { PresenceSubscriptions } from '../rooms/presence-subscriptions.js';
 
 /** The client's events about who is there: presence, typing and topics, one line each. */
 @WebSocketGateway()
 @UseFilters(AckFilter)
-export class PresenceGateway
-  implements OnGatewayInit<Server>, OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket>
-{
+export class PresenceGateway implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
   constructor(
     private readonly activity: ConnectionActivity,
     private readonly presence: PresenceService,
     private readonly subscriptions: PresenceSubscriptions,
-    private readonly typing: TypingAccess,
+    private readonly typing: ConnectionTyping,
     private readonly topics: TopicRooms,
   ) {}
 
-  afterInit(server: Server): void {
-    this.activity.attach(server);
-    this.topics.attach(server);
-  }
-
   handleConnection(socket: Socket): void {
-    this.activity.connected(socket.data as Connection);
+    this.activity.onConnect(socket.data as Connection);
   }
 
   handleDisconnect(socket: Socket): void {
     const connection = socket.data as Connection;
-    this.activity.disconnected(connection);
-    this.subscriptions.forget(connection);
-    this.topics.forget(connection);
+    this.activity.onDisconnect(connection);
+    this.subscriptions.removeConnection(connection);
+    this.topics.removeConnection(connection);
   }
 
   @SubscribeMessage('presence:update')
@@ -64,7 +56,7 @@ export class PresenceGateway
     @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.subscriptions.watch(connection, userIds) };
+    return { presence: await this.subscriptions.subscribe(connection, userIds) };
   }
 
   @SubscribeMessage('presence:unwatch')
@@ -72,7 +64,7 @@ export class PresenceGateway
     @CurrentConnection() connection: Connection,
     @MessageBody() { userIds }: WatchDto,
   ): Promise<{ presence: Presence[] }> {
-    return { presence: await this.subscriptions.unwatch(connection, userIds) };
+    return { presence: await this.subscriptions.unsubscribe(connection, userIds) };
   }
 
   @SubscribeMessage('typing:start')

@@ -2,7 +2,7 @@ import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/comm
 import type { Server } from 'socket.io';
 import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { QueueDeliveries } from '../rooms/queue-deliveries.js';
+import { QueueDeliveryService } from '../rooms/queue-delivery.service.js';
 import { HandshakeMiddleware } from '../connections/handshake.js';
 import { Rooms } from '../rooms/rooms.js';
 import { UserEventSubscriptions } from '../rooms/user-event-subscriptions.js';
@@ -18,19 +18,18 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     private readonly connections: Connections,
     private readonly rooms: Rooms,
     private readonly userEvents: UserEventSubscriptions,
-    private readonly deliveries: QueueDeliveries,
+    private readonly deliveries: QueueDeliveryService,
   ) {}
 
   attach(server: Server): void {
     this.server = server;
-    this.rooms.attach(server);
     server.use(this.handshake.use);
     server.of(/./).use(this.handshake.refuseNamespace);
   }
 
   connected(connection: Connection): void {
     const { id: connectionId, userId, deviceId, principal } = connection;
-    if (this.connections.add(connection)) this.userEvents.listen(userId);
+    if (this.connections.add(connection)) this.userEvents.subscribe(userId);
     connection.emit('connection:status', {
       status: 'connected',
       connectionId,
@@ -49,7 +48,7 @@ export class SocketLifecycle implements BeforeApplicationShutdown {
     if (reason === 'client namespace disconnect') connection.socket.conn.close();
     this.deliveries.stop(connection);
     for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
-    if (this.connections.remove(connection)) this.userEvents.stopListening(connection.userId);
+    if (this.connections.remove(connection)) this.userEvents.unsubscribe(connection.userId);
   }
 
   private note(connection: Connection, what: string, how: Record<string, string>): void {

@@ -2,45 +2,39 @@ import { Injectable } from '@nestjs/common';
 import { ConcurrencyLimit } from '../../common/concurrency-limit.js';
 import { DomainError, notFound } from '../../common/domain-error.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
-import { SnapshotsStore } from '../../streaming/log/snapshots.store.js';
-import { LIMITS, type JoinResult, type JoinPayload } from '../../protocol/index.js';
-import { PresenceSnapshot } from './presence-snapshot.js';
+import { LIMITS, type JoinPayload } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
-import { QueueDeliveries } from './queue-deliveries.js';
+import { JoinSnapshot, type SharingJoinResult } from './join-snapshot.js';
+import { QueueDeliveryService } from './queue-delivery.service.js';
 import { Rooms } from './rooms.js';
-import type { Sharing } from './shared-fields.js';
 
-/** Joins that are under way at once: as many as their gathered reads take, with as many waiting for the next. */
-const AT_ONCE = 100;
+/** Concurrent joins: enough to fill one batch of reads, and to let as many wait for the next. */
+const MAX_CONCURRENT_JOINS = 100;
 
-/** Who is there, whoever asks, is told many in the same words. */
-export type SharingJoinResult = Sharing<JoinResult, 'members' | 'presence'>;
-
-/** Lets a connection hear a conversation. */
+/** Lets connections join and leave conversations. */
 @Injectable()
 export class JoinService {
-  /** When thousands come back at once, some are done and the others wait: all together would all take too long. */
-  private readonly turns = new ConcurrencyLimit(AT_ONCE);
+  /** When thousands of clients reconnect at once, some finish early instead of all finishing late. */
+  private readonly concurrency = new ConcurrencyLimit(MAX_CONCURRENT_JOINS);
 
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly snapshots: SnapshotsStore,
     private readonly rooms: Rooms,
-    private readonly deliveries: QueueDeliveries,
-    private readonly presenceSnapshot: PresenceSnapshot,
+    private readonly snapshot: JoinSnapshot,
+    private readonly deliveries: QueueDeliveryService,
   ) {}
 
   /**
-   * Joins first and reads then: what is committed meanwhile comes twice at worst, never not at all.
-   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined as many
-   * as it may.
+   * Joins the room first, then reads the state: what is committed in between arrives twice at worst, and is never missed.
+   * @throws {DomainError} `not_found`, or `conflict` when the conversation is full or the connection has joined the maximum
+   * number of conversations.
    */
   async join(connection: Connection, payload: JoinPayload): Promise<SharingJoinResult> {
-    const givenUpAt = performance.now() + LIMITS.requestTimeoutMs;
-    const release = await this.turns.acquire();
+    const deadline = performance.now() + LIMITS.requestTimeoutMs;
+    const release = await this.concurrency.acquire();
     try {
-      // The client has given up and will ask again: nobody would read this result.
-      if (performance.now() >= givenUpAt || !connection.socket.connected) throw tooLate();
+      // The client has already received `timeout`, or has disconnected: nobody would read this ack.
+      if (performance.now() >= deadline || !connection.socket.connected) throw requestTimeout();
       return await this.joinNow(connection, payload);
     } finally {
       release();
@@ -56,46 +50,36 @@ export class JoinService {
       if (!(await this.rooms.join(connection, conversationId))) throw notFound();
     }
     try {
-      // Its token names the member otherwise than before.
+      // The token has a new display name for the member.
       if (membership && (principal.name ?? membership.name) !== membership.name) {
         await this.conversations.enter(principal, conversationId);
       }
-      return await this.answer(connection, payload);
+      const state = await this.snapshot.read(connection.userId, payload);
+      // Checked last: a removal during the reads has taken the connection out of the room (P10).
+      if (!connection.joined.has(conversationId)) throw notFound();
+      return state;
     } catch (error) {
-      // Who is told that it has not joined does not listen either.
-      this.quit(connection, conversationId);
+      // A client whose join failed must not receive the conversation's events.
+      this.leaveRoom(connection, conversationId);
       throw error;
     }
   }
 
-  private async answer(
-    { userId, joined }: Connection,
-    { conversationId, afterSeq }: JoinPayload,
-  ): Promise<SharingJoinResult> {
-    const snapshot = await this.snapshots.of({ conversationId, userId, afterSeq });
-    if (!snapshot) throw notFound();
-    const { members, ...own } = snapshot;
-    const company = await this.presenceSnapshot.in(conversationId, members, userId);
-    // Last: a removal that came meanwhile has taken it out (P10).
-    if (!joined.has(conversationId)) throw notFound();
-    return { ...own, lastSeq: own.conversation.lastSeq, ...company };
-  }
-
-  /** Stops hearing; the membership and its queue go on. @throws {DomainError} `not_found` for who is no member. */
+  /** Stops live events; the membership and its queue remain. @throws {DomainError} `not_found` for a user who is not a member. */
   async leave(connection: Connection, conversationId: string): Promise<void> {
     if (!connection.joined.has(conversationId)) {
       await this.conversations.require(conversationId, connection.userId);
     }
-    this.quit(connection, conversationId);
+    this.leaveRoom(connection, conversationId);
   }
 
-  /** What came while it was joined and was not shown any more comes by the queue. */
-  private quit(connection: Connection, conversationId: string): void {
+  /** Messages that were committed while the connection was in the room, but not sent to it, arrive through the queue. */
+  private leaveRoom(connection: Connection, conversationId: string): void {
     this.rooms.leave(connection, conversationId);
     this.deliveries.wake(connection, conversationId);
   }
 }
 
-function tooLate(): DomainError {
+function requestTimeout(): DomainError {
   return new DomainError('timeout', 'The request took too long. Send it again.');
 }

@@ -1,106 +1,105 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import type { Server } from 'socket.io';
-import { SharedConversationsStore, type Pair } from '../../presence/shared-conversations.store.js';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Relay } from '../../platform/relay/relay.js';
 import type { PresenceEvent } from '../../platform/relay/topics.js';
 import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { ThrottledBroadcast } from './throttled-broadcast.js';
+import { PresenceSubscriptions } from './presence-subscriptions.js';
+import { RoomEvents } from './room-events.js';
 import { conversationRoom } from './room.js';
 import { Rooms } from './rooms.js';
-import { PresenceSubscriptions } from './presence-subscriptions.js';
+import { ThrottledBroadcast } from './throttled-broadcast.js';
 
-/** What changes of presence may cost this node in half a second: a crowd that comes and goes is told of itself, n² writes. */
-const WRITES = 10_000;
+/** Limits this node's socket writes for presence in half a second: n members who connect at once cause n² writes. */
+const PRESENCE_WRITES = 10_000;
 
 /**
- * Brings changes of presence to this node's connections: to who joined a conversation of the user, to who watches it and
- * still may, and to the user's own. One emit for each change, so nobody hears it twice (Socket.IO joins the rooms).
+ * Sends presence changes to this node's connections: to those that joined a conversation of the user, to those that subscribe
+ * to the user and still may, and to the user's own. Each change is one emit, so that no connection receives it twice
+ * (Socket.IO merges the rooms).
  */
 @Injectable()
-export class PresenceBroadcast implements OnApplicationShutdown {
+export class PresenceBroadcast implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(PresenceBroadcast.name);
-  private readonly paced = new ThrottledBroadcast<PresenceEvent>({
+  private readonly throttled = new ThrottledBroadcast<PresenceEvent>({
     keyOf: ({ presence }) => presence.userId,
     audience: (event) => this.audienceOf(event),
-    tell: (event) => this.take(event),
-    writes: WRITES,
+    send: (event) => this.enqueue(event),
+    writes: PRESENCE_WRITES,
   });
   private waiting: PresenceEvent[] = [];
   private busy = false;
-  private server: Server;
 
   constructor(
     private readonly relay: Relay,
     private readonly rooms: Rooms,
     private readonly subscriptions: PresenceSubscriptions,
-    private readonly sharedConversations: SharedConversationsStore,
     private readonly connections: Connections,
-  ) {}
-
-  attach(server: Server): void {
-    this.server = server;
-    this.relay.subscribe('presence', 'all', (event) => this.paced.hear(event));
+    events: RoomEvents,
+  ) {
+    events.on('member.removed', (userId, conversationId) => this.onRemoved(userId, conversationId));
   }
 
-  /** A user is no member any more: what waits to be told of it is not told there (P10). */
-  removed(userId: string, conversationId: string): void {
-    this.paced.revise(userId, (event) => ({
+  onModuleInit(): void {
+    this.relay.subscribe('presence', 'all', (event) => this.throttled.add(event));
+  }
+
+  onApplicationShutdown(): void {
+    this.throttled.close();
+  }
+
+  /** Withholds waiting changes of a former member from the conversation (P10). */
+  private onRemoved(userId: string, conversationId: string): void {
+    this.throttled.update(userId, (event) => ({
       ...event,
       conversationIds: event.conversationIds.filter((id) => id !== conversationId),
     }));
   }
 
-  onApplicationShutdown(): void {
-    this.paced.close();
-  }
-
   private audienceOf({ presence, conversationIds }: PresenceEvent): number {
     const inRooms = conversationIds.reduce((sum, id) => sum + this.rooms.audience(id), 0);
-    return inRooms + (this.subscriptions.of(presence.userId)?.size ?? 0);
+    return inRooms + this.subscriptions.countOf(presence.userId);
   }
 
-  private take(event: PresenceEvent): void {
+  private enqueue(event: PresenceEvent): void {
     this.waiting.push(event);
-    if (!this.busy) void this.drain();
+    if (!this.busy) void this.processWaiting();
   }
 
-  /** In order, and within one turn while nobody has to be asked. */
-  private async drain(): Promise<void> {
+  /** Keeps the order; finishes within one turn of the event loop unless it has to query the database. */
+  private async processWaiting(): Promise<void> {
     this.busy = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting;
       this.waiting = [];
-      const watched = batch.some(({ presence }) => this.subscriptions.of(presence.userId));
-      const watchers = watched ? await this.watchersOf(batch) : [];
-      batch.forEach((event, index) => this.show(event, watchers[index] ?? []));
+      const userIds = batch.map(({ presence }) => presence.userId);
+      const isWatched = userIds.some((userId) => this.subscriptions.countOf(userId) > 0);
+      const subscribers = isWatched ? await this.subscribersOf(userIds) : [];
+      batch.forEach((event, index) => this.emit(event, subscribers[index] ?? []));
     }
     this.busy = false;
   }
 
-  /** For each event the connections that watch its user and still share a conversation with it (P10). */
-  private async watchersOf(batch: readonly PresenceEvent[]): Promise<Connection[][]> {
-    const watchers = batch.map(({ presence }) => [...(this.subscriptions.of(presence.userId) ?? [])]);
-    const pairs = watchers.flatMap((some, index) =>
-      some.map((watcher): Pair => [watcher.userId, (batch[index] as PresenceEvent).presence.userId]),
-    );
+  /** Returns for each user the connections that subscribe to it and still may; none where the query fails. */
+  private async subscribersOf(userIds: readonly string[]): Promise<Connection[][]> {
     try {
-      const mayKnow = await this.sharedConversations.share(pairs);
-      let position = 0;
-      return watchers.map((some) => some.filter(() => mayKnow[position++]));
+      return await this.subscriptions.allowed(userIds);
     } catch (error) {
-      this.logger.warn(`watchers were not told of ${batch.length} changes: ${String(error)}`);
+      this.logger.warn('failed to send presence changes to subscribers', { changes: userIds.length, error });
       return [];
     }
   }
 
-  private show({ presence, conversationIds, origin }: PresenceEvent, watchers: readonly Connection[]): void {
+  private emit(
+    { presence, conversationIds, origin }: PresenceEvent,
+    subscribers: readonly Connection[],
+  ): void {
     const rooms = conversationIds.filter((id) => this.rooms.has(id)).map(conversationRoom);
-    const mine = this.connections.ofUser(presence.userId);
-    const audience = [...rooms, ...[...mine, ...watchers].map(({ id }) => id)];
-    // To nobody would be to everybody (Socket.IO).
-    if (audience.length === 0) return;
-    const emitter = this.server.to(audience);
+    const own = this.connections.ofUser(presence.userId);
+    const audience = [...rooms, ...[...own, ...subscribers].map(({ id }) => id)];
+    // All connections share one namespace. An empty audience would mean everybody (Socket.IO).
+    const [first] = this.connections.all();
+    if (!first || audience.length === 0) return;
+    const emitter = first.socket.nsp.to(audience);
     (origin === undefined ? emitter : emitter.except(origin)).emit('presence:update', presence);
   }
 }

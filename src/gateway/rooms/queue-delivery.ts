@@ -2,20 +2,26 @@ import type { ServerEvents } from '../../protocol/index.js';
 import type { DeliveryBatch } from '../../queue/deliveries.store.js';
 import type { QueueService } from '../../queue/queue.service.js';
 import type { Connection } from '../connections/connection.js';
-import type { QueueDeliveryMetrics, DeliveryOutcome } from './queue-delivery-metrics.js';
 
-/** What the drainers of all connections share. */
+/**
+ * Outcome of offering a batch: `acked`, or no ack within the `timeout`. For a client without `acks`: `taken` once it is
+ * written to the socket, `gone` when the socket has closed.
+ */
+export type OfferOutcome = 'acked' | 'timeout' | 'taken' | 'gone';
+
+/** Shared by the deliveries of all connections. */
 export interface QueueDeliveryOptions {
   queue: QueueService;
-  metrics: QueueDeliveryMetrics;
-  /** How long a client may take to ack a batch, in milliseconds. */
+  /** Deadline for the client's ack of a batch, in milliseconds. */
   ackTimeoutMs: number;
-  onFault: (connection: Connection, error: unknown) => void;
+  /** Counts an offer of so many items. @returns the outcome of `offer`. */
+  countOffer: (items: number, offer: Promise<OfferOutcome>) => Promise<OfferOutcome>;
+  onError: (connection: Connection, error: unknown) => void;
 }
 
 const RETRY_MS = 2000;
 
-/** Offers one connection what waits for its user: in order, one batch at a time, until nothing is left (P8). */
+/** Offers one connection its user's queue: in order, one batch at a time, until the queue is empty (P8). */
 export class QueueDelivery {
   private wanted = false;
   private running = false;
@@ -25,11 +31,11 @@ export class QueueDelivery {
   constructor(
     private readonly connection: Connection,
     private readonly options: QueueDeliveryOptions,
-    /** Called when nothing waits any more: the next time takes another one. */
-    private readonly done: () => void,
+    /** Called when the queue is empty: the next `wake` needs a new instance. */
+    private readonly onDone: () => void,
   ) {}
 
-  /** Something waits, perhaps. */
+  /** Delivers what is queued; while a delivery is running, checks the queue once more afterwards. */
   wake(): void {
     clearTimeout(this.retry);
     this.retry = undefined;
@@ -47,27 +53,27 @@ export class QueueDelivery {
     try {
       while (this.wanted && !this.stopped) {
         this.wanted = false;
-        await this.drain();
+        await this.deliver();
       }
     } catch (error) {
-      this.options.onFault(this.connection, error);
+      this.options.onError(this.connection, error);
       if (!this.stopped) this.retry = setTimeout(() => this.wake(), RETRY_MS);
     }
     this.running = false;
-    if (!this.retry) this.done();
+    if (!this.retry) this.onDone();
   }
 
-  private async drain(): Promise<void> {
-    const { queue, metrics } = this.options;
+  private async deliver(): Promise<void> {
+    const { queue, countOffer } = this.options;
     const { userId, joined } = this.connection;
-    // From the first one each time: of two that were queued at once the lower id may be committed later.
+    // From the start each time: of two items that are queued at once, the one with the lower id may be committed later.
     let afterId = '0';
     let batch = await queue.first({ userId, live: joined });
     for (;;) {
       const last = batch.items.at(-1);
       if (!last || this.stopped) return;
-      const acked = await metrics.count(batch.items.length, this.offer(batch));
-      if (acked) {
+      const outcome = await countOffer(batch.items.length, this.offer(batch));
+      if (outcome === 'acked' || outcome === 'taken') {
         afterId = last.queueId;
         await queue.delivered(userId, batch);
       } else if (this.stopped) {
@@ -79,7 +85,7 @@ export class QueueDelivery {
     }
   }
 
-  private async offer({ items, remaining, dropped }: DeliveryBatch): Promise<DeliveryOutcome> {
+  private async offer({ items, remaining, dropped }: DeliveryBatch): Promise<OfferOutcome> {
     const { socket, acks } = this.connection;
     const batch: ServerEvents['queue:deliver'] = { items, remaining, dropped };
     if (!acks) return socket.connected && socket.emit('queue:deliver', batch) ? 'taken' : 'gone';
@@ -87,7 +93,7 @@ export class QueueDelivery {
       await socket.timeout(this.options.ackTimeoutMs).emitWithAck('queue:deliver', batch);
       return 'acked';
     } catch {
-      return 'timeout'; // The time has run out: Socket.IO rejects for nothing else.
+      return 'timeout'; // Socket.IO rejects for no other reason.
     }
   }
 }

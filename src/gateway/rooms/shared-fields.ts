@@ -1,24 +1,24 @@
-/** Where an answer keeps what it holds in common with others. */
+/** Key of the fields that a response shares with other responses. */
 export const SHARED = Symbol('shared fields');
 
-/** An answer that holds these of its fields in common with others. */
-export type Sharing<Answer, Name extends keyof Answer> = Omit<Answer, Name> & {
-  [SHARED]: SharedFields<Pick<Answer, Name>>;
+/** A response that shares these of its fields with other responses. */
+export type Sharing<Response, Name extends keyof Response> = Omit<Response, Name> & {
+  [SHARED]: SharedFields<Pick<Response, Name>>;
 };
 
-/** Fields that several answers hold, and that nobody changes any more: their JSON is made once, and so are its bytes. */
+/** Immutable fields of several responses: their JSON and its bytes are made once. */
 export class SharedFields<Fields extends object> {
-  private made: PacketEnd | undefined;
+  private packetEnd: PacketEnd | undefined;
 
   constructor(private readonly fields: Fields) {}
 
-  /** How an acknowledgement ends whose answer has these fields last. */
+  /** The end of an ack packet whose response has these fields last. */
   get end(): PacketEnd {
-    return (this.made ??= new PacketEnd(`${JSON.stringify(this.fields).slice(1)}]`));
+    return (this.packetEnd ??= new PacketEnd(`${JSON.stringify(this.fields).slice(1)}]`));
   }
 }
 
-/** The end of a packet, which other packets have as well. */
+/** The end that several packets have in common. */
 export class PacketEnd {
   readonly bytes: Buffer;
 
@@ -28,8 +28,8 @@ export class PacketEnd {
 }
 
 /**
- * A packet that ends as others do. It is text like any other to engine.io, and to long polling; to a WebSocket go the
- * bytes of its own beginning, and then those of the end, which are not made again (half a megabyte where a crowd is joined).
+ * A packet whose end is shared with other packets. To engine.io and to long polling it is ordinary text. A WebSocket is sent
+ * the bytes of its beginning, then the shared bytes of its end (half a megabyte for a large conversation).
  */
 export class SharedPacket extends String {
   constructor(
@@ -39,7 +39,7 @@ export class SharedPacket extends String {
     super(beginning + end.text);
   }
 
-  /** The WebSocket frame of the text behind `prefix`, in two parts. */
+  /** Returns the WebSocket frame of `prefix` and the text, in two parts. */
   frame(prefix: string): [Buffer, Buffer] {
     const beginning = Buffer.from(prefix + this.beginning);
     const header = frameHeader(beginning.length + this.end.bytes.length);
@@ -49,7 +49,7 @@ export class SharedPacket extends String {
 
 const FINAL_TEXT = 0x81;
 
-/** Of a text message in one frame, as servers send it: without a mask (RFC 6455, 5.2). */
+/** Returns the header of a text message in one frame, unmasked as servers send it (RFC 6455, 5.2). */
 function frameHeader(length: number): Buffer {
   if (length < 126) return Buffer.from([FINAL_TEXT, length]);
   if (length < 65_536) {

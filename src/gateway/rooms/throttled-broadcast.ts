@@ -1,36 +1,36 @@
 const FLUSH_MS = 500;
 
 export interface ThrottledBroadcastOptions<Item> {
-  /** Of two items with one key that wait only the later one is told. */
+  /** Of several waiting items with the same key only the last is sent. */
   keyOf: (item: Item) => string;
-  /** How many connections an item is written to. */
+  /** Returns how many connections the item is written to. */
   audience: (item: Item) => number;
-  tell: (item: Item) => void;
-  /** Writes in each half of a second. */
+  send: (item: Item) => void;
+  /** Budget of socket writes in each half second. */
   writes: number;
 }
 
 /**
- * Tells many of many at a bounded cost: among n people everybody's news goes to everybody, n² writes. So they have a budget of
- * writes. Within it an item is told at once; what exceeds it waits, the longest first (P7).
+ * Broadcasts with a budget of socket writes: among n users, a change of each goes to all, which is n² writes. Within the
+ * budget an item is sent at once; beyond it items wait, and the one that has waited longest goes first (P7).
  */
 export class ThrottledBroadcast<Item> {
   private readonly waiting = new Map<string, Item>();
   private timer: NodeJS.Timeout | undefined;
-  private left: number;
+  private budget: number;
 
   constructor(private readonly options: ThrottledBroadcastOptions<Item>) {
-    this.left = options.writes;
+    this.budget = options.writes;
   }
 
-  hear(item: Item): void {
+  add(item: Item): void {
     this.waiting.set(this.options.keyOf(item), item);
     this.spend();
-    this.timer ??= setTimeout(() => this.renew(), FLUSH_MS).unref();
+    this.timer ??= setTimeout(() => this.refill(), FLUSH_MS).unref();
   }
 
-  /** Changes the item of `key`, if it still waits. */
-  revise(key: string, change: (item: Item) => Item): void {
+  /** Changes the waiting item of `key`; does nothing where none waits. */
+  update(key: string, change: (item: Item) => Item): void {
     const item = this.waiting.get(key);
     if (item !== undefined) this.waiting.set(key, change(item));
   }
@@ -40,24 +40,24 @@ export class ThrottledBroadcast<Item> {
     this.waiting.clear();
   }
 
-  private renew(): void {
+  private refill(): void {
     const { writes } = this.options;
     this.timer = undefined;
-    // A debt stays: to an audience larger than the budget one item is told in several rounds.
-    this.left = Math.min(writes, this.left + writes);
+    // A debt remains: an item for an audience larger than the budget uses up several rounds.
+    this.budget = Math.min(writes, this.budget + writes);
     this.spend();
-    if (this.waiting.size > 0 || this.left < writes) {
-      this.timer = setTimeout(() => this.renew(), FLUSH_MS).unref();
+    if (this.waiting.size > 0 || this.budget < writes) {
+      this.timer = setTimeout(() => this.refill(), FLUSH_MS).unref();
     }
   }
 
   private spend(): void {
-    const { audience, tell } = this.options;
+    const { audience, send } = this.options;
     for (const [key, item] of this.waiting) {
-      if (this.left <= 0) return;
+      if (this.budget <= 0) return;
       this.waiting.delete(key);
-      this.left -= audience(item);
-      tell(item);
+      this.budget -= audience(item);
+      send(item);
     }
   }
 }

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Relay } from '../../platform/relay/relay.js';
 import type { UserEvent } from '../../platform/relay/topics.js';
 import { Connections } from '../connections/connections.js';
-import { QueueDeliveries } from './queue-deliveries.js';
+import { QueueDeliveryService } from './queue-delivery.service.js';
 import { Rooms } from './rooms.js';
 
-/** What the relay says of users that are connected here, brought to their connections. */
+/** Receives the relay's events about the users who are connected to this node, and passes them on to their connections. */
 @Injectable()
 export class UserEventSubscriptions {
   private readonly subscriptions = new Map<string, () => void>();
@@ -14,20 +14,20 @@ export class UserEventSubscriptions {
     private readonly relay: Relay,
     private readonly connections: Connections,
     private readonly rooms: Rooms,
-    private readonly deliveries: QueueDeliveries,
+    private readonly deliveries: QueueDeliveryService,
   ) {}
 
-  listen(userId: string): void {
-    const stop = this.relay.subscribe('user', userId, (event) => this.hear(userId, event));
-    this.subscriptions.set(userId, stop);
+  subscribe(userId: string): void {
+    const unsubscribe = this.relay.subscribe('user', userId, (event) => this.receive(userId, event));
+    this.subscriptions.set(userId, unsubscribe);
   }
 
-  stopListening(userId: string): void {
+  unsubscribe(userId: string): void {
     this.subscriptions.get(userId)?.();
     this.subscriptions.delete(userId);
   }
 
-  private hear(userId: string, event: UserEvent): void {
+  private receive(userId: string, event: UserEvent): void {
     if (event.type === 'queued') {
       for (const connection of this.connections.ofUser(userId))
         this.deliveries.wake(connection, event.conversationId);
@@ -40,7 +40,7 @@ export class UserEventSubscriptions {
     }
     const { change } = event;
     for (const connection of this.connections.ofUser(userId)) {
-      // Who has joined hears it in the room, unless it has just been taken out of it.
+      // A joined connection receives it through the room, unless it has just been removed from it.
       if (connection.joined.has(change.conversationId) && change.change !== 'removed') continue;
       connection.emit('conversation:changed', change);
     }
