@@ -4,7 +4,15 @@ import { defineConfig } from 'vitest/config';
 const ALONE = ['test/e2e/deploy.test.ts'];
 const globalSetup = ['test/support/global-setup.ts'];
 
+/** Imports SQL files as text, as `scripts/lib/bundle.mjs` does. */
+const sqlAsText = {
+  name: 'sql-as-text',
+  transform: (code: string, id: string) =>
+    id.endsWith('.sql') ? `export default ${JSON.stringify(code)};` : undefined,
+};
+
 export default defineConfig({
+  plugins: [sqlAsText],
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,21 +1,30 @@
 import type { MigrationInterface } from 'typeorm';
 import { Tables1764000000000 } from './1764000000000-tables.js';
-import { MessageFunctions1764000000001 } from './1764000000001-message-functions.js';
-import { StreamFunctions1764000000002 } from './1764000000002-stream-functions.js';
 import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
-import { GatheredReads1764000000005 } from './1764000000005-gathered-reads.js';
-import { Prompts1764000000006 } from './1764000000006-prompts.js';
-import { LinearBatches1764000000007 } from './1764000000007-linear-batches.js';
+import { FunctionFiles1764000000008 } from './1764000000008-function-files.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
   Tables1764000000000,
-  MessageFunctions1764000000001,
-  StreamFunctions1764000000002,
+  retired('MessageFunctions1764000000001'),
+  retired('StreamFunctions1764000000002'),
   Revocations1764000000003,
   Users1764000000004,
-  GatheredReads1764000000005,
-  Prompts1764000000006,
-  LinearBatches1764000000007,
+  retired('GatheredReads1764000000005'),
+  retired('Prompts1764000000006'),
+  retired('LinearBatches1764000000007'),
+  FunctionFiles1764000000008,
 ];
+
+/**
+ * A migration that only created functions, which are files now (`src/platform/database/functions`). It does nothing; its
+ * name stays because existing databases have it on record.
+ */
+function retired(name: string): new () => MigrationInterface {
+  return class implements MigrationInterface {
+    readonly name = name;
+    async up(): Promise<void> {}
+    async down(): Promise<void> {}
+  };
+}

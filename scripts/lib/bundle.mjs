@@ -28,6 +28,8 @@ export async function bundle(folder, { cwd = process.cwd(), entries = ENTRIES } 
     // For the metadata of decorators, by which Nest injects.
     tsconfig: 'tsconfig.json',
     external: EXTERNAL,
+    // The functions of the database.
+    moduleTypes: { '.sql': 'text' },
     // Packages name optional ones that are not installed, and decide at run time.
     logLevel: 'silent',
   });

@@ -134,8 +134,8 @@ function bannerOf(
 function databaseLog(): DatabaseLog {
   const logger = new Logger('Database');
   return {
-    info: (message) => logger.log(message),
-    warn: (message) => logger.warn(message),
-    error: (message) => logger.error(message),
+    info: (message, fields = {}) => logger.log(message, fields),
+    warn: (message, fields = {}) => logger.warn(message, fields),
+    error: (message, fields = {}) => logger.error(message, fields),
   };
 }

@@ -30,7 +30,7 @@ type DrainRow = Partial<MessageRow> & {
   system: SystemMessage | null;
   remaining: string;
   dropped: string;
-  overdue: boolean;
+  needs_trim: boolean;
 };
 
 /** A batch of reads is at most 64 answers. */
@@ -103,7 +103,7 @@ export class DeliveriesStore {
       found.items.push(toItem(row));
       found.remaining = Number(row.remaining);
       found.dropped = Number(row.dropped);
-      found.overdue = row.overdue;
+      found.overdue = row.needs_trim;
     }
     return drained;
   }

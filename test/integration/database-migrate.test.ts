@@ -1,15 +1,18 @@
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataSource } from '../../src/platform/database/data-source.js';
 import { DatabaseModule } from '../../src/platform/database/database.module.js';
 import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
+import { databaseFunctions, type DatabaseFunction } from '../../src/platform/database/functions.js';
 import { migrate } from '../../src/platform/database/migrate.js';
 import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 import { migrations } from '../../migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { withClient } from '../support/with-client.js';
 
+const NOTHING = { migrations: [], functions: [] };
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
 class Slow9000000000000 implements MigrationInterface {
@@ -47,15 +50,18 @@ it('is done once by one of two processes that start at once; the other waits', a
     await open([...migrations, Slow9000000000000]),
   ];
   const done = await Promise.all(both.map((dataSource) => migrate(dataSource, QUIET)));
-  expect(done.flat()).toEqual(['Slow9000000000000']);
-  expect(await Promise.all(both.map((dataSource) => migrate(dataSource, QUIET)))).toEqual([[], []]);
+  expect(done.flatMap(({ migrations: names }) => names)).toEqual(['Slow9000000000000']);
+  const again = await Promise.all(both.map((dataSource) => migrate(dataSource, QUIET)));
+  expect(again).toEqual([NOTHING, NOTHING]);
 });
 
 it('warns when the database knows migrations that the code does not', async () => {
   await migrate(await open([...migrations, Slow9000000000000]), QUIET);
-  const warnings: string[] = [];
-  await migrate(await open(migrations), { ...QUIET, warn: (text) => warnings.push(text) });
-  expect(warnings).toEqual([expect.stringContaining('Slow9000000000000')]);
+  const warnings: unknown[] = [];
+  await migrate(await open(migrations), { ...QUIET, warn: (...line) => warnings.push(line) });
+  expect(warnings).toEqual([
+    ['the database was migrated by a newer Streamgate', { unknown: ['Slow9000000000000'] }],
+  ]);
 });
 
 it('leaves the lock and the limits of the pool as they were, also when a migration fails', async () => {
@@ -76,6 +82,75 @@ it('leaves the lock and the limits of the pool as they were, also when a migrati
   );
   expect(state).toEqual({ statement: '5s', lock: '4s', idle: '10s', half: null, locks: 0 });
 });
+
+describe('Database functions', () => {
+  it('are applied once by one of several processes that start at once, when a file changed', async () => {
+    const all = await Promise.all([1, 2, 3].map(() => open(migrations)));
+    const functions = changed('expire_streams', (text) => text.replace('return 0', 'return 0 + 0'));
+    const done = await Promise.all(all.map((dataSource) => migrate(dataSource, QUIET, functions)));
+    expect(done.flatMap(({ functions: names }) => names)).toEqual(['expire_streams']);
+    expect(await bodyOf('expire_streams')).toContain('return 0 + 0');
+    expect(await migrate(all[0]!, QUIET, functions)).toEqual(NOTHING);
+  });
+
+  it.each([
+    ['a result column', (text: string) => text.replace('last_sequence int,', 'sequence int,')],
+    ['the name of a parameter', (text: string) => text.replaceAll('p_stream', 'p_id')],
+    ['the parameters', (text: string) => text.replace('(p_stream uuid)', '(p_stream uuid, p_user text)')],
+  ])('are replaced also when %s changed, and there is one of each name', async (_what, change) => {
+    const dataSource = await open(migrations);
+    const functions = changed('pause_stream', change);
+    expect(await migrate(dataSource, QUIET, functions)).toEqual({ ...NOTHING, functions: ['pause_stream'] });
+    const [{ text } = { text: '' }] = functions.filter(({ name }) => name === 'pause_stream');
+    expect(text).toContain(await bodyOf('pause_stream'));
+  });
+
+  it('are all applied or none, and the lock is free again', async () => {
+    const dataSource = await open(migrations);
+    const before = await bodyOf('append_messages');
+    const functions = changed('append_messages', (text) => text.replace('v_now :=', 'v_now  :=')).map(
+      (one) => (one.name === 'resume_stream' ? { ...one, text: 'nonsense', sha256: 'new' } : one),
+    );
+    await expect(migrate(dataSource, QUIET, functions)).rejects.toThrow('nonsense');
+    expect(await bodyOf('append_messages')).toBe(before);
+    expect(await migrate(dataSource, QUIET)).toEqual(NOTHING);
+  });
+
+  it('are left alone where a newer Streamgate migrated the database', async () => {
+    await migrate(await open([...migrations, Slow9000000000000]), QUIET);
+    const functions = changed('expire_streams', (text) => text.replace('return 0', 'return 0 + 0'));
+    expect(await migrate(await open(migrations), QUIET, functions)).toEqual(NOTHING);
+  });
+
+  it('are warned of at the start when somebody changed one in the database', async () => {
+    const dataSource = await open(migrations);
+    await dataSource.query('alter function expire_streams set work_mem = 123456');
+    const warnings: unknown[] = [];
+    await migrate(dataSource, { ...QUIET, warn: (...line) => warnings.push(line) });
+    expect(warnings).toEqual([
+      ['database functions differ from their files', { functions: ['expire_streams'] }],
+    ]);
+  });
+});
+
+/** The function files, with the text of one changed. */
+function changed(name: string, change: (text: string) => string): DatabaseFunction[] {
+  return databaseFunctions.map((one) => {
+    if (one.name !== name) return one;
+    const text = change(one.text);
+    expect(text).not.toBe(one.text);
+    return { ...one, text, sha256: 'changed' };
+  });
+}
+
+/** The body of the one function of that name. */
+async function bodyOf(name: string): Promise<string> {
+  const rows = await withClient(database.url, (client) =>
+    client.query<{ prosrc: string }>('select prosrc from pg_proc where proname = $1', [name]),
+  );
+  expect(rows.rowCount).toBe(1);
+  return rows.rows[0]!.prosrc;
+}
 
 it('the module gives a migrated data source and lanes, and closes both at shutdown', async () => {
   @Global()

@@ -69,7 +69,7 @@ const DRIVER_LOSSES =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Client (has|was))/;
 
 /** The SQLSTATE of a PostgreSQL error, also where TypeORM has wrapped it; undefined if it is no answer of PostgreSQL. */
-function sqlStateOf(error: unknown): string | undefined {
+export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);
   return code !== undefined && SQLSTATE.test(code) && !code.startsWith('E') ? code : undefined;
 }

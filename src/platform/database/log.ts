@@ -1,6 +1,6 @@
-/** Where this folder tells what it does; a pino logger and the console both fit. */
+/** Log of this folder; a pino logger and the console both fit. */
 export interface DatabaseLog {
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
 }

@@ -1,16 +1,12 @@
-import type { MigrationInterface, QueryRunner } from 'typeorm';
-
-/**
- * Ends a stream, from any node: terminal chunk, final status and the assistant's message are one commit (P5). An owner
- * that completes or fails its stream names its epoch and the last sequence it wrote; a canceller names neither (null)
- * and wins over whatever the owner has under way (P6). An owner cannot end a paused stream: nothing enters its log. With
- * `p_control`, the end holds only if nobody has paused or resumed since then. The text, its count and its hash come from
- * the log itself. Where the stream ends before chunk 0 was written, that is written too (`opening`).
- * Outcome `ended` (by this call), `already` (ended before), `fenced` (another epoch, or the log is not where the owner
- * thinks) or `not_found`.
- */
-const END_STREAM = `
-create function end_stream(
+-- Ends a stream, from any node. Terminal chunk, final status and the assistant's message are one commit (P5).
+-- - An owner that completes or fails its stream passes its epoch and the last sequence it wrote. A canceller passes null
+--   for both and wins over whatever the owner has under way (P6).
+-- - An owner cannot end a paused stream: nothing enters its log.
+-- - With `p_control`, the stream ends only if nobody has paused or resumed it since that version.
+-- - Text, chunk count and hash come from the log itself. If chunk 0 is missing, it is written too (`opening`).
+-- Outcome `ended` (by this call), `already` (ended before), `fenced` (another epoch, or the log is not where the owner
+-- assumes) or `not_found`.
+create or replace function end_stream(
   p_stream uuid, p_epoch int, p_last int, p_type text, p_status text, p_usage json, p_error json, p_reason text,
   p_control int)
 returns table (outcome text, status text, last_sequence int, metadata text, opening text, ended_at timestamptz, conversation_id text,
@@ -96,93 +92,4 @@ begin
   where s.id = p_stream;
   return query select 'ended', p_status, v_last + 1, v_metadata, v_opening, v_now::timestamptz, v_conversation,
     v_stream.message_id, v_seq, v_text, v_finish, v_stream.reply_to::text, v_version;
-end $$`;
-
-/**
- * Pauses a stream: from this commit on the fence refuses every append. An interrupted stream can be paused too: nobody
- * continues it until it is resumed. `changed` says whether this call did it; no row where there is no such stream.
- */
-const PAUSE_STREAM = `
-create function pause_stream(p_stream uuid)
-returns table (changed bool, status text, last_sequence int, control_version int)
-language plpgsql volatile as $$
-#variable_conflict use_column
-declare
-  v_stream streams;
-  v_changed bool;
-begin
-  select * into v_stream from streams s where s.id = p_stream for no key update;
-  v_changed := v_stream.status in ('starting', 'streaming', 'interrupted');
-  if v_changed then
-    update streams s set status = 'paused', paused_at = clock_timestamp(), control_version = s.control_version + 1
-    where s.id = p_stream;
-  end if;
-  return query select v_changed, s.status, s.last_sequence, s.control_version from streams s where s.id = p_stream;
-end $$`;
-
-/**
- * Resumes a paused stream: its owner goes on, and where it has none it is interrupted until a node claims it.
- * The answer is that of `pause_stream`.
- */
-const RESUME_STREAM = `
-create function resume_stream(p_stream uuid)
-returns table (changed bool, status text, last_sequence int, control_version int)
-language plpgsql volatile as $$
-#variable_conflict use_column
-declare
-  v_stream streams;
-  v_changed bool;
-begin
-  select * into v_stream from streams s where s.id = p_stream for no key update;
-  v_changed := v_stream.status = 'paused';
-  if v_changed then
-    update streams s set
-      status = case
-        when s.owner_node is null then 'interrupted' when s.last_sequence > 0 then 'streaming' else 'starting' end,
-      paused_ms = s.paused_ms + (extract(epoch from clock_timestamp() - s.paused_at) * 1000)::bigint,
-      paused_at = null, control_version = s.control_version + 1
-    where s.id = p_stream;
-  end if;
-  return query select v_changed, s.status, s.last_sequence, s.control_version from streams s where s.id = p_stream;
-end $$`;
-
-/**
- * Deletes the chunks of the streams that ended longest ago, beyond their retention: whole streams, together at most
- * `p_chunks` chunks but at least one stream. One node does it at a time. Returns how many streams it cleared, 0 also
- * where another node is at it.
- */
-const EXPIRE_STREAMS = `
-create function expire_streams(p_retention_ms bigint, p_chunks int)
-returns int language plpgsql volatile as $$
-declare
-  v_due uuid[];
-begin
-  if not pg_try_advisory_xact_lock(hashtext('streamgate expire_streams')) then
-    return 0;
-  end if;
-  v_due := array(
-    select t.id from (
-      select o.id, sum(o.last_sequence + 1) over w as total, row_number() over w as n
-      from (
-        select s.id, s.completed_at, s.last_sequence from streams s
-        where s.completed_at is not null and not s.expired
-          and s.completed_at < now() - p_retention_ms * interval '1 millisecond'
-        order by s.completed_at limit 1000) o
-      window w as (order by o.completed_at, o.id)) t
-    where t.total <= p_chunks or t.n = 1);
-  delete from stream_chunks k where k.stream_id = any(v_due);
-  update streams s set expired = true where s.id = any(v_due);
-  return cardinality(v_due);
-end $$`;
-
-const FUNCTIONS = [END_STREAM, PAUSE_STREAM, RESUME_STREAM, EXPIRE_STREAMS];
-
-export class StreamFunctions1764000000002 implements MigrationInterface {
-  async up(runner: QueryRunner): Promise<void> {
-    for (const definition of FUNCTIONS) await runner.query(definition);
-  }
-
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop function end_stream, pause_stream, resume_stream, expire_streams');
-  }
-}
+end $$;

@@ -1,0 +1,24 @@
+-- Makes a user a member by joining. Creates the conversation where there is none (the user becomes its owner); anyone who
+-- knows the id of a `link` conversation may join it. Returns `created`, `joined`, `member`, `full` or `not_found`.
+create or replace function join_conversation(p_id text, p_user text, p_name text, p_access text, p_max int)
+returns text language plpgsql volatile as $$
+declare
+  v_access text;
+begin
+  update members set name = coalesce(p_name, name)
+  where conversation_id = p_id and user_id = p_user and name is distinct from coalesce(p_name, name);
+  if exists (select from members where conversation_id = p_id and user_id = p_user) then
+    return 'member';
+  end if;
+  insert into conversations (id, access, member_version)
+  values (p_id, coalesce(p_access, 'members'), nextval('member_versions')) on conflict do nothing;
+  if found then
+    insert into members (conversation_id, user_id, name, role) values (p_id, p_user, p_name, 'owner');
+    return 'created';
+  end if;
+  select access into v_access from conversations where id = p_id for no key update;
+  if v_access is distinct from 'link' then
+    return 'not_found';
+  end if;
+  return enter_conversation(p_id, p_user, p_name, p_max, 'joined');
+end $$;
