@@ -140,6 +140,13 @@ module.exports = {
       to: { path: npm('typeorm', 'pg', 'pg-[^/]+') },
     },
     {
+      name: 'rules-of-payloads',
+      comment: 'A rule that platform/validation does not record would be an unknown key, without a schema.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/platform/validation/', TESTS] },
+      to: { path: npm('class-validator', 'class-transformer') },
+    },
+    {
       name: 'src-without-tests',
       severity: 'error',
       from: { path: '^(src|migrations)/', pathNot: TESTS },

@@ -1,7 +1,15 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn } from 'class-validator';
-import { FromDigits, IsConversationId, IsText, IsWhole, Optional } from '../platform/validation/rules.js';
-import { PageLimit } from '../platform/validation/page-limit.js';
+import {
+  Described,
+  FromDigits,
+  IsConversationId,
+  IsFlag,
+  IsOneOf,
+  IsText,
+  IsWhole,
+  NEXT_CURSOR,
+  Optional,
+  PageLimit,
+} from '../platform/validation/rules.js';
 import {
   LIMITS,
   type AckPayload,
@@ -22,7 +30,7 @@ export class JoinDto implements JoinPayload {
   afterSeq?: number;
 
   @Optional()
-  @IsIn(ACCESS)
+  @IsOneOf(ACCESS)
   access?: ConversationAccess;
 }
 
@@ -59,20 +67,18 @@ export class AckDto implements AckPayload {
   seq: number;
 
   @Optional()
-  @IsBoolean()
+  @IsFlag()
   read?: boolean;
 }
 
 /** Query of `GET /api/conversations/:id/messages`. */
 export class HistoryQueryDto {
-  @ApiPropertyOptional({ description: 'Messages behind this `seq`; 0: from the first.' })
-  @Optional()
+  @Optional({ description: 'Messages behind this `seq`; 0: from the first.' })
   @FromDigits()
   @IsWhole(0)
   afterSeq?: number;
 
-  @ApiPropertyOptional({ description: 'Messages before this `seq`.' })
-  @Optional()
+  @Optional({ description: 'Messages before this `seq`.' })
   @FromDigits()
   @IsWhole(1)
   beforeSeq?: number;
@@ -86,16 +92,14 @@ export class ListQueryDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
-  @Optional()
+  @Optional(NEXT_CURSOR)
   @IsText(512)
   cursor?: string;
 }
 
 /** Body of `POST /api/conversations`. */
 export class CreateConversationDto {
-  @ApiPropertyOptional({ description: 'Your own id; without it, one that cannot be guessed is made.' })
-  @Optional()
+  @Optional({ description: 'Your own id; without it, one that cannot be guessed is made.' })
   @IsConversationId()
   id?: string;
 
@@ -103,9 +107,8 @@ export class CreateConversationDto {
   @IsText(LIMITS.titleChars)
   title?: string;
 
-  @ApiPropertyOptional({ enum: ACCESS, default: 'members' })
-  @Optional()
-  @IsIn(ACCESS)
+  @Optional({ default: 'members' })
+  @IsOneOf(ACCESS)
   access?: ConversationAccess;
 }
 
@@ -115,23 +118,20 @@ export class UpdateConversationDto {
   @IsText(LIMITS.titleChars)
   title?: string;
 
-  @ApiPropertyOptional({
-    enum: ACCESS,
+  @Optional({
     description: 'link: whoever knows the id becomes a member by joining.',
   })
-  @Optional()
-  @IsIn(ACCESS)
+  @IsOneOf(ACCESS)
   access?: ConversationAccess;
 }
 
 /** Body of `POST /api/conversations/:id/ack`. */
 export class AckBodyDto {
-  @ApiProperty({ description: 'Everything up to this `seq` has arrived.' })
+  @Described('Everything up to this `seq` has arrived.')
   @IsWhole(1)
   seq: number;
 
-  @ApiPropertyOptional({ default: false, description: 'And has been read.' })
-  @Optional()
-  @IsBoolean()
+  @Optional({ default: false, description: 'And has been read.' })
+  @IsFlag()
   read?: boolean;
 }

@@ -1,14 +1,19 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { AreUserIds, IsMetadata, IsUserId, Optional } from '../platform/validation/rules.js';
-import { PageLimit } from '../platform/validation/page-limit.js';
+import {
+  AreUserIds,
+  IsMetadata,
+  IsOneOf,
+  IsUserId,
+  NEXT_CURSOR,
+  Optional,
+  PageLimit,
+} from '../platform/validation/rules.js';
 import { LIMITS, type PresencePayload, type PresenceStatus } from '../protocol/index.js';
 
 const STATUSES: PresenceStatus[] = ['online', 'away', 'busy', 'offline'];
 
 /** Payload of `presence:update`. */
 export class PresenceDto implements PresencePayload {
-  @IsIn(STATUSES)
+  @IsOneOf(STATUSES)
   status: PresenceStatus;
 
   @Optional()
@@ -27,8 +32,7 @@ export class OnlineQueryDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
-  @Optional()
+  @Optional(NEXT_CURSOR)
   @IsUserId()
   cursor?: string;
 }

@@ -1,7 +1,11 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Matches } from 'class-validator';
-import { IsContent, IsMetadata, Optional } from '../platform/validation/rules.js';
-import { PageLimit } from '../platform/validation/page-limit.js';
+import {
+  IsContent,
+  IsMatching,
+  IsMetadata,
+  NEXT_CURSOR,
+  Optional,
+  PageLimit,
+} from '../platform/validation/rules.js';
 
 const CURSOR = /^\d{1,18}$/;
 
@@ -10,9 +14,8 @@ export class QueuePageDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ pattern: CURSOR.source, description: '`nextCursor` of the page before.' })
-  @Optional()
-  @Matches(CURSOR, { message: 'cursor must be the nextCursor of the page before' })
+  @Optional(NEXT_CURSOR)
+  @IsMatching(CURSOR, 'the nextCursor of the previous page')
   cursor?: string;
 }
 

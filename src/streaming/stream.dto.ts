@@ -1,14 +1,18 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsString, IsUUID, ValidateIf } from 'class-validator';
-import { PageLimit } from '../platform/validation/page-limit.js';
 import {
+  Described,
+  IsAnyText,
   IsClientMessageId,
   IsContent,
   IsConversationId,
+  IsFlag,
   IsMetadata,
+  IsQueryCredential,
   IsText,
+  IsUuid,
   IsWhole,
+  NEXT_CURSOR,
   Optional,
+  PageLimit,
 } from '../platform/validation/rules.js';
 import { LIMITS, type RecoverPayload } from '../protocol/index.js';
 import type { Asking } from './viewers/viewers.js';
@@ -18,20 +22,18 @@ export class AskDto implements Asking {
   @IsConversationId()
   conversationId: string;
 
-  @ApiProperty({ description: 'The question.' })
+  @Described('The question.')
   @IsContent()
   message: string;
 
-  @ApiPropertyOptional({
+  @Optional({
     description: 'Your own id of the question: a repeat shows the answer of the first.',
   })
-  @Optional()
   @IsClientMessageId()
   clientMessageId?: string;
 
-  @ApiPropertyOptional({ default: true, description: 'Whether the prompt holds the last messages.' })
-  @Optional()
-  @IsBoolean()
+  @Optional({ default: true, description: 'Whether the prompt holds the last messages.' })
+  @IsFlag()
   includeContext?: boolean;
 
   @Optional()
@@ -46,36 +48,31 @@ export class AskDto implements Asking {
   @IsText(LIMITS.nameChars)
   model?: string;
 
-  @ApiPropertyOptional({ description: 'Bytes at which a chunk is cut.' })
-  @Optional()
+  @Optional({ description: 'Bytes at which a chunk is cut.' })
   @IsWhole(LIMITS.chunkBytesMin, LIMITS.chunkBytesMax)
   chunkSize?: number;
 
-  @ApiPropertyOptional({ description: 'Milliseconds after which a chunk is cut although it is small.' })
-  @Optional()
+  @Optional({ description: 'Milliseconds after which a chunk is cut although it is small.' })
   @IsWhole(0, LIMITS.chunkDelayMaxMs)
   chunkDelayMs?: number;
 }
 
 /** Query of what reads a stream from a position on. Checked as text: an empty one is no 0. */
 export class PositionQueryDto {
-  @ApiPropertyOptional({ description: 'First sequence to read.', type: 'integer', minimum: 0, default: 0 })
-  @Optional()
-  @IsString()
+  @Optional({ description: 'First sequence to read.', type: 'integer', minimum: 0, default: 0 })
+  @IsAnyText()
   fromSequence?: string;
 }
 
 /** Query of the routes that attach to a stream. */
 export class AttachQueryDto extends PositionQueryDto {
-  // OpenAPI has it as a security scheme: Optional() would make a parameter of it.
-  @ValidateIf((query: AttachQueryDto) => query.ticket !== undefined)
-  @IsString()
+  @IsQueryCredential()
   ticket?: string;
 }
 
 /** Payload of `stream:recover`. */
 export class RecoverDto implements RecoverPayload {
-  @IsUUID()
+  @IsUuid()
   streamId: string;
 
   @IsWhole(0)
@@ -87,8 +84,7 @@ export class RunningQueryDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ format: 'uuid', description: '`nextCursor` of the page before.' })
-  @Optional()
-  @IsUUID()
+  @Optional(NEXT_CURSOR)
+  @IsUuid()
   cursor?: string;
 }

@@ -1,18 +1,19 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsUUID } from 'class-validator';
 import {
+  Described,
   IsClientMessageId,
   IsContent,
   IsConversationId,
+  IsFlag,
   IsMetadata,
   IsText,
+  IsUuid,
   Optional,
 } from '../platform/validation/rules.js';
 import { LIMITS, type SendPayload } from '../protocol/index.js';
 
 /** Body of `POST /api/conversations/:id/messages`. */
 export class SendBodyDto implements Omit<SendPayload, 'conversationId'> {
-  @ApiProperty({ description: 'Your own id of this message: a repeat gives the first again.' })
+  @Described('Your own id of this message: a repeat gives the first again.')
   @IsClientMessageId()
   clientMessageId: string;
 
@@ -23,19 +24,16 @@ export class SendBodyDto implements Omit<SendPayload, 'conversationId'> {
   @IsMetadata()
   metadata?: Record<string, unknown>;
 
-  @ApiPropertyOptional({ default: true, description: 'Whether the provider answers this message.' })
-  @Optional()
-  @IsBoolean()
+  @Optional({ default: true, description: 'Whether the provider answers this message.' })
+  @IsFlag()
   respond?: boolean;
 
-  @ApiPropertyOptional({ default: true, description: 'Whether the answer is shown while it is produced.' })
-  @Optional()
-  @IsBoolean()
+  @Optional({ default: true, description: 'Whether the answer is shown while it is produced.' })
+  @IsFlag()
   stream?: boolean;
 
-  @ApiPropertyOptional({ default: true, description: 'Whether the prompt holds the last messages.' })
-  @Optional()
-  @IsBoolean()
+  @Optional({ default: true, description: 'Whether the prompt holds the last messages.' })
+  @IsFlag()
   includeContext?: boolean;
 
   @Optional()
@@ -55,6 +53,6 @@ export class SendDto extends SendBodyDto implements SendPayload {
 
 /** Payload of `stream:cancel`. */
 export class StreamDto {
-  @IsUUID()
+  @IsUuid()
   streamId: string;
 }

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
-import { getMetadataStorage } from 'class-validator';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Message, MessagePage, SendResult } from '../../src/protocol/index.js';
+import { propertiesOf } from '../../src/platform/validation/payload-rules.js';
 import { TestClient, tokenFor } from '../support/client.js';
 import { POLICY_CALLS, type Scene } from '../support/policy-calls.js';
 import { share } from '../support/share.js';
@@ -75,11 +75,7 @@ const attack: fc.Arbitrary<Attack> = fc
 /** What the service itself says that the payload may have. */
 function keysOf(event: string): string[] {
   const dtos = (payloads.get(event) ?? []) as (new () => object)[];
-  return dtos.flatMap((dto) =>
-    getMetadataStorage()
-      .getTargetValidationMetadatas(dto, '', false, false)
-      .map(({ propertyName }) => propertyName),
-  );
+  return dtos.flatMap((dto) => [...propertiesOf(dto).keys()]);
 }
 
 /** A conversation of all three with an answer under way: everything that a good event needs. */

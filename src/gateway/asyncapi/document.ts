@@ -1,4 +1,4 @@
-import { schemaOf } from '../../platform/validation/payload-schema.js';
+import { schemaOf } from '../../platform/validation/payload-rules.js';
 import { OBJECTS } from '../../protocol/schemas/objects.js';
 import {
   type JsonSchema,

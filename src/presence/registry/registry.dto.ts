@@ -1,14 +1,11 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsText, Optional } from '../../platform/validation/rules.js';
-import { PageLimit } from '../../platform/validation/page-limit.js';
+import { IsText, NEXT_CURSOR, Optional, PageLimit } from '../../platform/validation/rules.js';
 
 /** Query of the lists of connections. */
 export class ConnectionsQueryDto {
   @PageLimit()
   limit?: number;
 
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
-  @Optional()
+  @Optional(NEXT_CURSOR)
   @IsText(128)
   cursor?: string;
 }
