@@ -127,7 +127,7 @@ function toCursor({ activeAt, id }: ActivityCursor): string {
 function fromCursor(cursor: string): ActivityCursor {
   const [activeAt = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
   if (!isMoment(activeAt) || !isConversationId(id)) {
-    throw invalid(['cursor must be the nextCursor of the page before']);
+    throw invalid(['cursor must be the nextCursor of the previous page']);
   }
   return { activeAt, id };
 }

@@ -64,7 +64,10 @@ describe('A query that a list cannot take is invalid_payload (P11)', () => {
     const response = await fetch(`${server.url}/api/conversations?cursor=${cursor}`, { headers });
     expect([response.status, await response.json()]).toMatchObject([
       400,
-      { code: 'invalid_payload', details: { faults: ['cursor must be the nextCursor of the previous page'] } },
+      {
+        code: 'invalid_payload',
+        details: { faults: ['cursor must be the nextCursor of the previous page'] },
+      },
     ]);
   });
 
