@@ -75,7 +75,8 @@ export class ConversationsStore {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
+  /** Makes the user a member where the conversation is new, or open by link. */
+  async join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
     const values = [
       conversationId,
       userId,
@@ -83,7 +84,11 @@ export class ConversationsStore {
       access ?? null,
       this.config.MAX_CONVERSATION_MEMBERS,
     ];
-    return this.outcome<JoinOutcome>('join_conversation($1, $2, $3, $4, $5)', values);
+    const call = () => this.outcome<JoinOutcome>('join_conversation($1, $2, $3, $4, $5)', values);
+    const outcome = await call();
+    // The function looks for the member before it waits for locks. Meanwhile another device of the user may have created
+    // the conversation, or the owner may have added the user.
+    return outcome === 'not_found' ? call() : outcome;
   }
 
   addMember(conversationId: string, actorId: string, userId: string): Promise<AddOutcome> {
