@@ -11,6 +11,8 @@ import { surface } from '../support/surface.js';
 
 const COLUMNS = ['nobody', 'stranger', 'guest', 'member', 'owner', 'admin'] as const;
 type Column = (typeof COLUMNS)[number];
+/** Who asked the question, and is still a member or has been removed since. */
+type Actor = Column | 'asker' | 'removed';
 
 const BYSTANDER = 'bystander';
 const { events, routes } = surface();
@@ -21,8 +23,8 @@ const documented = new Map(table.map(([name = '', ...cells]) => [name.replaceAll
 
 let llm: LlmServer;
 let server: TestServer;
-const tokens = new Map<Column, string>();
-const clients = new Map<Column, TestClient>();
+const tokens = new Map<Actor, string>();
+const clients = new Map<Actor, TestClient>();
 const bystanders: TestClient[] = [];
 
 beforeAll(async () => {
@@ -37,10 +39,12 @@ beforeAll(async () => {
   });
   const guest = await fetch(`${server.url}/api/auth/guest`, { method: 'POST' });
   tokens.set('guest', ((await guest.json()) as { token: string }).token);
-  for (const name of ['stranger', 'member', 'owner'] as const) tokens.set(name, await tokenFor(name));
+  for (const name of ['stranger', 'member', 'owner', 'asker', 'removed'] as const) {
+    tokens.set(name, await tokenFor(name));
+  }
   tokens.set('admin', await tokenFor('admin', { roles: ['admin'] }));
-  for (const [column, token] of tokens) {
-    clients.set(column, await TestClient.connect(server.url, column, { token }));
+  for (const [actor, token] of tokens) {
+    clients.set(actor, await TestClient.connect(server.url, actor, { token }));
   }
 });
 
@@ -51,20 +55,34 @@ afterAll(async () => {
 });
 
 /** A conversation of its own for each try, so that none finds what another has left. */
-async function setScene(column: Column, { stream, connection }: PolicyCall): Promise<Scene> {
+async function setScene(actor: Actor, { stream, connection }: PolicyCall): Promise<Scene> {
   const conversationId = randomUUID();
   const path = `/api/conversations/${conversationId}`;
   await http(server.url, 'POST /api/conversations', { userId: 'owner', body: { id: conversationId } });
-  for (const userId of ['member', BYSTANDER]) {
+  const asker = actor === 'asker' || actor === 'removed' ? actor : BYSTANDER;
+  for (const userId of new Set(['member', BYSTANDER, asker])) {
     await http(server.url, `PUT ${path}/members/${userId}`, { userId: 'owner' });
   }
-  const token = tokens.get(column) ?? '';
+  const token = tokens.get(actor) ?? '';
   const scene = { conversationId, streamId: '', userId: BYSTANDER, connectionId: '', token };
   if (connection) return { ...scene, connectionId: await connectBystander() };
-  if (!stream) return scene;
+  const streamId = stream ? await ask(conversationId, asker) : '';
+  if (actor === 'removed') await joinAndRemove(conversationId, actor);
+  return { ...scene, streamId };
+}
+
+async function ask(conversationId: string, userId: string): Promise<string> {
   const body = { clientMessageId: 'q1', content: 'Why?' };
-  const sent = await http(server.url, `POST ${path}/messages`, { userId: BYSTANDER, body });
-  return { ...scene, streamId: ((await sent.json()) as SendResult).streamId as string };
+  const route = `POST /api/conversations/${conversationId}/messages` as const;
+  const sent = await http(server.url, route, { userId, body });
+  return ((await sent.json()) as SendResult).streamId as string;
+}
+
+/** The connection has joined before, so that what it remembers could let it in. */
+async function joinAndRemove(conversationId: string, userId: Actor): Promise<void> {
+  await clients.get(userId)?.raw('conversation:join', { conversationId });
+  const route = `DELETE /api/conversations/${conversationId}/members/${userId}` as const;
+  await http(server.url, route, { userId: 'owner' });
 }
 
 async function connectBystander(): Promise<string> {
@@ -74,14 +92,14 @@ async function connectBystander(): Promise<string> {
 }
 
 /** `yes`, or the code of the refusal. */
-async function outcome(name: string, column: Column): Promise<string> {
+async function outcome(name: string, actor: Actor): Promise<string> {
   const call = POLICY_CALLS[name] as PolicyCall;
-  const scene = await setScene(column, call);
-  const told = await (name.includes(' ') ? request(name, call, scene) : emit(name, call, { scene, column }));
+  const scene = await setScene(actor, call);
+  const result = await (name.includes(' ') ? request(name, call, scene) : emit(name, call, { scene, actor }));
   if (scene.streamId !== '') {
-    await http(server.url, `POST /api/ws/stream/${scene.streamId}/cancel`, { userId: BYSTANDER });
+    await http(server.url, `POST /api/ws/stream/${scene.streamId}/cancel`, { userId: 'owner' });
   }
-  return told;
+  return result;
 }
 
 async function request(name: string, { payload, query = '' }: PolicyCall, scene: Scene): Promise<string> {
@@ -111,12 +129,12 @@ async function request(name: string, { payload, query = '' }: PolicyCall, scene:
 async function emit(
   name: string,
   { payload }: PolicyCall,
-  { scene, column }: { scene: Scene; column: Column },
+  { scene, actor }: { scene: Scene; actor: Actor },
 ): Promise<string> {
-  const client = clients.get(column);
+  const client = clients.get(actor);
   if (!client) return refusedConnection();
-  const answer = await client.raw(name, ...(payload ? [payload(scene)] : []));
-  return answer.ok ? 'yes' : `\`${answer.error.code}\``;
+  const ack = await client.raw(name, ...(payload ? [payload(scene)] : []));
+  return ack.ok ? 'yes' : `\`${ack.error.code}\``;
 }
 
 async function refusedConnection(): Promise<string> {
@@ -134,16 +152,32 @@ describe('docs/security.md says who may do what (P10)', () => {
   });
 
   test.each(Object.keys(POLICY_CALLS))('and the server keeps to it: %s', async (name) => {
-    const told = await Promise.all(COLUMNS.map((column) => outcome(name, column)));
-    expect(told).toEqual(documented.get(name));
+    const results = await Promise.all(COLUMNS.map((column) => outcome(name, column)));
+    expect(results).toEqual(documented.get(name));
   });
 
-  test('and who asked may control the answer, a user what is its own, a member may leave', async () => {
-    const scene = await setScene('member', { stream: true });
+  const controls = new Set(
+    Object.keys(POLICY_CALLS).filter((name) => /^(stream:|POST .*)(pause|resume|cancel)$/.test(name)),
+  );
+  const cellOf = (name: string, column: Column) => documented.get(name)?.[COLUMNS.indexOf(column)];
+
+  test.each(Object.keys(POLICY_CALLS))(
+    'who asked may control the answer, and else what a member may; once removed, what a stranger may: %s',
+    async (name) => {
+      expect(controls.size).toBe(6);
+      expect({
+        asker: await outcome(name, 'asker'),
+        removed: await outcome(name, 'removed'),
+      }).toEqual({
+        asker: controls.has(name) ? 'yes' : cellOf(name, 'member'),
+        removed: cellOf(name, 'stranger'),
+      });
+    },
+  );
+
+  test('a user may see and clear its own queue, and leave', async () => {
+    const scene = await setScene('member', {});
     const mine = [
-      `POST /api/ws/stream/${scene.streamId}/pause`,
-      `POST /api/ws/stream/${scene.streamId}/resume`,
-      `POST /api/ws/stream/${scene.streamId}/cancel`,
       `GET /api/ws/queue/${BYSTANDER}`,
       `DELETE /api/ws/queue/${BYSTANDER}`,
       `DELETE /api/conversations/${scene.conversationId}/members/${BYSTANDER}`,
