@@ -16,7 +16,6 @@ import { LifecycleModule } from '../platform/lifecycle/lifecycle.module.js';
 import { RelayModule } from '../platform/relay/relay.module.js';
 import { StatsModule } from '../operations/stats/stats.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
-import { TopicsModule } from '../conversations/topics/topics.module.js';
 
 /** What the service is put together from. */
 export interface AppOptions {
@@ -43,7 +42,6 @@ export class AppModule {
         AuthModule.of(keys),
         StreamingModule,
         GatewayModule,
-        TopicsModule,
         StatsModule,
         HealthModule,
         MetricsPageModule,

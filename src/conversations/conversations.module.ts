@@ -11,11 +11,12 @@ import { MessageMetrics } from './message-metrics.js';
 import { MessagesService } from './messages.service.js';
 import { MessagesStore } from './messages.store.js';
 import { StreamSlots } from './stream-slots.js';
+import { TopicsController } from './topics/topics.controller.js';
 
 /** Conversations, their members and their messages. */
 @Module({
   imports: [QueueModule],
-  controllers: [ConversationsController],
+  controllers: [ConversationsController, TopicsController],
   providers: [
     NodeIdentity,
     StreamSlots,

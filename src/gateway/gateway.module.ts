@@ -2,8 +2,6 @@ import { Module } from '@nestjs/common';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
-import { ConnectionsController } from '../presence/registry/connections.controller.js';
-import { RegistryModule } from '../presence/registry/registry.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 import { ViewersModule } from '../streaming/viewers/viewers.module.js';
 import { TypingModule } from '../typing/typing.module.js';
@@ -40,17 +38,8 @@ import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
 
 /** Everything that uses sockets; no other folder does. */
 @Module({
-  imports: [
-    ConversationsModule,
-    QueueModule,
-    StreamingModule,
-    ViewersModule,
-    PresenceModule,
-    TypingModule,
-    RegistryModule,
-  ],
-  // These ask several parts that do not know each other.
-  controllers: [ConnectionsController, AsyncApiController],
+  imports: [ConversationsModule, QueueModule, StreamingModule, ViewersModule, PresenceModule, TypingModule],
+  controllers: [AsyncApiController],
   providers: [
     ChatGateway,
     AuthGateway,

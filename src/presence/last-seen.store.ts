@@ -9,10 +9,10 @@ interface SeenRow {
   presence_version: string;
 }
 
-/** A room is asked for as a whole: a batch is at most 64 of them. */
+/** Size of one result, all members of a conversation: a batch has at most 64 results. */
 const RESULT_BYTES = 16 * 1024;
 
-/** When users were last seen, kept beyond restarts. */
+/** Stores when users were last seen. */
 @Injectable()
 export class LastSeenStore {
   private readonly reads = batchReads({
@@ -22,9 +22,9 @@ export class LastSeenStore {
 
   constructor(private readonly database: DataSource) {}
 
-  /** Writes a batch in one statement; each user once. An older state does not replace a newer one. */
+  /** Writes a batch in one statement; each user at most once. An older version does not replace a newer one. */
   async write(states: readonly Presence[]): Promise<void> {
-    // In one order everywhere, so that two nodes cannot wait for each other.
+    // Sorted, so that two nodes cannot deadlock.
     const rows = states.toSorted((a, b) => (a.userId < b.userId ? -1 : 1));
     await this.database.query(
       `insert into users (user_id, last_seen_at, presence_version)
@@ -40,7 +40,7 @@ export class LastSeenStore {
     );
   }
 
-  /** The users among these that have been seen, as offline. */
+  /** Returns the presence of those users who were seen, as offline. */
   read(userIds: readonly string[]): Promise<Presence[]> {
     return this.reads(userIds);
   }

@@ -6,18 +6,18 @@ import { SharedConversationsStore } from './shared-conversations.store.js';
 
 interface Announcement {
   presence: Presence;
-  /** Connection that caused the change. */
+  /** Connection that caused the change; it is not notified. */
   origin?: string | undefined;
 }
 
 const BATCH = 200;
 const RETRY_MS = 500;
-/** Only while the database is away does so much wait; then the oldest changes are given up. */
+/** Beyond this the oldest change is dropped. Reached only while the database is unavailable. */
 const MAX_WAITING = 10_000;
 
 /**
- * Tells the nodes of changes, in order and each once, with the conversations whose members it concerns. What a change
- * costs is one share in a query and one event to each node, however many connections there are.
+ * Publishes presence changes to all nodes, in order and each once, with the conversations whose members may see them. A change
+ * costs a share of one query and one event per node, however many connections there are.
  */
 @Injectable()
 export class PresenceAnnouncer {
@@ -49,7 +49,10 @@ export class PresenceAnnouncer {
         await this.publish(batch);
         this.waiting = this.waiting.slice(batch.length);
       } catch (error) {
-        this.logger.warn(`${this.waiting.length} changes of presence wait: ${String(error)}`);
+        this.logger.warn('failed to announce presence changes, will retry', {
+          waiting: this.waiting.length,
+          error,
+        });
         await delay(RETRY_MS);
       }
     }

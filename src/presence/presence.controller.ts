@@ -17,14 +17,14 @@ export class PresenceController {
   constructor(private readonly presence: PresenceService) {}
 
   @Get('online')
-  @ApiOperation({ summary: 'Everybody who is not offline, by user id; admins' })
+  @ApiOperation({ summary: 'List the users who are not offline, by user id; admins only' })
   @Responds(200, pageOf(ref('Presence')))
   async online(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
   ): Promise<{ items: Presence[]; nextCursor?: string }> {
     authorize(principal, 'presence:list');
-    const found = await this.presence.present(cursor, limit + 1);
+    const found = await this.presence.listOnline(cursor, limit + 1);
     const items = found.slice(0, limit);
     const last = items.at(-1);
     return { items, ...(found.length > limit && last && { nextCursor: last.userId }) };
@@ -32,13 +32,13 @@ export class PresenceController {
 
   @Get(':userId')
   @ApiOperation({
-    summary: 'Whether a user is there: yourself, or somebody who shares a conversation with you',
+    summary: 'Get the presence of a user: your own, or of a user who shares a conversation with you',
   })
   @Responds(200, ref('Presence'))
   show(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
   ): Promise<Presence> {
-    return this.presence.seenBy(principal, userId);
+    return this.presence.findFor(principal, userId);
   }
 }

@@ -1,15 +1,18 @@
 import { Module } from '@nestjs/common';
 import { Clock, SystemClock } from '../common/clock.js';
+import { ConversationsModule } from '../conversations/conversations.module.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
-import { SharedConversationsStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
 import { LastSeenStore } from './last-seen.store.js';
 import { MemoryPresenceLeases } from './leases/memory-presence-leases.js';
-import { PresenceAnnouncer } from './presence-announcer.js';
-import { PresenceSweeper } from './leases/presence-sweeper.js';
 import { PresenceLeases } from './leases/presence-leases.js';
+import { PresenceAnnouncer } from './presence-announcer.js';
 import { PresenceController } from './presence.controller.js';
 import { PresenceService } from './presence.service.js';
+import { ConnectionRegistry } from './registry/connection-registry.js';
+import { ConnectionsController } from './registry/connections.controller.js';
+import { MemoryConnectionRegistry } from './registry/memory-connection-registry.js';
+import { SharedConversationsStore } from './shared-conversations.store.js';
 
 function memoryLeases(config: Config, clock: Clock): PresenceLeases {
   const rules = {
@@ -20,19 +23,24 @@ function memoryLeases(config: Config, clock: Clock): PresenceLeases {
   return new MemoryPresenceLeases(rules, clock);
 }
 
-/** Who is there. */
+function memoryRegistry(config: Config, clock: Clock): ConnectionRegistry {
+  return new MemoryConnectionRegistry(config.PRESENCE_LEASE_MS, clock);
+}
+
+/** Presence of users, and the registry of connections. */
 @Module({
-  controllers: [PresenceController],
+  imports: [ConversationsModule],
+  controllers: [PresenceController, ConnectionsController],
   providers: [
     { provide: Clock, useClass: SystemClock },
     { provide: PresenceLeases, useFactory: memoryLeases, inject: [CONFIG, Clock] },
+    { provide: ConnectionRegistry, useFactory: memoryRegistry, inject: [CONFIG, Clock] },
     SharedConversationsStore,
     LastSeenStore,
     LastSeen,
     PresenceAnnouncer,
     PresenceService,
-    PresenceSweeper,
   ],
-  exports: [PresenceService, PresenceLeases, SharedConversationsStore],
+  exports: [PresenceService, PresenceLeases, ConnectionRegistry, SharedConversationsStore],
 })
 export class PresenceModule {}

@@ -1,16 +1,24 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { authorize, can } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { PeriodicTask } from '../common/periodic-task.js';
 import type { Presence, PresencePayload } from '../protocol/index.js';
-import { SharedConversationsStore } from './shared-conversations.store.js';
 import { LastSeen } from './last-seen.js';
-import { PresenceAnnouncer } from './presence-announcer.js';
 import { PresenceLeases, type Lease } from './leases/presence-leases.js';
+import { PresenceAnnouncer } from './presence-announcer.js';
+import { SharedConversationsStore } from './shared-conversations.store.js';
 
-/** Who is there: one status for each user, over all devices, told to those whom it concerns (P9, P10). */
+const SWEEP_INTERVAL_MS = 100;
+
+/** Keeps one presence for each user over all devices, and announces its changes to those who may see them (P9, P10). */
 @Injectable()
-export class PresenceService {
+export class PresenceService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(PresenceService.name);
+  private readonly sweeps = new PeriodicTask({
+    name: 'sweep presence',
+    intervalMs: SWEEP_INTERVAL_MS,
+    run: async () => this.publishAll(await this.leases.sweep()),
+  });
 
   constructor(
     private readonly leases: PresenceLeases,
@@ -19,44 +27,54 @@ export class PresenceService {
     private readonly sharedConversations: SharedConversationsStore,
   ) {}
 
-  /** A connection has come. Does not wait and does not throw, as {@link leave} and {@link touch}: renewing mends it. */
-  enter(lease: Lease): void {
-    this.inBackground(this.leases.enter(lease), lease.connectionId);
+  onApplicationBootstrap(): void {
+    this.sweeps.start();
   }
 
-  leave(lease: Lease): void {
-    this.inBackground(this.leases.leave(lease));
+  /** Records when the users who disconnect with this process were last seen. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.sweeps.stop();
+    this.announcer.close();
+    for (const presence of await this.leases.close()) this.lastSeen.record(presence);
+    await this.lastSeen.close();
   }
 
-  /** The user has done something on some device. */
+  /**
+   * Records a new connection, which is not notified itself. Neither waits nor throws, like {@link disconnect} and {@link touch}:
+   * the next {@link renew} makes up for a failure.
+   */
+  connect(lease: Lease): void {
+    this.publishSoon(this.leases.acquire(lease), lease.connectionId);
+  }
+
+  disconnect(lease: Lease): void {
+    this.publishSoon(this.leases.release(lease));
+  }
+
+  /** Records activity of the user, on any device. */
   touch(userId: string): void {
-    this.inBackground(this.leases.touch(userId));
+    this.publishSoon(this.leases.touch(userId));
   }
 
-  /** Sets the user's own choice. `origin`: the connection that asked, which is not told. */
-  async choose(userId: string, choice: PresencePayload, origin: string): Promise<void> {
-    this.tell(await this.leases.choose(userId, choice), origin);
+  /** Sets the status that the user chose. The connection `origin` asked for it, and is not notified. */
+  async setStatus(userId: string, status: PresencePayload, origin: string): Promise<void> {
+    this.publish(await this.leases.setStatus(userId, status), origin);
   }
 
-  /** These connections are still there. */
+  /** Extends the leases of connections that are still open. */
   async renew(leases: readonly Lease[]): Promise<void> {
-    for (const change of await this.leases.renew(leases)) this.tell(change);
+    this.publishAll(await this.leases.renew(leases));
   }
 
-  /** Tells what has become due. */
-  async settle(): Promise<void> {
-    for (const change of await this.leases.settle()) this.tell(change);
-  }
-
-  /** What others see of each user, in the order asked for. */
+  /** Returns the presence of each user, as others see it, in the given order. */
   async of(userIds: readonly string[]): Promise<Presence[]> {
-    const here = await this.leases.of(userIds);
-    const gone = await this.lastSeen.of(userIds.filter((userId) => !here.has(userId)));
-    return userIds.map((userId) => here.get(userId) ?? gone.get(userId) ?? neverSeen(userId));
+    const connected = await this.leases.of(userIds);
+    const offline = await this.lastSeen.of(userIds.filter((userId) => !connected.has(userId)));
+    return userIds.map((userId) => connected.get(userId) ?? offline.get(userId) ?? neverSeen(userId));
   }
 
-  /** One user, as `principal` may see it. @throws {DomainError} `not_found` for who shares no conversation with it. */
-  async seenBy(principal: Principal, userId: string): Promise<Presence> {
+  /** Returns one user's presence. @throws {DomainError} `not_found` where `principal` shares no conversation with the user. */
+  async findFor(principal: Principal, userId: string): Promise<Presence> {
     if (!can(principal, 'presence:see', { userId })) {
       const [isAcquainted] = await this.sharedConversations.share([[principal.userId, userId]]);
       authorize(principal, 'presence:see', { isAcquainted });
@@ -64,33 +82,30 @@ export class PresenceService {
     return (await this.of([userId]))[0] as Presence;
   }
 
-  /** Users who are not offline, behind a user id. */
-  present(afterUserId: string, limit: number): Promise<Presence[]> {
-    return this.leases.present(afterUserId, limit);
+  /** Lists users who are not offline, in the order of their ids, after `afterUserId`. */
+  listOnline(afterUserId: string, limit: number): Promise<Presence[]> {
+    return this.leases.listOnline(afterUserId, limit);
   }
 
-  /** How many users are not offline. */
-  count(): Promise<number> {
-    return this.leases.count();
+  /** Returns how many users are not offline. */
+  countOnline(): Promise<number> {
+    return this.leases.countOnline();
   }
 
-  /** Writes down when those who go with this process were last seen. */
-  async close(): Promise<void> {
-    this.announcer.close();
-    for (const state of await this.leases.close()) this.lastSeen.note(state);
-    await this.lastSeen.close();
-  }
-
-  private inBackground(change: Promise<Presence | null>, origin?: string): void {
+  private publishSoon(change: Promise<Presence | null>, origin?: string): void {
     change.then(
-      (presence) => this.tell(presence, origin),
-      (error: unknown) => this.logger.warn(`a change of presence was missed: ${String(error)}`),
+      (presence) => this.publish(presence, origin),
+      (error: unknown) => this.logger.warn('failed to update presence', { error }),
     );
   }
 
-  private tell(presence: Presence | null, origin?: string): void {
+  private publishAll(changes: readonly Presence[]): void {
+    for (const presence of changes) this.publish(presence);
+  }
+
+  private publish(presence: Presence | null, origin?: string): void {
     if (!presence) return;
-    this.lastSeen.note(presence);
+    this.lastSeen.record(presence);
     this.announcer.announce({ presence, origin });
   }
 }

@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
-/** Two users, of whom the first would know of the second. */
+/** Two users: the first asks to see the second. */
 export type Pair = readonly [userId: string, otherId: string];
 
-/** More than anybody reads; a service account that is in more is announced to the newest of them. */
+/** A service account with more conversations is announced in the newest of them only. */
 const MAX_CONVERSATIONS = 5000;
 
-/** Who shares a conversation with whom: read from the members each time, never remembered (P10). */
+/** Reads who shares a conversation with whom: from the members each time, never cached (P10). */
 @Injectable()
 export class SharedConversationsStore {
   constructor(private readonly database: DataSource) {}
 
-  /** The conversations of each user, at most the newest 5000. */
+  /** Returns the conversations of each user, at most the newest 5000. */
   async conversationsOf(userIds: readonly string[]): Promise<Map<string, string[]>> {
     const rows = await this.database.query<{ user_id: string; ids: string[] }[]>(
       `select u.user_id, array(
@@ -24,7 +24,7 @@ export class SharedConversationsStore {
     return new Map(rows.map((row) => [row.user_id, row.ids]));
   }
 
-  /** For each pair, in order: whether both are members of some conversation, or are the same user. */
+  /** Returns for each pair, in order, whether both are members of one conversation, or the same user. */
   async share(pairs: readonly Pair[]): Promise<boolean[]> {
     if (pairs.length === 0) return [];
     const rows = await this.database.query<{ n: string }[]>(

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** Row of a user who has been seen: what is left of a presence when its last device has gone. */
+/** Row of a user who was seen: what remains of a presence when the last device has disconnected. */
 @Entity('users')
 export class UserEntity {
   @PrimaryColumn({ type: 'text', name: 'user_id', collation: 'C', primaryKeyConstraintName: 'users_pk' })
@@ -9,7 +9,7 @@ export class UserEntity {
   @Column({ type: 'timestamptz', name: 'last_seen_at', precision: 3 })
   lastSeenAt: Date;
 
-  /** Of the last state that others were told: a later one has a greater version. */
+  /** Version of the last published presence: a later one is greater. */
   @Column({ type: 'bigint', name: 'presence_version' })
   presenceVersion: string;
 }

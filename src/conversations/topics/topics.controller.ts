@@ -21,7 +21,7 @@ export class TopicsController {
 
   @Post(':topic/messages')
   @HttpCode(200)
-  @ApiOperation({ summary: "A system message to a topic's subscribers, who are connected now; admins" })
+  @ApiOperation({ summary: 'Send a system message to the connected subscribers of a topic; admins only' })
   @Responds(200, objectSchema<Published>({ published: { const: true } }))
   publish(
     @CurrentPrincipal() principal: Principal,

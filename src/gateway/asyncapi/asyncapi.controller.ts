@@ -6,13 +6,13 @@ import { Responds } from '../../platform/http/responses.decorator.js';
 import { FREE } from '../../protocol/schemas/schema.js';
 import { describeEvents } from './document.js';
 
-/** What Swagger is for the routes: the description of the events. */
+/** Serves the description of the Socket.IO events, as Swagger does for the HTTP routes. */
 @ApiTags('operations')
 @Public()
 @Controller('asyncapi-json')
 export class AsyncApiController {
   @Get()
-  @ApiOperation({ summary: 'The events of Socket.IO, as an AsyncAPI 3.0 document' })
+  @ApiOperation({ summary: 'Get the Socket.IO events as an AsyncAPI 3.0 document' })
   @Responds(200, FREE)
   read(@Req() request: Request): object {
     return describeEvents(request.get('host') ?? 'localhost', request.secure);

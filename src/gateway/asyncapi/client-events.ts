@@ -20,27 +20,27 @@ import { TopicsDto } from '../../conversations/topics/topics.dto.js';
 
 interface ClientEvent<Payload> {
   summary: string;
-  /** What the payload is checked by; null where it may be anything. */
+  /** Class that validates the payload; null where any payload is accepted. */
   dto: unknown extends Payload ? null : new () => Payload;
-  /** The acknowledgement beside `ok`, where it is not refused. */
-  answer: ObjectSchema;
+  /** Fields of a successful ack, besides `ok`. */
+  ack: ObjectSchema;
 }
 
 const NOTHING = objectSchema<object>({});
 const PRESENCE = objectSchema<ClientEvents['presence:watch'][1]>({ presence: arrayOf(ref('Presence')) });
 const TOPICS = objectSchema<ClientEvents['topic:subscribe'][1]>({ topics: arrayOf(TEXT) });
 
-/** What clients send (protocol section 4.2): each with the class that its payload is checked by. */
+/** The events that clients send (protocol section 4.2). */
 export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<ClientEvents[K][0]> } = {
   'auth:refresh': {
-    summary: 'Go on with a new token of the same user',
+    summary: 'Replace the token of this connection; it must belong to the same user',
     dto: RefreshDto,
-    answer: objectSchema<RefreshResult>({ userId: TEXT, expiresAt: optional(TIME) }),
+    ack: objectSchema<RefreshResult>({ userId: TEXT, expiresAt: optional(TIME) }),
   },
   'conversation:join': {
-    summary: 'Hear a conversation from here on, and get what is behind afterSeq',
+    summary: 'Join a conversation: receive its events from now on, and its messages after afterSeq',
     dto: JoinDto,
-    answer: objectSchema<JoinResult>({
+    ack: objectSchema<JoinResult>({
       conversation: ref('Conversation'),
       members: arrayOf(ref('Member')),
       lastSeq: COUNT,
@@ -51,40 +51,48 @@ export const CLIENT_EVENTS: { readonly [K in keyof ClientEvents]: ClientEvent<Cl
       activeStreams: arrayOf(ref('ActiveStream')),
     }),
   },
-  'conversation:leave': { summary: 'Hear a conversation no more', dto: ConversationDto, answer: NOTHING },
+  'conversation:leave': {
+    summary: 'Leave a conversation: stop receiving its events',
+    dto: ConversationDto,
+    ack: NOTHING,
+  },
   'message:send': {
-    summary: 'Say something, and by default ask the provider; repeat it with the same clientMessageId',
+    summary: 'Send a message and, by default, request an answer; retry with the same clientMessageId',
     dto: SendDto,
-    answer: RESPONSES.SendResult,
+    ack: RESPONSES.SendResult,
   },
-  'message:ack': { summary: 'Everything up to seq has arrived', dto: AckDto, answer: NOTHING },
+  'message:ack': { summary: 'Acknowledge all messages up to seq', dto: AckDto, ack: NOTHING },
   'message:history': {
-    summary: 'Messages after or before a position',
+    summary: 'Read messages after or before a position',
     dto: HistoryDto,
-    answer: RESPONSES.MessagePage,
+    ack: RESPONSES.MessagePage,
   },
-  'typing:start': { summary: 'Begin to write, or go on', dto: ConversationDto, answer: NOTHING },
-  'typing:stop': { summary: 'Cease to write', dto: ConversationDto, answer: NOTHING },
-  'presence:update': { summary: 'What others see of you', dto: PresenceDto, answer: NOTHING },
-  'presence:watch': { summary: 'Hear of the presence of these users', dto: WatchDto, answer: PRESENCE },
-  'presence:unwatch': { summary: 'Hear of it no more', dto: WatchDto, answer: PRESENCE },
-  'topic:subscribe': { summary: 'Hear system messages to these topics', dto: TopicsDto, answer: TOPICS },
-  'topic:unsubscribe': { summary: 'Hear them no more', dto: TopicsDto, answer: TOPICS },
+  'typing:start': { summary: 'Start typing, or continue', dto: ConversationDto, ack: NOTHING },
+  'typing:stop': { summary: 'Stop typing', dto: ConversationDto, ack: NOTHING },
+  'presence:update': { summary: 'Set the presence that others see', dto: PresenceDto, ack: NOTHING },
+  'presence:watch': { summary: 'Subscribe to the presence of these users', dto: WatchDto, ack: PRESENCE },
+  'presence:unwatch': {
+    summary: 'Unsubscribe from the presence of these users',
+    dto: WatchDto,
+    ack: PRESENCE,
+  },
+  'topic:subscribe': { summary: 'Subscribe to system messages of these topics', dto: TopicsDto, ack: TOPICS },
+  'topic:unsubscribe': { summary: 'Unsubscribe from these topics', dto: TopicsDto, ack: TOPICS },
   'stream:pause': {
-    summary: 'Pause an answer, for everybody',
+    summary: 'Pause an answer, for all viewers',
     dto: StreamDto,
-    answer: RESPONSES.ControlResult,
+    ack: RESPONSES.ControlResult,
   },
-  'stream:resume': { summary: 'Go on with a paused answer', dto: StreamDto, answer: RESPONSES.ControlResult },
-  'stream:cancel': { summary: 'End an answer', dto: StreamDto, answer: RESPONSES.ControlResult },
+  'stream:resume': { summary: 'Resume a paused answer', dto: StreamDto, ack: RESPONSES.ControlResult },
+  'stream:cancel': { summary: 'Cancel an answer', dto: StreamDto, ack: RESPONSES.ControlResult },
   'stream:recover': {
-    summary: 'Chunks of an answer from a position on',
+    summary: 'Read the chunks of an answer from a position',
     dto: RecoverDto,
-    answer: RESPONSES.RecoverResult,
+    ack: RESPONSES.RecoverResult,
   },
   ping: {
-    summary: 'Is the way there and back open?',
+    summary: 'Check the connection: the payload is echoed',
     dto: null,
-    answer: objectSchema<ClientEvents['ping'][1]>({ serverTime: TIME, echo: {} }),
+    ack: objectSchema<ClientEvents['ping'][1]>({ serverTime: TIME, echo: {} }),
   },
 };

@@ -15,17 +15,17 @@ type Section = Record<string, object>;
 
 const CHANNEL = { $ref: '#/channels/socket' };
 
-const DESCRIPTION = `Every event of the Socket.IO interface. An ordinary Socket.IO client (protocol version 5) speaks it:
+const DESCRIPTION = `All events of the Socket.IO interface. Connect with an ordinary Socket.IO client (protocol version 5):
 \`io(url, { path: '${SOCKET_PATH}', auth: { token, deviceId, acks } })\`.
 
-The name of a message is the name of its event. Each event of the client takes an acknowledgement, which is called exactly
-once: with \`{ ok: true, … }\` or with \`{ ok: false, error }\`. Payloads of clients with keys that are not listed are refused;
-objects of the server may get more keys later. The routes over HTTP are described by OpenAPI, at \`/api/docs\`.`;
+The name of a message is the name of its event. Each client event takes an ack, which is called exactly once: with
+\`{ ok: true, … }\` or with \`{ ok: false, error }\`. The server rejects payloads with unknown keys. Clients must ignore unknown keys,
+because the server's objects may get more. The HTTP routes are described by OpenAPI, at \`/api/docs\`.`;
 
-/** The AsyncAPI 3.0 document of all events of Socket.IO, for a server that is reached at `host`. */
+/** Returns the AsyncAPI 3.0 document of all Socket.IO events, for a server at `host`. */
 export function describeEvents(host: string, isSecure: boolean): object {
-  const received = Object.entries(CLIENT_EVENTS).map(([event, { summary, dto, answer }]) =>
-    receive(event, { summary, answer, payload: dto ? schemaOf(dto) : {} }),
+  const received = Object.entries(CLIENT_EVENTS).map(([event, { summary, dto, ack }]) =>
+    receive(event, { summary, ack, payload: dto ? schemaOf(dto) : {} }),
   );
   const sent = Object.entries(SERVER_EVENTS).map(([event, { summary, payload }]) =>
     send(event, { summary, payload }),
@@ -39,7 +39,7 @@ export function describeEvents(host: string, isSecure: boolean): object {
     channels: {
       socket: {
         address: SOCKET_PATH,
-        title: 'The namespace / of Socket.IO',
+        title: 'The Socket.IO namespace /',
         messages: Object.assign({}, ...parts.map(({ messages }) => messages)) as Section,
       },
     },
@@ -52,7 +52,8 @@ const TOKEN = {
   type: 'http',
   scheme: 'bearer',
   bearerFormat: 'JWT',
-  description: 'A JSON Web Token, or a guest token, as `token` of the handshake’s `auth`; not as a header.',
+  description:
+    'A JSON Web Token or a guest token, sent as `token` in the `auth` object of the handshake, not as a header.',
 };
 
 function serverOf(host: string, isSecure: boolean): object {
@@ -60,27 +61,27 @@ function serverOf(host: string, isSecure: boolean): object {
     host,
     pathname: SOCKET_PATH,
     protocol: isSecure ? 'wss' : 'ws',
-    description: 'Socket.IO, by WebSocket or HTTP long polling.',
+    description: 'Socket.IO over WebSocket or HTTP long polling.',
     security: [{ $ref: '#/components/securitySchemes/token' }],
   };
 }
 
-interface Received {
+interface ClientEventParts {
   summary: string;
   payload: JsonSchema;
-  answer: ObjectSchema;
+  ack: ObjectSchema;
 }
 
 function receive(
   event: string,
-  { summary, payload, answer }: Received,
+  { summary, payload, ack }: ClientEventParts,
 ): { messages: Section; operations: Section } {
   const message = `client.${event}`;
-  const reply = `ack.${event}`;
+  const ackMessage = `ack.${event}`;
   return {
     messages: {
       [message]: { name: event, summary, payload },
-      [reply]: { name: event, title: `Acknowledgement of ${event}`, payload: acknowledgement(answer) },
+      [ackMessage]: { name: event, title: `Ack of ${event}`, payload: ackSchema(ack) },
     },
     operations: {
       [message]: {
@@ -88,7 +89,7 @@ function receive(
         channel: CHANNEL,
         summary,
         messages: [refOf(message)],
-        reply: { channel: CHANNEL, messages: [refOf(reply)] },
+        reply: { channel: CHANNEL, messages: [refOf(ackMessage)] },
       },
     },
   };
@@ -96,7 +97,7 @@ function receive(
 
 function send(
   event: string,
-  { summary, payload }: Omit<Received, 'answer'>,
+  { summary, payload }: Omit<ClientEventParts, 'ack'>,
 ): { messages: Section; operations: Section } {
   const message = `server.${event}`;
   return {
@@ -111,11 +112,11 @@ function refOf(message: string): object {
   return { $ref: `#/channels/socket/messages/${message}` };
 }
 
-function acknowledgement(answer: ObjectSchema): JsonSchema {
-  const done = objectSchema<{ ok: true }>({ ok: { const: true } });
-  const refused = objectSchema<{ ok: false; error: WireError }>({
+function ackSchema(fields: ObjectSchema): JsonSchema {
+  const success = objectSchema<{ ok: true }>({ ok: { const: true } });
+  const failure = objectSchema<{ ok: false; error: WireError }>({
     ok: { const: false },
     error: ref('Error'),
   });
-  return { oneOf: [extend(done, answer), refused] };
+  return { oneOf: [extend(success, fields), failure] };
 }

@@ -35,10 +35,10 @@ const QUEUE_ITEM: JsonSchema = {
   ],
 };
 
-/** What the server sends (protocol section 4.3), each held to its type in `src/protocol`. */
+/** The events that the server sends (protocol section 4.3). Each payload schema is checked against its type. */
 export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } = {
   'connection:status': {
-    summary: 'The connection is open, and whose it is',
+    summary: 'The connection is open; names its user and device',
     payload: objectSchema<ServerEvents['connection:status']>({
       status: { const: 'connected' },
       connectionId: TEXT,
@@ -49,18 +49,18 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
     }),
   },
   'auth:expiring': {
-    summary: 'The token ends in a minute: bring a new one by auth:refresh',
+    summary: 'The token expires within a minute: send a new one with auth:refresh',
     payload: objectSchema<ServerEvents['auth:expiring']>({ expiresAt: TIME }),
   },
   'connection:draining': {
-    summary: 'The server is about to stop',
+    summary: 'The server is shutting down: reconnect when the transport is closed',
     payload: objectSchema<ServerEvents['connection:draining']>({
-      reconnectInMs: says(COUNT, 'Until the server closes the transport.'),
+      reconnectInMs: says(COUNT, 'Time until the server closes the transport, in milliseconds.'),
     }),
   },
   'connection:closing': { summary: 'Why the server is about to close the connection', payload: ref('Error') },
   'conversation:changed': {
-    summary: 'A conversation changed, or who may enter it',
+    summary: 'A conversation or its membership has changed',
     payload: objectSchema<ServerEvents['conversation:changed']>({
       conversationId: TEXT,
       change: enumOf<ServerEvents['conversation:changed']['change']>({
@@ -69,9 +69,9 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
       userId: optional(TEXT),
     }),
   },
-  'message:new': { summary: 'A message in a conversation that was joined', payload: ref('Message') },
+  'message:new': { summary: 'A new message in a joined conversation', payload: ref('Message') },
   'message:receipt': {
-    summary: 'How far a member has got',
+    summary: 'How far a member has received and read a conversation',
     payload: objectSchema<ServerEvents['message:receipt']>({
       conversationId: TEXT,
       userId: TEXT,
@@ -80,17 +80,17 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
     }),
   },
   'queue:deliver': {
-    summary: 'What waited; calling its acknowledgement takes it from the queue',
+    summary: 'A batch of queued items; the ack removes them from the queue',
     payload: objectSchema<ServerEvents['queue:deliver']>({
       items: { type: 'array', items: QUEUE_ITEM },
       remaining: COUNT,
-      dropped: says(COUNT, 'Since the last delivery.'),
+      dropped: says(COUNT, 'Items dropped since the last delivery.'),
     }),
   },
-  'stream:started': { summary: 'An answer has begun', payload: ref('StreamState') },
-  'stream:chunk': { summary: 'The next piece of an answer', payload: ref('Chunk') },
+  'stream:started': { summary: 'An answer has started', payload: ref('StreamState') },
+  'stream:chunk': { summary: 'The next chunk of an answer', payload: ref('Chunk') },
   'stream:status': {
-    summary: 'An answer was paused, went on, or ended',
+    summary: 'An answer was paused, resumed or ended',
     payload: objectSchema<ServerEvents['stream:status']>({
       streamId: UUID,
       status: ref('StreamStatus'),
@@ -99,12 +99,12 @@ export const SERVER_EVENTS: { readonly [K in keyof ServerEvents]: ServerEvent } 
     }),
   },
   'typing:update': {
-    summary: 'Somebody began or ceased to write',
+    summary: 'A user started or stopped typing',
     payload: objectSchema<TypingUpdate>({ conversationId: TEXT, userId: TEXT, isTyping: FLAG }),
   },
-  'presence:update': { summary: 'Somebody came, left, or is busy', payload: ref('Presence') },
+  'presence:update': { summary: 'The presence of a user has changed', payload: ref('Presence') },
   'system:message': {
-    summary: 'A message of the operator, to a topic or to this user',
+    summary: 'A message from the operator, to a topic or to this user',
     payload: ref('SystemMessage'),
   },
 };

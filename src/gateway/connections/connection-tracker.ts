@@ -54,13 +54,13 @@ export class ConnectionTracker implements OnApplicationBootstrap, OnApplicationS
 
   onConnect(connection: Connection): void {
     const { id: connectionId, userId } = connection;
-    this.presence.enter({ userId, connectionId });
+    this.presence.connect({ userId, connectionId });
     this.note(this.registry.add(this.describe(connection)));
     connection.onceUpgraded(() => this.note(this.registry.update(connectionId, { transport: 'websocket' })));
   }
 
   onDisconnect({ id: connectionId, userId }: Connection): void {
-    this.presence.leave({ userId, connectionId });
+    this.presence.disconnect({ userId, connectionId });
     this.note(this.registry.remove(connectionId));
   }
 

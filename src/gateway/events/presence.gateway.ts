@@ -48,7 +48,7 @@ export class PresenceGateway implements OnGatewayConnection<Socket>, OnGatewayDi
     @CurrentConnection() { userId, id }: Connection,
     @MessageBody() payload: PresenceDto,
   ): Promise<void> {
-    return this.presence.choose(userId, payload, id);
+    return this.presence.setStatus(userId, payload, id);
   }
 
   @SubscribeMessage('presence:watch')

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { ConversationsModule } from '../../conversations/conversations.module.js';
 import { ProvidersModule } from '../../providers/providers.module.js';
-import { RegistryModule } from '../../presence/registry/registry.module.js';
+import { PresenceModule } from '../../presence/presence.module.js';
 import { StreamingModule } from '../../streaming/streaming.module.js';
 import { AnswersHealth } from './answers-health.js';
 import { DatabaseHealthStore } from './database-health.store.js';
@@ -17,7 +17,7 @@ import { ProcessHealth } from './process-health.js';
     TerminusModule.forRoot({ logger: false }),
     ConversationsModule,
     ProvidersModule,
-    RegistryModule,
+    PresenceModule,
     StreamingModule,
   ],
   controllers: [HealthController],

@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ConversationsModule } from '../../conversations/conversations.module.js';
 import { PresenceModule } from '../../presence/presence.module.js';
-import { RegistryModule } from '../../presence/registry/registry.module.js';
 import { TypingModule } from '../../typing/typing.module.js';
 import { DashboardController } from '../dashboard/dashboard.controller.js';
 import { DashboardService } from '../dashboard/dashboard.service.js';
@@ -13,7 +12,7 @@ import { StatsService } from './stats.service.js';
 
 /** Figures for the operator. */
 @Module({
-  imports: [ConversationsModule, PresenceModule, RegistryModule, TypingModule],
+  imports: [ConversationsModule, PresenceModule, TypingModule],
   controllers: [StatsController, DashboardController],
   providers: [QueueFiguresStore, StatsService, DashboardService, EventLoop, MetricReader],
 })

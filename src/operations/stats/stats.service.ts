@@ -45,7 +45,7 @@ export class StatsService {
       this.registry.figures(),
       this.registry.figures(this.node.id),
       this.typing.countUsers(),
-      this.presence.count(),
+      this.presence.countOnline(),
       this.queue.read(),
     ]);
     return { ...all, typingUsers, onlineUsers, queue, node: { id: this.node.id, ...here } };

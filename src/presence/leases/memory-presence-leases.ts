@@ -4,20 +4,20 @@ import type { Presence, PresencePayload } from '../../protocol/index.js';
 import { PresenceLeases, type Lease } from './presence-leases.js';
 import {
   advance,
-  choose,
   dueAt,
-  endLease,
-  holdLease,
   isGone,
   newRecord,
-  type Moment,
+  removeLease,
+  setChosenStatus,
+  setLease,
+  type ClockReading,
   type PresenceRecord,
   type PresenceRules,
 } from './presence-record.js';
 
 const SLOT_MS = 50;
 
-/** The presence of a single node. Each call changes everything at once, before its promise is made. */
+/** Presence in memory, for a single node. Each call takes effect at once, before it returns its promise. */
 export class MemoryPresenceLeases extends PresenceLeases {
   private readonly records = new Map<string, PresenceRecord>();
   private readonly due = new DeadlineQueue<string>(SLOT_MS);
@@ -29,23 +29,23 @@ export class MemoryPresenceLeases extends PresenceLeases {
     super();
   }
 
-  /** Users of whom something is kept, and times that are waited for: both are 0 when nobody is there. */
+  /** Numbers of user records and of scheduled sweeps; both 0 when nobody is connected. */
   get size(): { users: number; due: number } {
     return { users: this.records.size, due: this.due.size };
   }
 
-  override enter(lease: Lease): Promise<Presence | null> {
-    const record = this.hold(lease);
+  override acquire(lease: Lease): Promise<Presence | null> {
+    const record = this.recordWithLease(lease);
     record.lastActivityAt = this.clock.steady();
-    return Promise.resolve(this.bringUp(record));
+    return Promise.resolve(this.refresh(record));
   }
 
-  override leave({ userId, connectionId }: Lease): Promise<Presence | null> {
-    return this.change(userId, (record) => endLease(record, connectionId, this.clock.steady()));
+  override release({ userId, connectionId }: Lease): Promise<Presence | null> {
+    return this.change(userId, (record) => removeLease(record, connectionId, this.clock.steady()));
   }
 
   override renew(leases: readonly Lease[]): Promise<Presence[]> {
-    return Promise.resolve(leases.map((lease) => this.bringUp(this.hold(lease))).filter(isChange));
+    return Promise.resolve(leases.map((lease) => this.refresh(this.recordWithLease(lease))).filter(isChange));
   }
 
   override touch(userId: string): Promise<Presence | null> {
@@ -54,81 +54,83 @@ export class MemoryPresenceLeases extends PresenceLeases {
     });
   }
 
-  override choose(userId: string, choice: PresencePayload): Promise<Presence | null> {
-    return this.change(userId, (record) => choose(record, choice));
+  override setStatus(userId: string, status: PresencePayload): Promise<Presence | null> {
+    return this.change(userId, (record) => setChosenStatus(record, status));
   }
 
-  override settle(): Promise<Presence[]> {
+  override sweep(): Promise<Presence[]> {
     const records = this.due.take(this.clock.steady()).map((userId) => this.records.get(userId));
-    return Promise.resolve(records.map((record) => record && this.bringUp(record)).filter(isChange));
+    return Promise.resolve(records.map((record) => record && this.refresh(record)).filter(isChange));
   }
 
   override of(userIds: readonly string[]): Promise<Map<string, Presence>> {
     const found = new Map<string, Presence>();
     for (const userId of userIds) {
       const record = this.records.get(userId);
-      if (record) found.set(userId, record.shown);
+      if (record) found.set(userId, record.published);
     }
     return Promise.resolve(found);
   }
 
-  override present(afterUserId: string, limit: number): Promise<Presence[]> {
-    const shown = this.shown().filter(({ userId }) => userId > afterUserId);
-    return Promise.resolve(shown.toSorted((a, b) => (a.userId < b.userId ? -1 : 1)).slice(0, limit));
+  override listOnline(afterUserId: string, limit: number): Promise<Presence[]> {
+    const online = this.online().filter(({ userId }) => userId > afterUserId);
+    return Promise.resolve(online.toSorted((a, b) => (a.userId < b.userId ? -1 : 1)).slice(0, limit));
   }
 
-  override count(): Promise<number> {
-    return Promise.resolve(this.shown().length);
+  override countOnline(): Promise<number> {
+    return Promise.resolve(this.online().length);
   }
 
   override close(): Promise<Presence[]> {
-    const moment = this.moment();
-    const lost = [...this.records.values()].filter(({ shown }) => shown.status !== 'offline');
+    const time = this.readClock();
+    const lost = [...this.records.values()].filter(({ published }) => published.status !== 'offline');
     for (const record of lost) {
       record.leases = [];
-      record.leftAt ??= moment.now;
-      record.ranOut = true;
-      advance(record, moment, this.rules);
+      record.leftAt ??= time.now;
+      record.hasExpired = true;
+      advance(record, time, this.rules);
     }
     for (const userId of this.records.keys()) this.due.delete(userId);
     this.records.clear();
-    return Promise.resolve(lost.map(({ shown }) => shown));
+    return Promise.resolve(lost.map(({ published }) => published));
   }
 
-  private hold({ userId, connectionId }: Lease): PresenceRecord {
+  private recordWithLease({ userId, connectionId }: Lease): PresenceRecord {
     const now = this.clock.steady();
     const record = this.records.get(userId) ?? newRecord(userId, now);
     this.records.set(userId, record);
-    holdLease(record, connectionId, now + this.rules.leaseMs);
+    setLease(record, connectionId, now + this.rules.leaseMs);
     return record;
   }
 
-  private change(userId: string, act: (record: PresenceRecord) => void): Promise<Presence | null> {
+  private change(userId: string, update: (record: PresenceRecord) => void): Promise<Presence | null> {
     const record = this.records.get(userId);
     if (!record) return Promise.resolve(null);
-    act(record);
-    return Promise.resolve(this.bringUp(record));
+    update(record);
+    return Promise.resolve(this.refresh(record));
   }
 
-  private bringUp(record: PresenceRecord): Presence | null {
-    const moment = this.moment();
-    const changed = advance(record, moment, this.rules);
-    if (isGone(record, moment.now, this.rules)) {
+  private refresh(record: PresenceRecord): Presence | null {
+    const time = this.readClock();
+    const changed = advance(record, time, this.rules);
+    if (isGone(record, time.now, this.rules)) {
       this.records.delete(record.userId);
       this.due.delete(record.userId);
     } else {
       this.due.set(record.userId, dueAt(record, this.rules));
     }
-    return changed ? record.shown : null;
+    return changed ? record.published : null;
   }
 
-  private moment(): Moment {
+  private readClock(): ClockReading {
     const now = this.clock.steady();
-    return { now, epochMs: this.clock.now() - now };
+    return { now, epochOffsetMs: this.clock.now() - now };
   }
 
-  private shown(): Presence[] {
-    return [...this.records.values()].map(({ shown }) => shown).filter(({ status }) => status !== 'offline');
+  private online(): Presence[] {
+    return [...this.records.values()]
+      .map(({ published }) => published)
+      .filter(({ status }) => status !== 'offline');
   }
 }
 

@@ -8,12 +8,12 @@ const RULES = { awayAfterMs: 300_000, leaveGraceMs: 5000, leaseMs: 30_000 };
 const PHONE = { userId: 'ann', connectionId: 'phone' };
 const LAPTOP = { userId: 'ann', connectionId: 'laptop' };
 
-/** Every implementation of the port: the same suite over each. */
-const TWINS: [string, (clock: StandingClock) => PresenceLeases][] = [
+/** Every implementation of the port runs the same suite. */
+const IMPLEMENTATIONS: [string, (clock: StandingClock) => PresenceLeases][] = [
   ['memory', (clock) => new MemoryPresenceLeases(RULES, clock)],
 ];
 
-describe.each(TWINS)('Presence leases in %s', (_name, make) => {
+describe.each(IMPLEMENTATIONS)('Presence leases in %s', (_name, make) => {
   let clock: StandingClock;
   let leases: PresenceLeases;
   let versions: number[];
@@ -24,7 +24,7 @@ describe.each(TWINS)('Presence leases in %s', (_name, make) => {
     versions = [];
   });
 
-  /** Status of a change, or null; and that versions only rise. */
+  /** Returns the status of a change, or null. Checks that versions only rise. */
   async function status(change: Promise<Presence | null>): Promise<string | null> {
     const presence = await change;
     if (presence) versions.push(presence.version);
@@ -33,58 +33,58 @@ describe.each(TWINS)('Presence leases in %s', (_name, make) => {
     return presence?.status ?? null;
   }
 
-  /** Moves the time on in small steps, renewing `alive`; gives the changes that came of it. */
+  /** Advances the clock in small steps and renews `alive`. @returns the changes. */
   async function pass(ms: number, alive: { userId: string; connectionId: string }[] = []): Promise<string[]> {
     const changes: string[] = [];
     for (let passed = 0; passed < ms; passed += 1000) {
       clock.advance(Math.min(1000, ms - passed));
-      for (const { status: told } of await leases.renew(alive)) changes.push(told);
-      for (const { status: told } of await leases.settle()) changes.push(told);
+      for (const { status: changed } of await leases.renew(alive)) changes.push(changed);
+      for (const { status: changed } of await leases.sweep()) changes.push(changed);
     }
     return changes;
   }
 
-  test('a user is online with the first device, and offline once after the last and the grace (P9)', async () => {
-    expect(await status(leases.enter(PHONE))).toBe('online');
-    expect(await status(leases.enter(LAPTOP))).toBeNull();
-    expect(await status(leases.leave(PHONE))).toBeNull();
+  test('a user is online with the first device, and offline once, a grace period after the last (P9)', async () => {
+    expect(await status(leases.acquire(PHONE))).toBe('online');
+    expect(await status(leases.acquire(LAPTOP))).toBeNull();
+    expect(await status(leases.release(PHONE))).toBeNull();
     expect(await pass(10_000, [LAPTOP])).toEqual([]);
     const leftAt = clock.now();
-    expect(await status(leases.leave(LAPTOP))).toBeNull();
+    expect(await status(leases.release(LAPTOP))).toBeNull();
     expect(await pass(4000)).toEqual([]);
-    expect(await leases.count()).toBe(1);
+    expect(await leases.countOnline()).toBe(1);
     clock.advance(1100);
-    expect(await leases.settle()).toMatchObject([
+    expect(await leases.sweep()).toMatchObject([
       { userId: 'ann', status: 'offline', lastSeenAt: new Date(leftAt).toISOString() },
     ]);
     expect(await pass(60_000)).toEqual([]);
     expect(await leases.of(['ann'])).toEqual(new Map());
   });
 
-  test('who returns within the grace was never away', async () => {
-    await leases.enter(PHONE);
-    await leases.leave(PHONE);
+  test('a user who returns within the grace period does not appear offline', async () => {
+    await leases.acquire(PHONE);
+    await leases.release(PHONE);
     expect(await pass(4500)).toEqual([]);
-    expect(await status(leases.enter(PHONE))).toBeNull();
+    expect(await status(leases.acquire(PHONE))).toBeNull();
     expect(await pass(20_000, [PHONE])).toEqual([]);
   });
 
-  test('a lease that is not renewed runs out, at once and without grace', async () => {
-    await leases.enter(PHONE);
+  test('a lease that is not renewed expires, without a grace period', async () => {
+    await leases.acquire(PHONE);
     expect(await pass(29_000)).toEqual([]);
     expect(await pass(2000)).toEqual(['offline']);
-    expect(await leases.count()).toBe(0);
+    expect(await leases.countOnline()).toBe(0);
   });
 
-  test('a lease that ran out counts again when it is renewed', async () => {
-    await leases.enter(PHONE);
+  test('an expired lease is valid again when it is renewed', async () => {
+    await leases.acquire(PHONE);
     expect(await pass(40_000)).toEqual(['offline']);
     expect((await leases.renew([PHONE])).map((change) => change.status)).toEqual(['online']);
   });
 
-  test('a user is away without activity on any device, and back by any', async () => {
-    await leases.enter(PHONE);
-    await leases.enter(LAPTOP);
+  test('a user is away without activity on any device, and online again with activity on one', async () => {
+    await leases.acquire(PHONE);
+    await leases.acquire(LAPTOP);
     expect(await pass(200_000, [PHONE, LAPTOP])).toEqual([]);
     expect(await status(leases.touch('ann'))).toBeNull();
     expect(await pass(299_000, [PHONE, LAPTOP])).toEqual([]);
@@ -93,90 +93,90 @@ describe.each(TWINS)('Presence leases in %s', (_name, make) => {
     expect(await status(leases.touch('ann'))).toBeNull();
   });
 
-  test('the own choice stands over what is observed, and `online` gives it back', async () => {
-    await leases.enter(PHONE);
-    expect(await status(leases.choose('ann', { status: 'busy' }))).toBe('busy');
-    expect(await status(leases.choose('ann', { status: 'busy' }))).toBeNull();
+  test('the chosen status overrides the observed one, and `online` ends that', async () => {
+    await leases.acquire(PHONE);
+    expect(await status(leases.setStatus('ann', { status: 'busy' }))).toBe('busy');
+    expect(await status(leases.setStatus('ann', { status: 'busy' }))).toBeNull();
     expect(await status(leases.touch('ann'))).toBeNull();
     expect(await pass(400_000, [PHONE])).toEqual([]);
-    expect(await status(leases.choose('ann', { status: 'online' }))).toBe('away');
-    expect(await status(leases.choose('ann', { status: 'away' }))).toBeNull();
+    expect(await status(leases.setStatus('ann', { status: 'online' }))).toBe('away');
+    expect(await status(leases.setStatus('ann', { status: 'away' }))).toBeNull();
     expect(await status(leases.touch('ann'))).toBeNull();
   });
 
-  test('who is invisible is offline to all, also with metadata, and leaves unnoticed', async () => {
-    await leases.enter(PHONE);
+  test('an invisible user appears offline, also with metadata, and disconnects unnoticed', async () => {
+    await leases.acquire(PHONE);
     clock.advance(1000);
     const hiddenAt = new Date(clock.now()).toISOString();
-    const hidden = await leases.choose('ann', { status: 'offline', metadata: { mood: 'secret' } });
+    const hidden = await leases.setStatus('ann', { status: 'offline', metadata: { mood: 'secret' } });
     expect(hidden).toMatchObject({ status: 'offline', lastSeenAt: hiddenAt });
     expect(hidden).not.toHaveProperty('metadata');
-    expect(await leases.count()).toBe(0);
-    expect(await leases.present('', 10)).toEqual([]);
+    expect(await leases.countOnline()).toBe(0);
+    expect(await leases.listOnline('', 10)).toEqual([]);
     await leases.touch('ann');
-    await leases.leave(PHONE);
+    await leases.release(PHONE);
     expect(await pass(20_000)).toEqual([]);
   });
 
-  test('metadata is told with the status, and the same again is no change', async () => {
-    await leases.enter(PHONE);
-    const told = await leases.choose('ann', { status: 'online', metadata: { mood: 'good' } });
-    expect(told).toMatchObject({ status: 'online', metadata: { mood: 'good' } });
-    expect(await leases.choose('ann', { status: 'online', metadata: { mood: 'good' } })).toBeNull();
-    expect(await leases.choose('ann', { status: 'online' })).not.toHaveProperty('metadata');
+  test('metadata is published with the status, and the same again is no change', async () => {
+    await leases.acquire(PHONE);
+    const changed = await leases.setStatus('ann', { status: 'online', metadata: { mood: 'good' } });
+    expect(changed).toMatchObject({ status: 'online', metadata: { mood: 'good' } });
+    expect(await leases.setStatus('ann', { status: 'online', metadata: { mood: 'good' } })).toBeNull();
+    expect(await leases.setStatus('ann', { status: 'online' })).not.toHaveProperty('metadata');
   });
 
-  test('versions rise also where the clock stands', async () => {
-    await status(leases.enter(PHONE));
+  test('versions rise also when the clock stands still', async () => {
+    await status(leases.acquire(PHONE));
     for (const choice of ['busy', 'away', 'offline', 'online'] as const) {
-      expect(await status(leases.choose('ann', { status: choice }))).toBe(choice);
+      expect(await status(leases.setStatus('ann', { status: choice }))).toBe(choice);
     }
   });
 
-  test('lists who is not offline by user id, in pages', async () => {
-    for (const userId of ['cid', 'ann', 'bob']) await leases.enter({ userId, connectionId: userId });
-    expect((await leases.present('', 2)).map(({ userId }) => userId)).toEqual(['ann', 'bob']);
-    expect((await leases.present('bob', 2)).map(({ userId }) => userId)).toEqual(['cid']);
-    expect(await leases.count()).toBe(3);
+  test('lists the users who are not offline by user id, in pages', async () => {
+    for (const userId of ['cid', 'ann', 'bob']) await leases.acquire({ userId, connectionId: userId });
+    expect((await leases.listOnline('', 2)).map(({ userId }) => userId)).toEqual(['ann', 'bob']);
+    expect((await leases.listOnline('bob', 2)).map(({ userId }) => userId)).toEqual(['cid']);
+    expect(await leases.countOnline()).toBe(3);
   });
 
   test.each([-3_600_000, 3_600_000])(
-    'a clock that is set by %i ms makes nobody go, and nobody stay (P9)',
+    'a clock that jumps by %i ms takes nobody offline, and keeps nobody online (P9)',
     async (jumpMs) => {
-      await leases.enter(PHONE);
+      await leases.acquire(PHONE);
       clock.jump(jumpMs);
       expect(await pass(100_000, [PHONE])).toEqual([]);
       const leftAt = clock.now();
-      await leases.leave(PHONE);
+      await leases.release(PHONE);
       clock.advance(5100);
-      // When it was is told by the clock as it is now.
-      expect(await leases.settle()).toMatchObject([
+      // The time is reported by the clock as it is set now.
+      expect(await leases.sweep()).toMatchObject([
         { status: 'offline', lastSeenAt: new Date(leftAt).toISOString() },
       ]);
     },
   );
 
-  test('what is not there changes nothing', async () => {
+  test('unknown users and connections change nothing', async () => {
     expect(await leases.touch('nobody')).toBeNull();
-    expect(await leases.leave(PHONE)).toBeNull();
-    expect(await leases.choose('nobody', { status: 'busy' })).toBeNull();
-    await leases.enter(PHONE);
-    expect(await leases.leave({ ...PHONE, connectionId: 'other' })).toBeNull();
-    expect(await leases.leave(PHONE)).toBeNull();
-    expect(await leases.leave(PHONE)).toBeNull();
+    expect(await leases.release(PHONE)).toBeNull();
+    expect(await leases.setStatus('nobody', { status: 'busy' })).toBeNull();
+    await leases.acquire(PHONE);
+    expect(await leases.release({ ...PHONE, connectionId: 'other' })).toBeNull();
+    expect(await leases.release(PHONE)).toBeNull();
+    expect(await leases.release(PHONE)).toBeNull();
     expect(await pass(6000)).toEqual(['offline']);
   });
 });
 
-test('Presence in memory keeps nothing of who has gone, and gives up who goes with the process', async () => {
+test('Presence in memory keeps nothing of a user who disconnected, and returns on close who disconnects with the process', async () => {
   const clock = new StandingClock();
   const leases = new MemoryPresenceLeases(RULES, clock);
-  await leases.enter(PHONE);
-  await leases.leave(PHONE);
+  await leases.acquire(PHONE);
+  await leases.release(PHONE);
   clock.advance(6000);
-  await leases.settle();
+  await leases.sweep();
   expect(leases.size).toEqual({ users: 0, due: 0 });
-  await leases.enter(PHONE);
+  await leases.acquire(PHONE);
   expect(await leases.close()).toMatchObject([{ userId: 'ann', status: 'offline' }]);
   expect(leases.size).toEqual({ users: 0, due: 0 });
 });

@@ -1,43 +1,43 @@
 import type { Presence, PresencePayload } from '../../protocol/index.js';
 
-/** One connection's share in its user's presence. */
+/** A connection's lease: while it holds, its user is online. */
 export interface Lease {
   userId: string;
   connectionId: string;
 }
 
 /**
- * Who is there, shared by all nodes. Every change of what others see is given to exactly one caller, who announces it;
+ * Presence of users, shared by all nodes. Each change of what others see is returned to exactly one caller, who announces it;
  * null and an empty list mean that nothing changed. No method waits for other nodes.
  */
 export abstract class PresenceLeases {
-  /** A connection has come; that counts as activity. */
-  abstract enter(lease: Lease): Promise<Presence | null>;
+  /** Gives a new connection a lease. Counts as activity. */
+  abstract acquire(lease: Lease): Promise<Presence | null>;
 
-  /** A connection has gone. Its user is offline when no other comes within the grace. */
-  abstract leave(lease: Lease): Promise<Presence | null>;
+  /** Ends a connection's lease. The user goes offline unless another connection comes within the grace period. */
+  abstract release(lease: Lease): Promise<Presence | null>;
 
-  /** These connections are still there. One that had run out counts again. */
+  /** Extends the leases of connections that are still open. An expired lease is valid again. */
   abstract renew(leases: readonly Lease[]): Promise<Presence[]>;
 
-  /** The user has done something, on some device. */
+  /** Records activity of the user, on any device. */
   abstract touch(userId: string): Promise<Presence | null>;
 
-  /** The user's own choice, for as long as the user is connected. */
-  abstract choose(userId: string, choice: PresencePayload): Promise<Presence | null>;
+  /** Sets the status that the user chose. It lasts while the user is connected; `online` means none. */
+  abstract setStatus(userId: string, status: PresencePayload): Promise<Presence | null>;
 
-  /** Changes that have become due: away, gone, run out. To be called again and again, on every node. */
-  abstract settle(): Promise<Presence[]>;
+  /** Returns the changes that are due: users who are away, gone or expired. Every node must call it periodically. */
+  abstract sweep(): Promise<Presence[]>;
 
-  /** What others see of these users; nothing for who is not connected. */
+  /** Returns what others see of these users; users who are not connected are missing. */
   abstract of(userIds: readonly string[]): Promise<Map<string, Presence>>;
 
-  /** Users who are not offline, behind a user id, in the order of their ids. */
-  abstract present(afterUserId: string, limit: number): Promise<Presence[]>;
+  /** Lists users who are not offline, in the order of their ids, after `afterUserId`. */
+  abstract listOnline(afterUserId: string, limit: number): Promise<Presence[]>;
 
-  /** How many users are not offline. */
-  abstract count(): Promise<number>;
+  /** Returns how many users are not offline. */
+  abstract countOnline(): Promise<number>;
 
-  /** This node ends. @returns what no other node will ever settle: all that is lost with this process. */
+  /** Ends this node's part. @returns the changes that no other node will sweep: all that is lost with this process. */
   abstract close(): Promise<Presence[]>;
 }

@@ -3,8 +3,8 @@ import { StandingClock } from '../../../test/support/standing-clock.js';
 import type { ConnectionRegistry, RegisteredConnection } from './connection-registry.js';
 import { MemoryConnectionRegistry } from './memory-connection-registry.js';
 
-/** Every implementation of the port: the same suite over each. */
-const TWINS: [string, (clock: StandingClock) => ConnectionRegistry][] = [
+/** Every implementation of the port runs the same suite. */
+const IMPLEMENTATIONS: [string, (clock: StandingClock) => ConnectionRegistry][] = [
   ['memory', (clock) => new MemoryConnectionRegistry(30_000, clock)],
 ];
 const ALL = { after: '', limit: 100 };
@@ -23,7 +23,7 @@ function ids(connections: readonly RegisteredConnection[]): string[] {
   return connections.map(({ connectionId }) => connectionId);
 }
 
-describe.each(TWINS)('The registry of connections in %s', (_name, make) => {
+describe.each(IMPLEMENTATIONS)('The connection registry in %s', (_name, make) => {
   let clock: StandingClock;
   let registry: ConnectionRegistry;
 
@@ -46,7 +46,7 @@ describe.each(TWINS)('The registry of connections in %s', (_name, make) => {
     expect(ids(await registry.ofConversation('c', ALL))).toEqual(['a1', 'g1']);
   });
 
-  test('counts all nodes, or one', async () => {
+  test('counts the connections of all nodes, or of one', async () => {
     expect(await registry.figures()).toEqual({
       ...{ totalConnections: 3, authenticatedConnections: 2, uniqueUsers: 2, activeConversations: 2 },
     });
@@ -55,7 +55,7 @@ describe.each(TWINS)('The registry of connections in %s', (_name, make) => {
     });
   });
 
-  test('notes what changes, and what leaves', async () => {
+  test('applies updates, leaves and removals', async () => {
     await registry.update('a1', { transport: 'websocket', lastActivityAt: 7 });
     expect(await registry.find('a1')).toMatchObject({ transport: 'websocket', lastActivityAt: 7 });
     await registry.leave('g1', 'c');
@@ -66,7 +66,7 @@ describe.each(TWINS)('The registry of connections in %s', (_name, make) => {
     expect(await registry.figures()).toMatchObject({ totalConnections: 2, activeConversations: 1 });
   });
 
-  test('what is not renewed is gone after a lease, and says so when it is renewed later', async () => {
+  test('removes what is not renewed within a lease, and reports it at a later renewal', async () => {
     for (let seconds = 0; seconds < 60; seconds += 10) {
       clock.advance(10_000);
       await registry.renew(['a1']);
@@ -77,7 +77,7 @@ describe.each(TWINS)('The registry of connections in %s', (_name, make) => {
   });
 });
 
-test('The registry in memory keeps nothing of who has gone', async () => {
+test('The registry in memory keeps nothing of a removed connection', async () => {
   const registry = new MemoryConnectionRegistry(30_000, new StandingClock());
   await registry.add(connection('a1', 'ann'));
   await registry.join('a1', 'c');

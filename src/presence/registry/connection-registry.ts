@@ -1,38 +1,38 @@
 import type { ConnectionInfo } from '../../protocol/index.js';
 
-/** A connection as all nodes may know of it. Times are in milliseconds since 1970. */
+/** A connection, as every node can read it. Times are in milliseconds since 1970. */
 export interface RegisteredConnection extends Omit<ConnectionInfo, 'connectedAt' | 'lastActivityAt'> {
   nodeId: string;
-  /** Whether its user signed in, which guests did not. */
+  /** False for guests. */
   authenticated: boolean;
   connectedAt: number;
   lastActivityAt: number;
 }
 
-/** How many are connected. */
+/** Numbers of connections and users. */
 export interface RegistryFigures {
   totalConnections: number;
   authenticatedConnections: number;
   uniqueUsers: number;
-  /** Conversations that some connection has joined. */
+  /** Conversations that at least one connection has joined. */
   activeConversations: number;
 }
 
-/** Part of a list in the order of connection ids. */
+/** Page of a list that is ordered by connection id. */
 export interface Page {
-  /** Connection id behind which it begins; empty for the first page. */
+  /** Connection id after which the page begins; empty for the first page. */
   after: string;
   limit: number;
 }
 
 /**
- * Who is connected, and to which conversations: shared by all nodes. What is not renewed for a lease is gone, as its
- * node is. No method waits for other nodes.
+ * Registry of connections and the conversations they joined, shared by all nodes. A connection that is not renewed within
+ * its lease is removed: its node is dead. No method waits for other nodes.
  */
 export abstract class ConnectionRegistry {
   abstract add(connection: RegisteredConnection): Promise<void>;
 
-  /** Notes what has changed; nothing for a connection that is not there. */
+  /** Updates a connection; does nothing where it is not registered. */
   abstract update(
     connectionId: string,
     changes: Partial<Pick<RegisteredConnection, 'lastActivityAt' | 'transport'>>,
@@ -42,10 +42,10 @@ export abstract class ConnectionRegistry {
 
   abstract leave(connectionId: string, conversationId: string): Promise<void>;
 
-  /** Takes it out, and out of all conversations. */
+  /** Removes a connection from the registry and from all conversations. */
   abstract remove(connectionId: string): Promise<void>;
 
-  /** These are still there. @returns those that had run out: they have to be added again. */
+  /** Extends the leases of these connections. @returns those that are not registered, to be added again. */
   abstract renew(connectionIds: readonly string[]): Promise<string[]>;
 
   abstract find(connectionId: string): Promise<RegisteredConnection | null>;
@@ -54,6 +54,6 @@ export abstract class ConnectionRegistry {
 
   abstract ofConversation(conversationId: string, page: Page): Promise<RegisteredConnection[]>;
 
-  /** Of one node, or of all. */
+  /** Counts the connections of one node, or of all. */
   abstract figures(nodeId?: string): Promise<RegistryFigures>;
 }

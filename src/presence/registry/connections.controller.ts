@@ -7,12 +7,22 @@ import { Responds } from '../../platform/http/responses.decorator.js';
 import { notFound } from '../../common/domain-error.js';
 import { ConnectionIdPipe, ConversationIdPipe, UserIdPipe } from '../../platform/http/id.pipes.js';
 import { enumOf, optional, pageOf, objectSchema, TEXT, TIME } from '../../protocol/schemas/schema.js';
+import { IsText, NEXT_CURSOR, Optional, PageLimit } from '../../platform/validation/rules.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
 import { PresenceService } from '../presence.service.js';
 import type { ConnectionInfo } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import { ConnectionRegistry, type RegisteredConnection } from './connection-registry.js';
-import { ConnectionsQueryDto } from './registry.dto.js';
+
+/** Query of the lists of connections. */
+export class ConnectionsQueryDto {
+  @PageLimit()
+  limit?: number;
+
+  @Optional(NEXT_CURSOR)
+  @IsText(128)
+  cursor?: string;
+}
 
 interface ConnectionPage {
   items: ConnectionInfo[];
@@ -44,7 +54,7 @@ export class ConnectionsController {
   ) {}
 
   @Get(':userId')
-  @ApiOperation({ summary: "A user's connections; oneself or an admin" })
+  @ApiOperation({ summary: 'List the connections of a user; the user or an admin' })
   @Responds(200, PAGE)
   async ofUser(
     @CurrentPrincipal() principal: Principal,
@@ -58,9 +68,9 @@ export class ConnectionsController {
 
   @Get('conversation/:conversationId')
   @ApiOperation({
-    summary: 'Connections that have joined a conversation; members',
+    summary: 'List the connections that have joined a conversation; members or an admin',
     description:
-      'Without address and user agent of others, and without others who are invisible; not for admins.',
+      'Members do not see the address and user agent of others, nor the connections of invisible users. Admins see all.',
   })
   @Responds(200, PAGE)
   async ofConversation(
@@ -92,7 +102,7 @@ export class ConnectionsController {
     this.relay.publish('user', found.userId, { type: 'close', connectionId });
   }
 
-  /** Those among the users of these connections who do not want to be seen. */
+  /** Returns those users of these connections who appear offline. */
   private async invisible(connections: readonly RegisteredConnection[]): Promise<Set<string>> {
     const userIds = [...new Set(connections.map(({ userId }) => userId))];
     const states = await this.presence.of(userIds);

@@ -9,10 +9,10 @@ import {
 
 const SLOT_MS = 1000;
 
-/** The registry of a single node. Each call changes everything at once, before its promise is made. */
+/** Connection registry in memory, for a single node. Each call takes effect at once, before it returns its promise. */
 export class MemoryConnectionRegistry extends ConnectionRegistry {
   private readonly connections = new Map<string, RegisteredConnection>();
-  /** Few for each: an array is a third of a set. */
+  /** Arrays, because a user has few connections: a set takes three times the memory. */
   private readonly byUser = new Map<string, readonly string[]>();
   private readonly byConversation = new Map<string, Set<string>>();
   private readonly conversationsOf = new Map<string, Set<string>>();
@@ -26,7 +26,7 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
     this.leases = new DeadlineQueue(Math.min(SLOT_MS, leaseMs / 4));
   }
 
-  /** How much is kept: all 0 when nobody is connected. */
+  /** Numbers of entries; all 0 when nobody is connected. */
   get size(): { connections: number; users: number; conversations: number; leases: number } {
     const { connections, byUser, byConversation, leases } = this;
     return {
