@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Takes all of two cores: no other test runs beside it. */
 const ALONE = ['test/e2e/deploy.test.ts'];
 const globalSetup = ['test/support/global-setup.ts'];
+const setupFiles = ['test/support/setup.ts'];
 
 /** Imports SQL files as text, as `scripts/lib/bundle.mjs` does. */
 const sqlAsText = {
@@ -28,9 +29,13 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ALONE,
           globalSetup,
+          setupFiles,
         },
       },
-      { extends: true, test: { name: 'alone', include: ALONE, globalSetup, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: 'alone', include: ALONE, globalSetup, setupFiles, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

@@ -81,7 +81,9 @@ export function saySkipped({ skipped }) {
  */
 function run(root, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    // The channel carries nothing: its end tells the run that this process is gone.
+    const stdio = /** @type {const} */ (['ignore', 'inherit', 'inherit', 'ipc']);
+    const child = spawn(process.execPath, args, { cwd: root, stdio: [...stdio] });
     const release = endWithUs(child);
     child.once('error', reject);
     child.once('close', (code) => {

@@ -1,19 +1,25 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { TestProject } from 'vitest/node';
 import { migrations } from '../../migrations/index.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { migrate } from '../../src/platform/database/migrate.js';
+import { buildProgram, removePrograms } from './programs.js';
 import { urlOfDatabase, withClient } from './with-client.js';
 
 const QUIET = { info: () => {}, warn: console.warn, error: console.error };
 
-/** One PostgreSQL for the whole run (`DATABASE_URL`, or an embedded one), with a migrated template database. Leaves nothing behind. */
+/**
+ * One PostgreSQL for the whole run (`DATABASE_URL`, or an embedded one), with a migrated template database. Leaves nothing
+ * on the machine, also when the run is killed: see `supervisor.ts`.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startServer();
+  const server = await supervise();
   const template = `streamgate_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   const teardown = async (): Promise<void> => {
     try {
@@ -33,24 +39,33 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return teardown;
 }
 
-async function startServer(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const url = process.env['DATABASE_URL'];
-  if (url) return { url, stop: async () => {} };
-  const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-test-'));
-  const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true });
-  try {
-    // Nobody needs these databases after a crash.
-    const settings = { fsync: 'off', full_page_writes: 'off' };
-    const server = await startEmbeddedPostgres({ dataDir, log: QUIET, settings });
-    const stop = async (): Promise<void> => {
-      await server.stop();
-      await remove();
-    };
-    return { url: server.url, stop };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+/** Starts the supervisor. All temporary files of the run are in its folder from now on. */
+async function supervise(): Promise<{ url: string; stop: () => Promise<void> }> {
+  // `scripts/test.mjs` holds the other end where it has started the run.
+  process.once('disconnect', () => process.exit(1));
+  process.channel?.unref();
+  const folder = await mkdtemp(join(tmpdir(), 'streamgate-run-'));
+  // Some tests run programs as other users.
+  await chmod(folder, 0o755);
+  const { TMPDIR } = process.env;
+  process.env['TMPDIR'] = folder;
+  const program = await buildProgram('test/support/supervisor.ts');
+  const child = spawn(process.execPath, [program, folder], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const gone = once(child, 'exit');
+  const lines = createInterface(child.stdout);
+  const [line] = (await Promise.race([once(lines, 'line'), gone.then(() => [])])) as string[];
+  await removePrograms();
+  if (line === undefined) throw new Error('The supervisor of the test run did not start.');
+  const stop = async (): Promise<void> => {
+    child.stdin.end();
+    await gone;
+    if (TMPDIR === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = TMPDIR;
+  };
+  return { url: (JSON.parse(line) as { url: string }).url, stop };
 }
 
 async function createTemplate(adminUrl: string, name: string): Promise<void> {

@@ -66,7 +66,8 @@ interface Launch {
 async function launch(options: Launch): Promise<TestServer> {
   const { env, databaseUrl, database, dataDir, program } = options;
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [program], {
+  // The folder among the arguments tells the supervisor of the run that this process is the run's.
+  const child = spawn(process.execPath, [program, dataDir], {
     cwd: dataDir,
     env: {
       ...{ PATH, PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, AUTH_JWT_SECRET: TEST_SECRET },
