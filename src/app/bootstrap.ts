@@ -6,7 +6,7 @@ import type { Server as TlsServer } from 'node:https';
 import { configure, createApplication } from './application.js';
 import { leave } from './shutdown.js';
 import type { Settings } from './settings.js';
-import { NodeIdentity } from '../common/node-identity.js';
+import { NodeIdentity } from '../common/ids.js';
 import type { Config } from '../platform/config/config.js';
 import { StartError } from '../platform/database/start-error.js';
 import { waitForDatabase } from '../platform/database/connect.js';

@@ -21,3 +21,8 @@ export function newId(): string {
 export function randomText(bytes: number): string {
   return randomBytes(bytes).toString('base64url');
 }
+
+/** The identity of this process. The id is new at every start, so that a restarted process is never mistaken for the one before. */
+export class NodeIdentity {
+  readonly id = newId();
+}

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { GroupCommit, shardOfKey } from '../common/group-commit.js';
-import { NodeIdentity } from '../common/node-identity.js';
+import { NodeIdentity } from '../common/ids.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
 import { DedicatedConnections } from '../platform/database/dedicated-connections.js';

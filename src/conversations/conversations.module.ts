@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { NodeIdentity } from '../common/node-identity.js';
+import { NodeIdentity } from '../common/ids.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { Announcer } from './announcer.js';
 import { AppendStore } from './append.store.js';

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { newId } from '../../src/common/ids.js';
-import { NodeIdentity } from '../../src/common/node-identity.js';
+import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig, type Config } from '../../src/platform/config/config.js';
 import {
   AppendStore,

@@ -1,8 +1,7 @@
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { shardOfKey } from '../../src/common/group-commit.js';
-import { newId } from '../../src/common/ids.js';
-import { NodeIdentity } from '../../src/common/node-identity.js';
+import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { AppendStore } from '../../src/conversations/append.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';

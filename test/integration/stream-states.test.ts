@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { newId } from '../../src/common/ids.js';
-import { NodeIdentity } from '../../src/common/node-identity.js';
+import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
 import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';

@@ -1,6 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { NodeIdentity } from '../../src/common/node-identity.js';
-import { newId } from '../../src/common/ids.js';
+import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig, type Config } from '../../src/platform/config/config.js';
 import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';

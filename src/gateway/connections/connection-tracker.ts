@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { PeriodicTask } from '../../common/periodic-task.js';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { PresenceService } from '../../presence/presence.service.js';
 import {

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { COUNT, FLAG, arrayOf, nullable, NUMBER, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { Draining } from '../../platform/lifecycle/draining.js';
-import { EventLoop, type EventLoopDelay } from './event-loop.js';
+import { EventLoopDelay, type EventLoopDelayFigures } from '../../platform/metrics/event-loop-delay.js';
 import { MetricReader, type Buckets } from './metric-reader.js';
 
 /** How long figures are good, in milliseconds: however many dashboards are open, they cost this much and no more. */
@@ -22,7 +22,7 @@ export interface DashboardFigures {
   /** Deliveries that wait; null where they could not be counted. */
   queued: number | null;
   /** Since the figures before. */
-  eventLoop: EventLoopDelay;
+  eventLoop: Omit<EventLoopDelayFigures, 'meanMs'>;
   pool: { busy: number; idle: number; waiting: number; max: number };
   providers: { name: string; breaker: string }[];
   rssBytes: number;
@@ -45,7 +45,7 @@ export const FIGURES = objectSchema<DashboardFigures>({
   streams: objectSchema<Part<'streams'>>({ running: COUNT, failed: COUNT }),
   timeToFirstChunk: objectSchema<Buckets>({ bounds: arrayOf(NUMBER), counts: arrayOf(COUNT) }),
   queued: nullable(COUNT),
-  eventLoop: objectSchema<EventLoopDelay>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
+  eventLoop: objectSchema<Part<'eventLoop'>>({ p50Ms: NUMBER, p99Ms: NUMBER, maxMs: NUMBER }),
   pool: objectSchema<Part<'pool'>>({ busy: COUNT, idle: COUNT, waiting: COUNT, max: COUNT }),
   providers: arrayOf(objectSchema<Part<'providers'>[number]>({ name: TEXT, breaker: TEXT })),
   rssBytes: COUNT,
@@ -59,7 +59,7 @@ export class DashboardService {
 
   constructor(
     private readonly metrics: MetricReader,
-    private readonly loop: EventLoop,
+    private readonly eventLoop: EventLoopDelay,
     private readonly node: NodeIdentity,
     private readonly draining: Draining,
     @Inject(CONFIG) private readonly config: Config,
@@ -92,7 +92,7 @@ export class DashboardService {
       },
       timeToFirstChunk: await metrics.buckets('streamgate_stream_time_to_first_chunk_seconds'),
       queued: await metrics.sum('streamgate_queue_deliveries', { state: 'queued' }),
-      eventLoop: this.loop.take(),
+      eventLoop: this.eventLoopDelay(),
       pool: {
         busy: await this.count('streamgate_database_pool_connections', { state: 'busy' }),
         idle: await this.count('streamgate_database_pool_connections', { state: 'idle' }),
@@ -116,6 +116,12 @@ export class DashboardService {
   private async providers(): Promise<DashboardFigures['providers']> {
     const states = await this.metrics.set('streamgate_provider_breaker_state');
     return states.map(({ provider = '', state = '' }) => ({ name: provider, breaker: state }));
+  }
+
+  private eventLoopDelay(): DashboardFigures['eventLoop'] {
+    const { p50Ms, p99Ms, maxMs } = this.eventLoop.read();
+    this.eventLoop.reset();
+    return { p50Ms, p99Ms, maxMs };
   }
 
   private async count(name: string, labels?: Record<string, string>): Promise<number> {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { ConnectionRegistry } from '../../presence/registry/connection-registry.js';
 

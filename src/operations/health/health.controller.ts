@@ -1,13 +1,61 @@
-import { Controller, Get, UseFilters } from '@nestjs/common';
+import {
+  applyDecorators,
+  Catch,
+  Controller,
+  Get,
+  ServiceUnavailableException,
+  UseFilters,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import {
+  HealthCheck,
+  HealthCheckService,
+  type HealthCheckResult,
+  type HealthCheckStatus,
+} from '@nestjs/terminus';
+import type { Response } from 'express';
 import { Public } from '../../auth/decorators.js';
+import { Responds } from '../../platform/http/responses.decorator.js';
+import { enumOf, objectSchema, optional, says, type JsonSchema } from '../../protocol/schemas/schema.js';
 import { AnswersHealth } from './answers-health.js';
 import { DatabaseHealthStore } from './database-health.store.js';
 import { GatewayHealth } from './gateway-health.js';
-import { Probe } from './health-check.decorator.js';
-import { HealthFilter } from './health.filter.js';
 import { ProcessHealth } from './process-health.js';
+
+const PARTS: JsonSchema = {
+  type: 'object',
+  additionalProperties: {
+    type: 'object',
+    properties: { status: { enum: ['up', 'down'] }, message: { type: 'string' } },
+    required: ['status'],
+    additionalProperties: true,
+  },
+};
+const RESULT = objectSchema<HealthCheckResult>({
+  status: enumOf<HealthCheckStatus>({ ok: true, error: true, degraded: true, shutting_down: true }),
+  info: optional(says(PARTS, 'What is up.')),
+  error: optional(says(PARTS, 'What is down, and why.')),
+  details: says(PARTS, 'Every part that was checked, with its figures.'),
+});
+
+/** A probe and its responses. Terminus' own description uses a keyword of OpenAPI 3.0, which 3.1 does not have. */
+function Probe(): MethodDecorator {
+  return applyDecorators(
+    HealthCheck({ noCache: true, swaggerDocumentation: false }),
+    Responds(200, RESULT, { description: 'Nothing is down.' }),
+    Responds(503, RESULT, { description: 'Something is down.' }),
+  );
+}
+
+/** Responds 503 with the result of all checks: a problem body would not say what is down. */
+@Catch(ServiceUnavailableException)
+class HealthFilter implements ExceptionFilter<ServiceUnavailableException> {
+  catch(error: ServiceUnavailableException, host: ArgumentsHost): void {
+    host.switchToHttp().getResponse<Response>().status(error.getStatus()).json(error.getResponse());
+  }
+}
 
 @ApiTags('operations')
 @Public()
@@ -24,7 +72,7 @@ export class HealthController {
 
   @Get()
   @Probe()
-  @ApiOperation({ summary: 'Everything that is checked, with figures' })
+  @ApiOperation({ summary: 'Check every part, with figures' })
   full(): Promise<HealthCheckResult> {
     return this.health.check([
       () => this.database.check(),
@@ -37,14 +85,14 @@ export class HealthController {
 
   @Get('live')
   @Probe()
-  @ApiOperation({ summary: 'The process answers: restart it where this fails' })
+  @ApiOperation({ summary: 'Liveness: restart the process if this fails' })
   live(): Promise<HealthCheckResult> {
     return this.health.check([]);
   }
 
   @Get('ready')
   @Probe()
-  @ApiOperation({ summary: 'Requests can be served: send none where this fails' })
+  @ApiOperation({ summary: 'Readiness: send no requests while this fails' })
   ready(): Promise<HealthCheckResult> {
     return this.health.check([
       () => this.database.check(),

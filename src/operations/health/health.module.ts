@@ -9,6 +9,7 @@ import { DatabaseHealthStore } from './database-health.store.js';
 import { GatewayHealth } from './gateway-health.js';
 import { HealthMetrics } from './health-metrics.js';
 import { HealthController } from './health.controller.js';
+import { EventLoopDelay } from '../../platform/metrics/event-loop-delay.js';
 import { ProcessHealth } from './process-health.js';
 
 /** Health probes. */
@@ -21,6 +22,6 @@ import { ProcessHealth } from './process-health.js';
     StreamingModule,
   ],
   controllers: [HealthController],
-  providers: [DatabaseHealthStore, GatewayHealth, AnswersHealth, ProcessHealth, HealthMetrics],
+  providers: [DatabaseHealthStore, GatewayHealth, AnswersHealth, ProcessHealth, EventLoopDelay, HealthMetrics],
 })
 export class HealthModule {}

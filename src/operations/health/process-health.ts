@@ -1,47 +1,46 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { PeriodicTask } from '../../common/periodic-task.js';
 import { Draining } from '../../platform/lifecycle/draining.js';
+import { EventLoopDelay } from '../../platform/metrics/event-loop-delay.js';
 
-const RESOLUTION_MS = 10;
-const NS_PER_MS = 1e6;
-/** How long delays are gathered before they are forgotten, in milliseconds. */
+/** The figures of the event loop cover at most this time, in milliseconds. */
 const WINDOW_MS = 60_000;
 
-/** The process itself: whether it is leaving, its memory, and how long its event loop keeps things waiting. */
+/** Checks the process itself: whether it is shutting down, its memory, and the delay of its event loop. */
 @Injectable()
-export class ProcessHealth implements OnApplicationShutdown {
-  private readonly delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  private readonly forgetting: NodeJS.Timeout;
+export class ProcessHealth implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly resets = new PeriodicTask({
+    name: 'reset the event loop delay',
+    intervalMs: WINDOW_MS,
+    run: () => this.eventLoop.reset(),
+  });
 
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly draining: Draining,
-  ) {
-    this.delay.enable();
-    this.forgetting = setInterval(() => this.delay.reset(), WINDOW_MS).unref();
+    private readonly eventLoop: EventLoopDelay,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.resets.start();
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.forgetting);
-    this.delay.disable();
+  onApplicationShutdown(): Promise<void> {
+    return this.resets.stop();
   }
 
-  /** Down while the process is leaving. High figures are no reason: an alert tells of them, and a restart mends nothing. */
+  /** Down while the process is shutting down. High figures do not make it down: they need an alert, and a restart does not help. */
   check(): HealthIndicatorResult {
     const indicator = this.indicators.check('process');
     const { rss, heapUsed } = process.memoryUsage();
+    const { meanMs: mean, p99Ms: p99 } = this.eventLoop.read();
     const figures = {
       uptimeSeconds: Math.round(process.uptime()),
       memory: { rssBytes: rss, heapUsedBytes: heapUsed },
-      eventLoopDelayMs: { mean: this.over(this.delay.mean), p99: this.over(this.delay.percentile(99)) },
+      eventLoopDelayMs: { mean, p99 },
     };
     if (!this.draining.active) return indicator.up(figures);
     return indicator.down({ ...figures, message: 'the server is shutting down' });
-  }
-
-  /** What a tick took longer than the monitor's own interval; 0 before the first. */
-  private over(ns: number): number {
-    return Number.isNaN(ns) ? 0 : Math.max(0, Math.round((ns / NS_PER_MS - RESOLUTION_MS) * 100) / 100);
   }
 }

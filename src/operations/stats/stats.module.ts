@@ -4,7 +4,7 @@ import { PresenceModule } from '../../presence/presence.module.js';
 import { TypingModule } from '../../typing/typing.module.js';
 import { DashboardController } from '../dashboard/dashboard.controller.js';
 import { DashboardService } from '../dashboard/dashboard.service.js';
-import { EventLoop } from '../dashboard/event-loop.js';
+import { EventLoopDelay } from '../../platform/metrics/event-loop-delay.js';
 import { MetricReader } from '../dashboard/metric-reader.js';
 import { QueueFiguresStore } from './queue-figures.store.js';
 import { StatsController } from './stats.controller.js';
@@ -14,6 +14,6 @@ import { StatsService } from './stats.service.js';
 @Module({
   imports: [ConversationsModule, PresenceModule, TypingModule],
   controllers: [StatsController, DashboardController],
-  providers: [QueueFiguresStore, StatsService, DashboardService, EventLoop, MetricReader],
+  providers: [QueueFiguresStore, StatsService, DashboardService, EventLoopDelay, MetricReader],
 })
 export class StatsModule {}

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { COUNT, NUMBER, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
 import { PresenceService } from '../../presence/presence.service.js';
 import { ConnectionRegistry, type RegistryFigures } from '../../presence/registry/connection-registry.js';

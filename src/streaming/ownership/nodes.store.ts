@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { DedicatedConnection, Statement } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';

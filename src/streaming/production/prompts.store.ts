@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { NodeIdentity } from '../../common/node-identity.js';
+import { NodeIdentity } from '../../common/ids.js';
 import { batchReads } from '../../platform/database/batch-reads.js';
 import { LIMITS } from '../../protocol/index.js';
 import type { PromptMessage } from '../../providers/provider.js';
