@@ -22,6 +22,13 @@ import { ProcessHealth } from './process-health.js';
     StreamingModule,
   ],
   controllers: [HealthController],
-  providers: [DatabaseHealthStore, GatewayHealth, AnswersHealth, ProcessHealth, EventLoopDelay, HealthMetrics],
+  providers: [
+    DatabaseHealthStore,
+    GatewayHealth,
+    AnswersHealth,
+    ProcessHealth,
+    EventLoopDelay,
+    HealthMetrics,
+  ],
 })
 export class HealthModule {}

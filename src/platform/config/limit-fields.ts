@@ -13,15 +13,11 @@ export interface Rates {
   readonly perAddress: Rate;
 }
 
-/** Proxies that are believed: so many hops, or these addresses, networks (CIDR) and names of {@link PROXY_NAMES}. */
+/** Proxies that are believed: a number of hops, or addresses, networks (CIDR) and names of {@link PROXY_NAMES}. */
 export type TrustedProxies = number | readonly string[];
 
-/** Networks by name, as Express' `trust proxy` has them. */
-export const PROXY_NAMES: Readonly<Record<string, readonly string[]>> = {
-  loopback: ['127.0.0.1/8', '::1/128'],
-  linklocal: ['169.254.0.0/16', 'fe80::/10'],
-  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
-};
+/** Names of networks, as in Express' `trust proxy` (`proxy-addr`). */
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 
 const MAX_POINTS = 1_000_000;
 const MAX_SECONDS = 86_400;
@@ -48,10 +44,9 @@ export function trustedProxies(doc: string): Field<TrustedProxies | undefined> {
   const parse = (text: string): TrustedProxies => {
     if (/^\d{1,2}$/.test(text)) return Number(text);
     const words = text.split(',').map((word) => word.trim());
-    if (words.every((word) => Object.hasOwn(PROXY_NAMES, word) || isNetwork(word))) return words;
-    const names = Object.keys(PROXY_NAMES).join(', ');
+    if (words.every((word) => PROXY_NAMES.includes(word) || isNetwork(word))) return words;
     throw new Error(
-      `must be a number of hops (0 to 99), or addresses, networks (10.0.0.0/8) and names (${names}), separated by commas`,
+      `must be a number of hops (0 to 99), or addresses, networks (10.0.0.0/8) and names (${PROXY_NAMES.join(', ')}), separated by commas`,
     );
   };
   return { defaultText: undefined, doc, parse };

@@ -30,6 +30,15 @@ describe("A client's address", () => {
     ['behind two hops is the last but one', '2', '203.0.113.9', '6.6.6.6, 1.2.3.4, 10.2.2.2', '1.2.3.4'],
     ['with fewer words than hops is the first word', '5', '203.0.113.9', '1.2.3.4', '1.2.3.4'],
     ['stops at what is no address', 'loopback', '127.0.0.1', '1.2.3.4, <script>', '127.0.0.1'],
+    [
+      'after text that is no address is not believed',
+      '3',
+      '203.0.113.9',
+      '1.2.3.4, unknown, 10.2.2.2',
+      '10.2.2.2',
+    ],
+    ['by a name of networks', 'uniquelocal', '192.168.1.1', '1.2.3.4, fd00::7', '1.2.3.4'],
+    ['with a zone may be a proxy', 'linklocal', 'fe80::1%eth0', '1.2.3.4', '1.2.3.4'],
     ['with no word is the proxy', 'loopback', '127.0.0.1', undefined, '127.0.0.1'],
     [
       'that was mapped into IPv6 is an IPv4 address',
@@ -45,6 +54,8 @@ describe("A client's address", () => {
 
   test('is empty where the peer has gone', () => {
     expect(new ClientAddresses(readConfig({})).of({ headers: {}, socket: {} })).toBe('');
+    const forwarded = { headers: { 'x-forwarded-for': '1.2.3.4' }, socket: {} };
+    expect(new ClientAddresses(readConfig({ TRUST_PROXY: 'loopback' })).of(forwarded)).toBe('');
   });
 });
 
