@@ -53,14 +53,14 @@ export class StreamingService {
   /** What starts nothing, a repeat or a refusal, does not count in the end. */
   private async counted(userId: string, send: () => Promise<SendResult>): Promise<SendResult> {
     const { streams } = this.limits;
-    await streams.demand(userId);
+    await streams.consume(userId);
     let started = false;
     try {
       const sent = await send();
       started = !sent.duplicate;
       return sent;
     } finally {
-      if (!started) await streams.giveBack(userId);
+      if (!started) await streams.refund(userId);
     }
   }
 

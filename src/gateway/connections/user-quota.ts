@@ -24,7 +24,7 @@ export class UserQuota {
 
   /** Counts `socket`. @throws {DomainError} `rate_limited`, or `too_many_connections`, which is not retryable. */
   async acquire(userId: string, socket: Socket): Promise<void> {
-    await this.limits.userConnects.demand(userId);
+    await this.limits.userConnects.consume(userId);
     const release = this.quota.acquire(userId);
     if (!release) {
       this.countRefusal();

@@ -105,7 +105,7 @@ export class SocketAdapter extends IoAdapter {
   private async excess(request: EngineRequest): Promise<DomainError | null> {
     const { addressConnects, addressPolling } = this.limits;
     const limiter = isHandshake(request) ? addressConnects : addressPolling;
-    const refusal = await limiter.take(this.addresses.keyOf(request));
+    const refusal = await limiter.tryConsume(this.addresses.keyOf(request));
     return refusal?.error ?? null;
   }
 

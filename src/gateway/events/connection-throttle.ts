@@ -35,12 +35,12 @@ export class ConnectionThrottle {
     const { connection } = this;
     const { limits } = this.options;
     const cost = costOf(event);
-    const refusal = await limits.connectionEvents.take(connection.id, cost);
+    const refusal = await limits.connectionEvents.tryConsume(connection.id, cost);
     if (refusal) {
       this.judge(refusal);
       return refusal.error;
     }
-    return (await limits.userEvents.take(connection.userId, cost))?.error ?? null;
+    return (await limits.userEvents.tryConsume(connection.userId, cost))?.error ?? null;
   }
 
   /** Does `work`, which never rejects, when its turn has come. @throws {DomainError} `rate_limited` where too much waits. */

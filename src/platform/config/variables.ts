@@ -26,7 +26,7 @@ export const GROUPS = {
   queue: QUEUE,
   presence: PRESENCE,
   answers: ANSWERS,
-  crashes: RECOVERY,
+  recovery: RECOVERY,
   providers: PROVIDERS,
   metrics: METRICS,
   tracing: TRACING,

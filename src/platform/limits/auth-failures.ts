@@ -15,7 +15,7 @@ export class AuthFailures {
     try {
       return await work();
     } catch (error) {
-      if (isRefusedToken(error)) await this.limits.authFailures.demand(addressKey);
+      if (isRefusedToken(error)) await this.limits.authFailures.consume(addressKey);
       throw error;
     }
   }

@@ -19,7 +19,7 @@ export class HttpLimits {
   /** Express middleware: every request counts for its address, what watches the server apart from all others. */
   readonly limitAddress = (request: Request, _response: Response, next: NextFunction): void => {
     const limiter = PROBES.test(request.path) ? this.limits.addressProbes : this.limits.addressHttp;
-    limiter.demand(this.addresses.keyOf(request)).then(() => next(), next);
+    limiter.consume(this.addresses.keyOf(request)).then(() => next(), next);
   };
 
   /** Does `work`, which checks a token that came with `request`. @throws {DomainError} as `AuthFailures.attempt`. */
@@ -29,6 +29,6 @@ export class HttpLimits {
 
   /** Counts a request of a user. @throws {DomainError} `rate_limited`. */
   countUser(userId: string): Promise<void> {
-    return this.limits.userHttp.demand(userId);
+    return this.limits.userHttp.consume(userId);
   }
 }

@@ -3,8 +3,7 @@ import { isatty } from 'node:tty';
 import { pino, stdTimeFunctions, type DestinationStream, type LoggerOptions } from 'pino';
 import { currentContext, enableContextTracking } from '../tracing/request-context.js';
 import type { Config } from '../config/config.js';
-import { describeError } from './log-error.js';
-import { ServiceLogger } from './service-logger.js';
+import { describeError, ServiceLogger } from './service-logger.js';
 
 const STDOUT = 1;
 /** Levels at which every line knows for what it was written, also far below the event or request. */

@@ -1,5 +1,4 @@
 import type { LoggerService } from '@nestjs/common';
-import { describeError } from './log-error.js';
 import type { Level, Logger as Pino } from 'pino';
 
 /** Contexts in which Nest describes its own wiring. At `info` they would hide what a person wants to read at the start. */
@@ -69,4 +68,36 @@ function fieldsOf(given: object): Record<string, unknown> {
 
 function textOf(message: unknown): string {
   return typeof message === 'string' ? message : '';
+}
+
+/** An error as it is logged. */
+interface LoggedError {
+  type: string;
+  message: string;
+  code?: string;
+  stack?: string;
+  cause?: LoggedError;
+}
+
+const MAX_CAUSES = 5;
+
+/**
+ * Returns what is logged of `error`: its type, message, code, stack and causes, and none of its other properties. The
+ * database driver keeps the parameters of the statement on its errors, and these are people's messages.
+ */
+export function describeError(error: unknown, causes = MAX_CAUSES): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: describeValue(error) };
+  const { name, message, stack, cause } = error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return {
+    type: name,
+    message,
+    ...(code !== undefined && { code }),
+    ...(stack !== undefined && { stack }),
+    ...(cause !== undefined && causes > 0 && { cause: describeError(cause, causes - 1) }),
+  };
+}
+
+function describeValue(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
 }

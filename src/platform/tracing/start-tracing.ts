@@ -1,7 +1,10 @@
 import { useTracer } from './tracer.js';
 import type { Config } from '../config/config.js';
 
-/** Traces from now on where a collector is configured; else nothing of OpenTelemetry's SDK is even loaded. @returns what ends it, all sent. */
+/**
+ * Starts tracing where a collector is configured. Otherwise nothing of OpenTelemetry's SDK is loaded.
+ * @returns a function that ends tracing and resolves when all spans are sent.
+ */
 export async function startTracing(config: Config, nodeId: string): Promise<() => Promise<void>> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = config;
   if (endpoint === undefined) return async () => {};

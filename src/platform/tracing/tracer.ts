@@ -1,39 +1,40 @@
 import { toDomainError } from '../../common/domain-error.js';
 import type { RequestContext } from './request-context.js';
 
-/** How a span is begun. Attributes never hold contents. */
+/** How a span begins. Attributes never hold contents. */
 export interface SpanStart {
   kind: 'server' | 'client' | 'internal';
-  /** What it is done for: the span lies below where the work is, else it begins the work's trace. */
+  /** The request it belongs to. The span is a child of the context's span; without one it begins the trace. */
   context: RequestContext;
   attributes?: Record<string, string | number>;
 }
 
-/** A part of a piece of work that takes time. */
+/** A timed part of a request. */
 export interface Span {
-  /** The same work, below this span. */
+  /** The same request, with this span as the parent. */
   readonly context: RequestContext;
-  /** @param fault a code, where it failed. */
+  /** @param fault the error code where it failed. */
   end(fault?: string, attributes?: SpanStart['attributes']): void;
 }
 
+/** Begins spans; implemented for OpenTelemetry. */
 export interface Tracer {
   begin(name: string, start: SpanStart): Span;
 }
 
 let tracer: Tracer | undefined;
 
-/** From now on spans go to `given`; undefined: nowhere. */
+/** Sends spans to `given` from now on; undefined: nowhere. */
 export function useTracer(given: Tracer | undefined): void {
   tracer = given;
 }
 
-/** Undefined where nothing is traced: that costs nothing. */
+/** Begins a span. Returns undefined where tracing is off, which costs nothing. */
 export function beginSpan(name: string, start: SpanStart): Span | undefined {
   return tracer?.begin(name, start);
 }
 
-/** Does `act` within a span, if anything is traced. */
+/** Runs `act` within a span where tracing is on. */
 export async function inSpan<T>(
   name: string,
   start: SpanStart,
