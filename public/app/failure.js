@@ -26,6 +26,7 @@ const TEXTS = {
   provider_error: 'The model behind the assistant reported an error.',
   provider_unavailable: 'The model behind the assistant cannot be reached right now.',
   provider_timeout: 'The model behind the assistant took too long.',
+  overloaded: 'The server is very busy. Try again in a moment.',
   internal: 'Something went wrong on the server.',
   timeout: 'The server took too long.',
 };

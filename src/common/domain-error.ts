@@ -1,5 +1,8 @@
 import { ERROR_RULES, type ErrorCode, type WireError } from '../protocol/index.js';
 
+/** When to retry after `overloaded`, in milliseconds: a full queue is worked off in a few seconds. */
+const OVERLOAD_RETRY_MS = 1000;
+
 interface DomainErrorOptions {
   /** Overrides the code's own rule. */
   retryable?: boolean;
@@ -44,6 +47,15 @@ export class DomainError extends Error {
 /** What is not there and what is not yours get the same answer (P10). */
 export function notFound(): DomainError {
   return new DomainError('not_found', 'There is nothing here, or it is not yours to see.');
+}
+
+/** More work is waiting than there may be (P7): refused at once, and nothing was done. */
+export function overloaded(): DomainError {
+  return new DomainError(
+    'overloaded',
+    'The server has more to store than it can keep up with. Try again in a moment.',
+    { retryAfterMs: OVERLOAD_RETRY_MS },
+  );
 }
 
 /** `error` if it is a {@link DomainError}; otherwise `internal`, with the original as its cause and nothing of it on the wire (P11). */

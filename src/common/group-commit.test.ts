@@ -6,7 +6,7 @@ const UNOBSERVED = { countWaiting: () => {}, committed: () => {}, failed: () => 
 
 interface Held<T> {
   batch: readonly T[];
-  lane: number;
+  shard: number;
   commit: () => void;
   fail: (error: unknown) => void;
 }
@@ -18,11 +18,11 @@ function held(options: Partial<GroupCommitOptions<number, number>> = {}) {
   const commits: Held<number>[] = [];
   const group = new GroupCommit<number, number>({
     observer: UNOBSERVED,
-    commit: (batch, lane) =>
+    commit: (batch, shard) =>
       new Promise((resolve, reject) => {
-        commits.push({ batch, lane, commit: () => resolve(batch.map((n) => n * 10)), fail: reject });
+        commits.push({ batch, shard, commit: () => resolve(batch.map((n) => n * 10)), fail: reject });
       }),
-    ...{ laneOf: () => 0, lanes: 1, sizeOf: () => 1, deadlineMs: 5000 },
+    ...{ shardOf: () => 0, shards: 1, sizeOf: () => 1, deadlineMs: 5000 },
     isItemFault: (error) => error instanceof ItemFault,
     ...options,
   });
@@ -54,11 +54,11 @@ test('What is submitted in one turn is one commit; what comes during it is the n
   expect(await Promise.all(second)).toEqual([40, 50]);
 });
 
-test('Lanes commit at the same time, each one batch at once', async () => {
-  const { commits, group } = held({ lanes: 2, laneOf: (n) => n % 2 });
+test('Shards commit at the same time, each one batch at once', async () => {
+  const { commits, group } = held({ shards: 2, shardOf: (n) => n % 2 });
   const all = [1, 2, 3, 4].map((n) => group.submit(n));
   await settle();
-  expect(commits.map(({ lane, batch }) => [lane, batch])).toEqual([
+  expect(commits.map(({ shard, batch }) => [shard, batch])).toEqual([
     [1, [1, 3]],
     [0, [2, 4]],
   ]);
@@ -66,7 +66,7 @@ test('Lanes commit at the same time, each one batch at once', async () => {
   expect(await Promise.all(all)).toEqual([10, 20, 30, 40]);
 });
 
-describe('A lane that rests after a dear batch', () => {
+describe('A shard that rests after a dear batch', () => {
   const REST_MS = 40;
   const restMs = (results: readonly number[]): number => (results.includes(10) ? REST_MS : 0);
 
@@ -114,7 +114,7 @@ test('Nothing is stranded when it is submitted just as a drain ends', async () =
       open -= 1;
       return batch.map((n) => n * 10);
     },
-    ...{ laneOf: () => 0, lanes: 1, sizeOf: () => 1, deadlineMs: 1000, isItemFault: () => false },
+    ...{ shardOf: () => 0, shards: 1, sizeOf: () => 1, deadlineMs: 1000, isItemFault: () => false },
   });
   // Each is submitted some microtasks later behind the one before: every moment of a drain's end is met.
   for (let wait = 0; wait < 12; wait += 1) {
@@ -142,7 +142,7 @@ describe('A batch that fails', () => {
         if (batch.some((n) => bad.has(n))) throw new ItemFault();
         return batch.map((n) => n * 10);
       },
-      ...{ laneOf: () => 0, lanes: 1, sizeOf: () => 1, deadlineMs: 1000 },
+      ...{ shardOf: () => 0, shards: 1, sizeOf: () => 1, deadlineMs: 1000 },
       isItemFault: (error) => error instanceof ItemFault,
     });
     const results = await Promise.allSettled(Array.from({ length: 16 }, (_, n) => group.submit(n)));
@@ -196,9 +196,9 @@ describe('Bounds', () => {
       const refused = await group.submit(-1).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(DomainError);
       expect(refused).toMatchObject({
-        code: 'internal',
+        code: 'overloaded',
         retryable: true,
-        retryAfterMs: expect.any(Number) as number,
+        retryAfterMs: 1000,
       });
       const drained = Promise.all(taken);
       for (let done = 0; taken.length > 0 && done * (limit === 64 ? 1 : 512) < limit; done += 1) {
@@ -224,7 +224,7 @@ describe('The deadline', () => {
     vi.advanceTimersByTime(1000);
     expect(await first).toMatchObject({ code: 'timeout', retryable: true });
     expect(await second).toMatchObject({ code: 'timeout' });
-    expect(await group.submit(3).catch((error: unknown) => error)).toMatchObject({ code: 'internal' });
+    expect(await group.submit(3).catch((error: unknown) => error)).toMatchObject({ code: 'overloaded' });
     commits[0]!.commit();
     await settle();
     expect(commits).toHaveLength(1);
@@ -237,14 +237,14 @@ describe('The deadline', () => {
   });
 });
 
-test('A key has one lane, within the bounds, and keys are spread', () => {
-  const lanes = new Map<number, number>();
+test('A key has one shard, within the bounds, and keys are spread', () => {
+  const shards = new Map<number, number>();
   for (let n = 0; n < 1000; n += 1) {
-    const lane = shardOfKey(`conversation-${n}`, 4);
-    expect(shardOfKey(`conversation-${n}`, 4)).toBe(lane);
-    expect(Number.isInteger(lane) && lane >= 0 && lane < 4).toBe(true);
-    lanes.set(lane, (lanes.get(lane) ?? 0) + 1);
+    const shard = shardOfKey(`conversation-${n}`, 4);
+    expect(shardOfKey(`conversation-${n}`, 4)).toBe(shard);
+    expect(Number.isInteger(shard) && shard >= 0 && shard < 4).toBe(true);
+    shards.set(shard, (shards.get(shard) ?? 0) + 1);
   }
-  expect([...lanes.values()].every((count) => count > 100)).toBe(true);
+  expect([...shards.values()].every((count) => count > 100)).toBe(true);
   expect(shardOfKey('', 1)).toBe(0);
 });

@@ -1,27 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DomainError } from './domain-error.js';
+import { DomainError, overloaded } from './domain-error.js';
 
-/** Hears of a group commit's batches. */
+/** Receives the figures of a group commit. */
 export interface GroupCommitObserver {
-  /** Is given, once, who tells how many items wait for their answer. */
+  /** Called once, with a function that returns how many items are waiting for their result. */
   countWaiting: (count: () => number) => void;
   committed: (items: number, durationMs: number) => void;
   failed: (durationMs: number) => void;
 }
 
 export interface GroupCommitOptions<Item, Result> {
-  /** Writes a batch as one commit and answers in the batch's order. Runs once at a time per lane. */
-  commit: (batch: readonly Item[], lane: number) => Promise<readonly Result[]>;
-  /** Which lane an item takes, so that items of one key are never in two commits at once. */
-  laneOf: (item: Item) => number;
-  lanes: number;
+  /** Writes a batch as one commit and returns the results in the batch's order. Called for one batch at a time per shard. */
+  commit: (batch: readonly Item[], shard: number) => Promise<readonly Result[]>;
+  /** The shard of an item, from 0. Items of one shard are never in two commits at once: see {@link shardOfKey}. */
+  shardOf: (item: Item) => number;
+  shards: number;
   /** Bytes that an item holds while it waits. */
   sizeOf: (item: Item) => number;
-  /** Whether `error` is the fault of some item: the batch is then tried again by halves. `commit` must be idempotent. */
+  /** Whether some item caused `error`. The batch is then retried by halves, so `commit` must be idempotent. */
   isItemFault: (error: unknown) => boolean;
-  /** How long an item may wait for its answer, in milliseconds. */
+  /** How long an item may wait for its result, in milliseconds. */
   deadlineMs: number;
-  /** How long a lane gathers after a batch with these results, unless a full batch waits, in milliseconds; default 0. */
+  /** How long a shard waits after a batch with these results before the next one, unless a full batch is waiting, in milliseconds; default 0. */
   restMs?: (results: readonly Result[]) => number;
   observer?: GroupCommitObserver;
 }
@@ -40,8 +40,18 @@ const MAX_WAITING_ITEMS = 20_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 /**
- * Group commit: what arrives while a lane's commit is under way is its next batch. No timer delays a lone item, unless its
- * lane rests after a dear batch. What waits is bounded (P7): beyond the bounds, `submit` refuses at once.
+ * Group commit: the items that arrive while a shard's commit is running are its next batch. No timer delays a lone item,
+ * unless its shard rests after an expensive batch (`restMs`). The number and size of waiting items are bounded (P7).
+ * @example
+ * const commits = new GroupCommit<Message, number>({
+ *   commit: (batch, shard) => connections[shard].query(INSERT, [batch]),
+ *   shardOf: (message) => shardOfKey(message.conversationId, 2),
+ *   shards: 2,
+ *   sizeOf: (message) => message.content.length * 3,
+ *   isItemFault: isDataFault,
+ *   deadlineMs: 5000,
+ * });
+ * const seq = await commits.submit(message);
  */
 export class GroupCommit<Item, Result> {
   private readonly queues: Waiting<Item, Result>[][];
@@ -50,21 +60,20 @@ export class GroupCommit<Item, Result> {
   private waitingBytes = 0;
 
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
-    this.queues = Array.from({ length: options.lanes }, () => []);
-    this.running = Array.from({ length: options.lanes }, () => undefined);
+    this.queues = Array.from({ length: options.shards }, () => []);
+    this.running = Array.from({ length: options.shards }, () => undefined);
     options.observer?.countWaiting(() => this.waitingItems);
   }
 
   /**
    * Resolves with the item's result when its batch is committed.
-   * @throws {DomainError} `timeout` when no answer came in time (the item may be committed all the same), `internal`
-   * when too much waits already; else whatever `commit` threw for this item.
+   * @throws {DomainError} `timeout` at the deadline (the item may have been committed nevertheless), `overloaded` at once
+   * when too much is waiting already; else whatever `commit` threw for this item.
    */
   submit(item: Item): Promise<Result> {
     const size = this.options.sizeOf(item);
     if (this.waitingItems >= MAX_WAITING_ITEMS || this.waitingBytes + size > MAX_WAITING_BYTES) {
-      const message = 'The server has more to store than it can keep up with. Try again in a moment.';
-      return Promise.reject(new DomainError('internal', message, { retryAfterMs: 1000 }));
+      return Promise.reject(overloaded());
     }
     return new Promise<Result>((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -87,31 +96,31 @@ export class GroupCommit<Item, Result> {
     });
   }
 
-  /** Waits until everything submitted so far has its answer. */
+  /** Waits until everything submitted so far has its result. */
   async idle(): Promise<void> {
     await Promise.all(this.running.filter((run) => run !== undefined));
   }
 
   private enqueue(waiting: Waiting<Item, Result>): void {
-    const lane = this.options.laneOf(waiting.item);
-    this.queues[lane]?.push(waiting);
-    this.running[lane] ??= this.drain(lane);
+    const shard = this.options.shardOf(waiting.item);
+    this.queues[shard]?.push(waiting);
+    this.running[shard] ??= this.commitQueue(shard);
   }
 
-  private async drain(lane: number): Promise<void> {
+  private async commitQueue(shard: number): Promise<void> {
     // Items submitted in this same turn of the event loop share the first commit.
     await Promise.resolve();
-    for (let batch = this.takeBatch(lane); batch.length > 0; batch = this.takeBatch(lane)) {
-      const results = await this.commit(batch, lane);
+    for (let batch = this.takeBatch(shard); batch.length > 0; batch = this.takeBatch(shard)) {
+      const results = await this.commit(batch, shard);
       const restMs = this.options.restMs?.(results) ?? 0;
-      if (restMs > 0 && !this.isFull(lane)) await delay(restMs, undefined, { ref: false });
+      if (restMs > 0 && !this.isFull(shard)) await delay(restMs, undefined, { ref: false });
     }
-    // In the same turn as the empty look: an item that comes later must find the lane free.
-    this.running[lane] = undefined;
+    // In the same turn as the last, empty batch: an item that arrives later must find the shard free.
+    this.running[shard] = undefined;
   }
 
-  private takeBatch(lane: number): Waiting<Item, Result>[] {
-    const queue = this.queues[lane] ?? [];
+  private takeBatch(shard: number): Waiting<Item, Result>[] {
+    const queue = this.queues[shard] ?? [];
     let bytes = 0;
     let count = 0;
     for (const waiting of queue) {
@@ -120,26 +129,26 @@ export class GroupCommit<Item, Result> {
       count += 1;
     }
     const batch = queue.splice(0, count);
-    // Who gave up waiting before being written is not written: its sender was told to send again.
+    // An item whose deadline has passed is not written: its caller was asked to send it again.
     for (const waiting of batch) if (waiting.settled) waiting.reject(undefined);
     const live = batch.filter((waiting) => !waiting.settled);
-    return live.length === 0 && queue.length > 0 ? this.takeBatch(lane) : live;
+    return live.length === 0 && queue.length > 0 ? this.takeBatch(shard) : live;
   }
 
-  private isFull(lane: number): boolean {
-    const queue = this.queues[lane] ?? [];
+  private isFull(shard: number): boolean {
+    const queue = this.queues[shard] ?? [];
     return (
       queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES
     );
   }
 
-  /** @returns what was answered; nothing where it failed. */
-  private async commit(batch: readonly Waiting<Item, Result>[], lane: number): Promise<readonly Result[]> {
+  /** @returns the results; none if the batch failed. */
+  private async commit(batch: readonly Waiting<Item, Result>[], shard: number): Promise<readonly Result[]> {
     const startedAt = performance.now();
     try {
       const results = await this.options.commit(
         batch.map(({ item }) => item),
-        lane,
+        shard,
       );
       this.options.observer?.committed(batch.length, performance.now() - startedAt);
       batch.forEach((waiting, index) => waiting.resolve(results[index] as Result));
@@ -151,15 +160,15 @@ export class GroupCommit<Item, Result> {
         return [];
       }
       const middle = Math.ceil(batch.length / 2);
-      const first = await this.commit(batch.slice(0, middle), lane);
-      return [...first, ...(await this.commit(batch.slice(middle), lane))];
+      const first = await this.commit(batch.slice(0, middle), shard);
+      return [...first, ...(await this.commit(batch.slice(middle), shard))];
     }
   }
 }
 
-/** A lane for `key`: the same key always takes the same one of `lanes`. */
-export function shardOfKey(key: string, lanes: number): number {
+/** Returns the shard of `key`, from 0 to `shards` - 1; the same for the same key. */
+export function shardOfKey(key: string, shards: number): number {
   let hash = 0;
   for (let index = 0; index < key.length; index += 1) hash = (hash * 31 + key.charCodeAt(index)) | 0;
-  return Math.abs(hash % lanes);
+  return Math.abs(hash % shards);
 }

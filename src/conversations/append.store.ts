@@ -76,8 +76,8 @@ export class AppendStore {
     this.lanes = Array.from({ length: LANES }, (_, index) => connections.open(`append-${index}`));
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
-      laneOf: (item) => shardOfKey(item.conversationId, LANES),
-      lanes: LANES,
+      shardOf: (item) => shardOfKey(item.conversationId, LANES),
+      shards: LANES,
       sizeOf: (item) => item.content.length * 3 + 1024,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
@@ -87,7 +87,7 @@ export class AppendStore {
 
   /**
    * Resolves after the commit. Sending the same item again is harmless.
-   * @throws {DomainError} `timeout` or `internal`, retryable, when the database is slow or away.
+   * @throws {DomainError} `timeout` when the database is slow or away, `overloaded` when too much is waiting; retryable.
    */
   async append(item: AppendItem): Promise<AppendResult> {
     try {

@@ -24,6 +24,7 @@ export const ERROR_RULES = {
   too_many_connections: { httpStatus: 503, retryable: true },
   server_draining: { httpStatus: 503, retryable: true },
   provider_unavailable: { httpStatus: 503, retryable: true },
+  overloaded: { httpStatus: 503, retryable: true },
   timeout: { httpStatus: 503, retryable: true },
   provider_timeout: { httpStatus: 504, retryable: true },
   slow_consumer: { httpStatus: 0, retryable: true },

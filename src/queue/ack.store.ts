@@ -37,8 +37,8 @@ export class AckStore {
     this.connection = connections.open('acks');
     this.commits = new GroupCommit({
       commit: (batch) => this.commit(batch),
-      laneOf: ({ conversationId }) => shardOfKey(conversationId, 1),
-      lanes: 1,
+      shardOf: ({ conversationId }) => shardOfKey(conversationId, 1),
+      shards: 1,
       sizeOf: () => 256,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,

@@ -18,7 +18,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
 let database: TestDatabase;
 let admin: Client;
-const lanes: DedicatedConnection[] = [];
+const opened: DedicatedConnection[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(lanes.splice(0).map((connection) => connection.close()));
+  await Promise.all(opened.splice(0).map((connection) => connection.close()));
 });
 
 afterAll(async () => {
@@ -37,7 +37,7 @@ afterAll(async () => {
 
 function open(options: Partial<DedicatedConnectionOptions> = {}): DedicatedConnection {
   const connection = new DedicatedConnection({ url: database.url, name: 'test', log: QUIET, ...options });
-  lanes.push(connection);
+  opened.push(connection);
   return connection;
 }
 
@@ -228,6 +228,52 @@ it('tries again after a refusal at connecting, however many there were and howev
   } finally {
     await connection.close();
     await admin.query(`drop database ${name} with (force)`);
+  }
+});
+
+it('refuses with overloaded what exceeds the queries that may wait, and takes queries again later (P7)', async () => {
+  const connection = open({ deadlineMs: 1000 });
+  const pid = await pidOf(connection);
+  const running = connection.query(SLEEP, [0.5]);
+  const waiting = Array.from({ length: 9_999 }, () => pidOf(connection).catch((error: unknown) => error));
+  await expect(pidOf(connection)).rejects.toMatchObject({
+    ...{ code: 'overloaded', retryable: true, retryAfterMs: 1000 },
+  });
+  await running;
+  expect(await waiting[0]).toBe(pid);
+  await Promise.all(waiting);
+  expect(await pidOf(connection)).toBeGreaterThan(0);
+});
+
+it('keeps the connection when queries in line expire before their turn', async () => {
+  const connection = open({ deadlineMs: 1000 });
+  const pid = await pidOf(connection);
+  const running = connection.query(SLEEP, [0.3]);
+  await untilRunning(pid, 'select pg_sleep%');
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const outcomes = Promise.allSettled([pidOf(connection), pidOf(connection)]);
+    vi.advanceTimersByTime(1001);
+    await running;
+    const late = { status: 'rejected', reason: { code: 'timeout' } };
+    expect(await outcomes).toMatchObject([late, late]);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(await pidOf(connection)).toBe(pid);
+});
+
+it('turns a refusal for lack of connections into a retryable timeout', async () => {
+  const role = `streamgate_full_${process.pid}`;
+  await admin.query(`create role ${role} login password 'x' connection limit 0`);
+  try {
+    const url = new URL(database.url);
+    Object.assign(url, { username: role, password: 'x' });
+    const fault = await pidOf(open({ url: url.href })).catch((error: unknown) => error);
+    expect(fault).toMatchObject({ code: '53300' });
+    expect(toDatabaseError(fault)).toMatchObject({ code: 'timeout', retryable: true });
+  } finally {
+    await admin.query(`drop role ${role}`);
   }
 });
 

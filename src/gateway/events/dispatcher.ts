@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { DomainError } from '../../common/domain-error.js';
 import { invalid } from '../../platform/validation/payload.js';
+import { ThrottledLog } from '../../common/throttled-log.js';
 import { beginSpan } from '../../platform/tracing/tracer.js';
 import { runInContext, RequestContext } from '../../platform/tracing/request-context.js';
 import { LimitsMetrics } from '../../platform/limits/limits-metrics.js';
@@ -12,10 +13,10 @@ import { ConnectionThrottle, type ThrottleOptions } from './connection-throttle.
 import { EventMetrics } from './event-metrics.js';
 import { ConnectionActivity } from '../connections/connection-activity.js';
 import { Ack } from './ack.js';
-import { TimeoutLog } from './timeout-log.js';
 
 const logger = new Logger('Gateway');
-const timeouts = new TimeoutLog((fields) => logger.warn('an event failed with timeout', fields));
+const timeouts = new ThrottledLog((fields) => logger.warn('an event failed with timeout', fields));
+const overloads = new ThrottledLog((fields) => logger.warn('an event was refused by an overload', fields));
 
 type Callback = MessageMappingProperties['callback'];
 
@@ -111,4 +112,5 @@ function logFault(event: string, error: DomainError, correlationId: string): voi
   const fields = { correlationId, event: event.slice(0, 64), code: error.code };
   if (error.code === 'internal') logger.error(`${fields.event} failed with internal`, fields, error);
   if (error.code === 'timeout') timeouts.add(fields);
+  if (error.code === 'overloaded') overloads.add(fields);
 }

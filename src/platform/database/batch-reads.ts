@@ -27,8 +27,8 @@ export function batchReads<Item, Result>({
   let asked = 0;
   const reads = new GroupCommit<Item, Result>({
     commit: read,
-    laneOf: () => (asked += 1) % atOnce,
-    lanes: atOnce,
+    shardOf: () => (asked += 1) % atOnce,
+    shards: atOnce,
     sizeOf: () => resultBytes,
     isItemFault: isDataFault,
     deadlineMs: LIMITS.requestTimeoutMs,

@@ -2,19 +2,20 @@ import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { withAbort } from '../../common/deadline.js';
-import { DomainError } from '../../common/domain-error.js';
+import { DomainError, overloaded } from '../../common/domain-error.js';
 import { isConnectionFault, isStalePlan } from './errors.js';
 import type { DatabaseLog } from './log.js';
 
-/** PostgreSQL's settings of one connection. Default: the server's. */
-interface LaneSettings extends Partial<typeof PINNED_PLANS> {
-  /** `off`: a commit survives this process, and is lost with PostgreSQL's or the machine's crash. */
+/** PostgreSQL's settings for one connection. Default: the server's. */
+interface SessionSettings extends Partial<typeof PINNED_PLANS> {
+  /** `off`: a commit survives a crash of this process, but not one of PostgreSQL or the machine. */
   synchronous_commit?: 'on' | 'off';
 }
 
 /**
- * Each statement is planned once, by its indexes. Planning a small batch anew costs twice what writing it does; and a plan
- * that was made while the tables were empty must be good for full ones.
+ * Settings that make PostgreSQL plan each statement once, for index scans. Planning a small batch costs twice as much as
+ * writing it, and a plan made while the tables are empty must still be good when they are full. Function files set them
+ * by `:pinned_plans`.
  */
 export const PINNED_PLANS = {
   plan_cache_mode: 'force_generic_plan',
@@ -25,63 +26,78 @@ export const PINNED_PLANS = {
 
 export interface DedicatedConnectionOptions {
   url: string;
-  /** Shown in pg_stat_activity. */
+  /** Shown in pg_stat_activity, after `streamgate`. */
   name: string;
-  settings?: LaneSettings;
+  settings?: SessionSettings;
   log: DatabaseLog;
-  /** How long a query may take as its caller sees it, waiting and connecting included; default 5000. */
+  /** How long a query may take in milliseconds, waiting and connecting included; default 5000. */
   deadlineMs?: number;
 }
 
-/** A statement that is prepared once on each connection, under its name. */
+/** A statement, prepared once on each connection under its name. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
 }
 
-interface Connection {
+interface OpenConnection {
   readonly client: Client;
   readonly socket: Socket;
 }
 
 const DEADLINE_MS = 5000;
 const FIRST_BACKOFF_MS = 100;
-/** Of a query's deadline, what it waits at most before it connects: a longer wait would let none ever connect again. */
+/** The longest backoff before connecting, as a share of the deadline: with a longer one, no query could connect in time. */
 const LONGEST_BACKOFF = 0.25;
-const GOODBYE_MS = 1000;
-/** Shorter than the deadline, so that a slow statement is ended by the server and the connection stays good. */
+/** More could not be worked off before their deadlines. */
+const MAX_WAITING = 10_000;
+const CLOSE_TIMEOUT_MS = 1000;
+/** Shorter than the deadline, so that the server ends a slow statement and the connection stays usable. */
 const SESSION = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 5000 };
 
 /**
- * One connection of its own for hot statements, one at a time in the order of the calls. It connects when it is first
- * used, and again after a loss; a query that was under way then rejects, and may have been committed.
+ * A connection outside the pool, for hot statements. Runs one query at a time, in the order of the calls. Connects on first
+ * use, and again after it is lost; the query that was running then rejects, and may have been committed. At most 10,000
+ * queries wait (P7).
+ * @example
+ * const connection = connections.open('acks', { settings: PINNED_PLANS });
+ * const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3, $4)' };
+ * const rows = await connection.query<AckRow>(ACK, [userIds, conversationIds, delivered, read]);
  */
 export class DedicatedConnection {
-  private connection: Connection | undefined;
+  private open: OpenConnection | undefined;
   private turn: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
   private failures = 0;
   private closing: Promise<void> | undefined;
 
   constructor(private readonly options: DedicatedConnectionOptions) {}
 
   /**
-   * The rows of `statement`.
-   * @throws {DomainError} `timeout` at the deadline, `server_draining` after {@link close}; else the driver's error,
-   * with PostgreSQL's SQLSTATE as its `code`: see `toDatabaseError`.
+   * Resolves with the rows of `statement`.
+   * @throws {DomainError} `timeout` at the deadline, `overloaded` at once when too many queries are waiting,
+   * `server_draining` after {@link close}; else the driver's error, with PostgreSQL's SQLSTATE as its `code`: see
+   * `toDatabaseError`.
    */
   query<T>(statement: Statement, values: readonly unknown[]): Promise<T[]> {
     if (this.closing) {
       return Promise.reject(new DomainError('server_draining', 'The server is shutting down.'));
     }
+    if (this.waiting >= MAX_WAITING) return Promise.reject(overloaded());
+    this.waiting += 1;
     const deadline = performance.now() + this.deadlineMs;
-    const result = this.turn.then(() => this.run<T>(statement, values, deadline));
-    this.turn = result.catch(() => {}); // Its caller hears of it; the next in line does not.
+    const result = this.turn
+      .then(() => this.run<T>(statement, values, deadline))
+      .finally(() => {
+        this.waiting -= 1;
+      });
+    this.turn = result.catch(() => {}); // Only its own caller learns of an error.
     return result;
   }
 
-  /** Waits for the queries that were asked for, and closes the connection. */
+  /** Waits for the queries that have been called, then closes the connection. Later queries are refused. */
   close(): Promise<void> {
-    this.closing ??= this.turn.then(() => this.sayGoodbye());
+    this.closing ??= this.turn.then(() => this.end());
     return this.closing;
   }
 
@@ -90,10 +106,13 @@ export class DedicatedConnection {
   }
 
   private async run<T>(statement: Statement, values: readonly unknown[], deadline: number): Promise<T[]> {
+    const leftMs = deadline - performance.now();
+    // The query never began: the connection is not to blame, and the next in line needs it.
+    if (leftMs <= 0) throw tooSlow();
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(tooSlow()), Math.max(0, deadline - performance.now()));
+    const timer = setTimeout(() => abort.abort(tooSlow()), leftMs);
     try {
-      return await withAbort(this.ask<T>(statement, values, abort.signal), abort.signal);
+      return await withAbort(this.execute<T>(statement, values, abort.signal), abort.signal);
     } catch (error) {
       if (error instanceof DomainError || isConnectionFault(error) || isStalePlan(error)) {
         this.drop(error as Error);
@@ -104,14 +123,18 @@ export class DedicatedConnection {
     }
   }
 
-  private async ask<T>(statement: Statement, values: readonly unknown[], signal: AbortSignal): Promise<T[]> {
-    const { client } = this.connection ?? (await this.connect(signal));
+  private async execute<T>(
+    statement: Statement,
+    values: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const { client } = this.open ?? (await this.connect(signal));
     signal.throwIfAborted();
     const { rows } = await client.query<T & object>({ ...statement, values: [...values] });
     return rows;
   }
 
-  private async connect(signal: AbortSignal): Promise<Connection> {
+  private async connect(signal: AbortSignal): Promise<OpenConnection> {
     const { url, name, settings, log } = this.options;
     if (this.failures > 0) {
       const backoff = Math.min(
@@ -120,7 +143,7 @@ export class DedicatedConnection {
       );
       await delay(backoff, undefined, { signal });
     }
-    // A socket of our own can be destroyed whatever the driver is waiting for.
+    // Our own socket can be destroyed whatever the driver is waiting for.
     const socket = new Socket();
     const client = new Client({
       connectionString: url,
@@ -130,9 +153,9 @@ export class DedicatedConnection {
       ...SESSION,
     });
     const connection = { client, socket };
-    this.connection = connection;
+    this.open = connection;
     client.on('error', (error) => {
-      if (this.connection === connection) this.drop(error);
+      if (this.open === connection) this.drop(error);
     });
     try {
       await client.connect();
@@ -142,29 +165,30 @@ export class DedicatedConnection {
         await client.query(set, [Object.keys(settings), Object.values(settings)]);
       }
     } catch (error) {
-      if (this.connection === connection) this.drop(error as Error);
+      if (this.open === connection) this.drop(error as Error);
       throw error;
     }
-    if (this.failures > 0) log.info(`The database lane ${name} is connected again.`);
+    if (this.failures > 0) log.info('reconnected to the database', { connection: name });
     this.failures = 0;
     return connection;
   }
 
-  /** Gives the connection up. */
+  /** Destroys the connection; the next query opens another. */
   private drop(error: Error): void {
-    const { connection } = this;
+    const connection = this.open;
     if (!connection) return;
-    this.connection = undefined;
+    this.open = undefined;
     this.failures += 1;
     connection.socket.destroy();
-    this.options.log.warn(`The database lane ${this.options.name} lost its connection: ${error.message}`);
+    const fields = { connection: this.options.name, reason: error.message };
+    this.options.log.warn('lost a connection to the database', fields);
   }
 
-  private async sayGoodbye(): Promise<void> {
-    const { connection } = this;
+  private async end(): Promise<void> {
+    const connection = this.open;
     if (!connection) return;
-    this.connection = undefined;
-    const timer = setTimeout(() => connection.socket.destroy(), GOODBYE_MS);
+    this.open = undefined;
+    const timer = setTimeout(() => connection.socket.destroy(), CLOSE_TIMEOUT_MS);
     await connection.client.end().finally(() => clearTimeout(timer));
   }
 }

@@ -1,13 +1,13 @@
 import type { DatabaseLog } from './log.js';
 import { DedicatedConnection, type DedicatedConnectionOptions } from './dedicated-connection.js';
 
-/** Opens the {@link DedicatedConnection}s of one database, and closes them all. */
+/** Opens the {@link DedicatedConnection}s to one database, and closes them all. */
 export class DedicatedConnections {
   private readonly opened: DedicatedConnection[] = [];
 
   constructor(private readonly options: { url: string; log: DatabaseLog }) {}
 
-  /** A new lane under `name`, connected when it is first used. */
+  /** Returns a new connection called `name`. It connects on first use. */
   open(
     name: string,
     options: Pick<DedicatedConnectionOptions, 'settings' | 'deadlineMs'> = {},
@@ -17,7 +17,7 @@ export class DedicatedConnections {
     return connection;
   }
 
-  /** Waits for what the lanes are doing, and closes them. */
+  /** Waits for the queries that have been called, then closes all connections. */
   async close(): Promise<void> {
     await Promise.all(this.opened.map((connection) => connection.close()));
   }

@@ -2,6 +2,7 @@ import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter 
 import type { Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import { DomainError, notFound } from '../../common/domain-error.js';
+import { ThrottledLog } from '../../common/throttled-log.js';
 import { contextOf } from './request-context.middleware.js';
 import { invalid } from '../validation/payload.js';
 import { toProblem } from './problem.js';
@@ -19,6 +20,9 @@ const BODY_FAULTS: Readonly<Record<string, string>> = {
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
+  private readonly overloads = new ThrottledLog((fields) =>
+    this.logger.warn('a request was refused by an overload', fields),
+  );
 
   constructor(private readonly translate: (error: unknown) => DomainError) {}
 
@@ -31,6 +35,7 @@ export class ProblemFilter implements ExceptionFilter {
     const fault = fromHttp(error) ?? this.translate(error);
     const { id: correlationId } = contextOf(response);
     if (fault.code === 'internal') this.logger.error('a request failed', { correlationId }, fault);
+    if (fault.code === 'overloaded') this.overloads.add({ correlationId });
     if (response.headersSent) {
       response.destroy();
       return;

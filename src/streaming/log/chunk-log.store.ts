@@ -93,8 +93,8 @@ export class ChunkLogStore {
     );
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
-      laneOf: (item) => shardOfKey(item.streamId, LANES),
-      lanes: LANES,
+      shardOf: (item) => shardOfKey(item.streamId, LANES),
+      shards: LANES,
       sizeOf: (item) => item.chunks.reduce((sum, chunk) => sum + chunk.content.length * 3 + 256, 0),
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
@@ -102,8 +102,8 @@ export class ChunkLogStore {
     });
     this.notes = new GroupCommit({
       commit: (batch, lane) => this.note(batch, lane),
-      laneOf: ({ streamId }) => shardOfKey(streamId, LANES),
-      lanes: LANES,
+      shardOf: ({ streamId }) => shardOfKey(streamId, LANES),
+      shards: LANES,
       sizeOf: () => 256,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,

@@ -1,10 +1,10 @@
-const PAUSE_MS = 1000;
+const INTERVAL_MS = 1000;
 
 /**
- * Writes of events that timed out: at most one a second, with how many were not written since the last one. An overload brings
- * thousands, and the counters of events have them all.
+ * Writes at most one line a second, with how many were left out since the last one (`unwritten`). For what an overload brings
+ * by the thousands, and counters have in full.
  */
-export class TimeoutLog {
+export class ThrottledLog {
   private quietUntil = -Infinity;
   private unwritten = 0;
 
@@ -19,7 +19,7 @@ export class TimeoutLog {
       return;
     }
     this.write({ ...fields, unwritten: this.unwritten });
-    this.quietUntil = this.now() + PAUSE_MS;
+    this.quietUntil = this.now() + INTERVAL_MS;
     this.unwritten = 0;
   }
 }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { TimeoutLog } from './timeout-log.js';
+import { ThrottledLog } from './throttled-log.js';
 
-test('Of many time-outs one a second is written, with how many were not (P7)', () => {
+test('Writes one line a second, with how many were left out (P7)', () => {
   const written: object[] = [];
   let now = 0;
-  const log = new TimeoutLog(
+  const log = new ThrottledLog(
     (fields) => written.push(fields),
     () => now,
   );
