@@ -4,7 +4,6 @@ import { Connection, type Handshake } from '../../src/gateway/connections/connec
 
 /** A Socket.IO namespace without transport: it has rooms, and records what each socket is sent. */
 export class FakeSockets {
-  private readonly connections: Connection[] = [];
   private readonly rooms = new Map<string, Set<string>>();
   private readonly received = new Map<string, [event: string, payload: unknown][]>();
   private readonly namespace = {
@@ -23,12 +22,10 @@ export class FakeSockets {
     };
     const principal = { userId, expiresAt: Number.POSITIVE_INFINITY };
     const handshake: Partial<Handshake> = { principal: principal as Handshake['principal'], acks };
-    const connection = new Connection(socket as object as Socket, {
+    return new Connection(socket as object as Socket, {
       ...{ deviceId: id, context: new RequestContext(), address: '', userAgent: undefined },
       ...(handshake as Handshake),
     });
-    this.connections.push(connection);
-    return connection;
   }
 
   /** Closes the socket, without the disconnect event: as when it closed before the server began to handle an event. */
@@ -45,7 +42,9 @@ export class FakeSockets {
     const emitter = {
       except: (ids: string | string[]) => this.emitter(audience, [ids].flat()),
       emit: (event: string, payload: unknown) => {
-        const ids = new Set(audience.flatMap((name) => [name, ...(this.rooms.get(name) ?? [])]));
+        const named = audience.flatMap((name) => [name, ...(this.rooms.get(name) ?? [])]);
+        // Like Socket.IO: without a room, an emit reaches everybody.
+        const ids = new Set(audience.length === 0 ? this.received.keys() : named);
         for (const id of ids) if (!except.includes(id)) this.received.get(id)?.push([event, payload]);
       },
     };

@@ -27,6 +27,8 @@ export class PresenceBroadcast implements OnModuleInit, OnApplicationShutdown {
     writes: PRESENCE_WRITES,
   });
   private waiting: PresenceEvent[] = [];
+  /** Events whose subscribers are being checked. */
+  private checking: PresenceEvent[] = [];
   private busy = false;
 
   constructor(
@@ -47,12 +49,15 @@ export class PresenceBroadcast implements OnModuleInit, OnApplicationShutdown {
     this.throttled.close();
   }
 
-  /** Withholds waiting changes of a former member from the conversation (P10). */
+  /** Withholds a former member's changes that have not been sent yet from the conversation (P10). */
   private onRemoved(userId: string, conversationId: string): void {
-    this.throttled.update(userId, (event) => ({
-      ...event,
-      conversationIds: event.conversationIds.filter((id) => id !== conversationId),
-    }));
+    const withhold = (event: PresenceEvent): PresenceEvent =>
+      event.presence.userId === userId
+        ? { ...event, conversationIds: event.conversationIds.filter((id) => id !== conversationId) }
+        : event;
+    this.throttled.update(userId, withhold);
+    this.waiting = this.waiting.map(withhold);
+    this.checking = this.checking.map(withhold);
   }
 
   private audienceOf({ presence, conversationIds }: PresenceEvent): number {
@@ -69,13 +74,14 @@ export class PresenceBroadcast implements OnModuleInit, OnApplicationShutdown {
   private async processWaiting(): Promise<void> {
     this.busy = true;
     while (this.waiting.length > 0) {
-      const batch = this.waiting;
+      this.checking = this.waiting;
       this.waiting = [];
-      const userIds = batch.map(({ presence }) => presence.userId);
+      const userIds = this.checking.map(({ presence }) => presence.userId);
       const isWatched = userIds.some((userId) => this.subscriptions.countOf(userId) > 0);
       const subscribers = isWatched ? await this.subscribersOf(userIds) : [];
-      batch.forEach((event, index) => this.emit(event, subscribers[index] ?? []));
+      this.checking.forEach((event, index) => this.emit(event, subscribers[index] ?? []));
     }
+    this.checking = [];
     this.busy = false;
   }
 
