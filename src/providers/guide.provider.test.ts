@@ -101,7 +101,7 @@ describe('what the guide answers', () => {
     ['what happens when I am reloading?', 'Survive a reload'],
     ['how do I back it up', 'Back up'],
     ['postgre', 'Use your own PostgreSQL'],
-    ['Olama', 'Choose a model'],
+    ['Ollamma', 'Choose a model'],
     ['postgresqk', 'Use your own PostgreSQL'],
     ['How do I install it?', 'Start the server'],
     ['What is Streamgate?', 'Streamgate'],
@@ -127,7 +127,7 @@ describe('what the guide answers', () => {
   });
 
   it('picks the part of a long section that speaks of the question', async () => {
-    const text = await ask('Where is the zebra?');
+    const text = await ask('Where in the long story is the zebra?');
     expect(text).toContain('The zebra stands at the very end.');
     expect(text.length).toBeLessThan(1600);
   });
@@ -161,6 +161,17 @@ describe('what the guide answers', () => {
     },
   );
 
+  it('says so when no section clearly answers, and names the nearest', async () => {
+    const text = await ask('zebra');
+    expect(text).toContain('I found no section of the documentation that clearly answers this.');
+    expect(text).toContain('- docs/clients.md, section “Long story”');
+    expect(text).not.toContain('Source:');
+  });
+
+  it.each(['reach', 'pork', 'modle'])('takes no short word for a similar one: %s', async (word) => {
+    expect(await ask(`What is a ${word}?`)).not.toContain('Source:');
+  });
+
   it('suggests only what it can answer, and says when there is no documentation', async () => {
     expect(await ask('hello')).not.toContain('Socket.IO');
     expect(await ask('How do I start?', [], guide(0, []))).toContain('The documentation is not installed');
@@ -178,7 +189,7 @@ describe('how the guide answers', () => {
   it('word by word, the same every time, with no usage', async () => {
     const run = async (): Promise<string[]> => {
       const words: string[] = [];
-      const messages: PromptMessage[] = [{ role: 'user', content: 'ollama' }];
+      const messages: PromptMessage[] = [{ role: 'user', content: 'Which model may I choose?' }];
       for await (const delta of guide().stream({ model: 'guide', messages, signal })) {
         words.push(delta.type === 'finish' ? `usage ${JSON.stringify(delta.usage)}` : delta.text);
       }

@@ -1,21 +1,21 @@
+import { sleep } from '../common/deadline.js';
 import { DomainError } from '../common/domain-error.js';
 import { answer } from './guide/answers.js';
 import { DocSearch } from './guide/doc-search.js';
 import { readProjectDocs, type DocFile } from './guide/documents.js';
-import { paced } from './guide/pace.js';
 import type { Delta, Provider, ProviderRequest } from './provider.js';
 
-/** How the guide answers, and from what. */
+/** The guide's pace and its source. */
 export interface GuideOptions {
-  /** 0: as fast as the answer is read. */
+  /** 0: no pace, as fast as the answer is read. */
   wordsPerSecond: number;
-  /** Where the documentation comes from; default: README.md and docs/ of this project. Called once, at the first question. */
+  /** Loads the documentation, once, at the first question; default: README.md and docs/ of this project. */
   readDocs?: () => Promise<readonly DocFile[]>;
 }
 
 /**
- * The embedded default: answers questions about Streamgate from the project's own documentation, word by word.
- * Needs no key, no network and no model. Deterministic, so it continues an answer exactly.
+ * The embedded default provider: answers questions about Streamgate from the project's own documentation, word by word.
+ * Needs no key, no network and no model. Deterministic, so it can continue an answer exactly.
  */
 export class GuideProvider implements Provider {
   readonly name = 'guide';
@@ -25,7 +25,7 @@ export class GuideProvider implements Provider {
 
   constructor(private readonly options: GuideOptions) {}
 
-  /** @throws {DomainError} `provider_error` where `continueFrom` is not how this answer begins. */
+  /** @throws {DomainError} `provider_error` where this answer does not begin with `continueFrom`. */
   async *stream({ messages, continueFrom = '', signal }: ProviderRequest): AsyncGenerator<Delta, void> {
     const text = answer(await this.loaded(), messages);
     if (!text.startsWith(continueFrom)) {
@@ -55,4 +55,26 @@ export class GuideProvider implements Provider {
       throw new DomainError('provider_error', "Streamgate's documentation could not be read.", { cause });
     }
   }
+}
+
+/**
+ * Yields the words of `text`, each with the white space after it, `perSecond` of them a second (0: no pace). After a
+ * pause of the reader it catches up 100 ms at most. Throws an `AbortError` as soon as `signal` fires.
+ */
+async function* paced(text: string, perSecond: number, signal: AbortSignal): AsyncGenerator<string> {
+  let due = performance.now();
+  for (const [word] of text.matchAll(/\s*\S+\s*|\s+/gu)) {
+    const wait = due - performance.now();
+    // Timers have a grain of 1 ms: at a quick pace several words share one.
+    if (perSecond > 0 && wait >= 1) await sleep(wait, signal).catch(() => {});
+    // The port promises a plain AbortError, whatever the reason of the signal.
+    if (signal.aborted) throw aborted();
+    yield word;
+    due = Math.max(due, performance.now() - 100) + (perSecond > 0 ? 1000 / perSecond : 0);
+  }
+  if (signal.aborted) throw aborted();
+}
+
+function aborted(): DOMException {
+  return new DOMException('The answer is no longer wanted.', 'AbortError');
 }

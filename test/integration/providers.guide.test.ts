@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GuideProvider } from '../../src/providers/guide.provider.js';
+import { GUIDE_QUESTIONS } from '../support/guide-questions.js';
 
 const guide = new GuideProvider({ wordsPerSecond: 0 });
 
@@ -50,5 +51,37 @@ describe("the guide over the project's own documentation", () => {
       .flatMap((line) => (line.startsWith('- ') ? [line.slice(2)] : []));
     expect(suggested).toHaveLength(6);
     for (const question of suggested) expect(await ask(question)).toContain('Source: ');
+  });
+
+  it('answers nine of ten questions of newcomers, and none wrongly with confidence', async () => {
+    const wrong: string[] = [];
+    const unanswered: string[] = [];
+    for (const [question, heading] of GUIDE_QUESTIONS) {
+      const found = /^Source: \S+, section “(.+)”$/m.exec(await ask(question))?.[1];
+      const isRight = heading === 'no answer' ? found === undefined : heading.test(found ?? '');
+      if (!isRight) (found === undefined ? unanswered : wrong).push(`${question} → ${found}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(GUIDE_QUESTIONS.length).toBeGreaterThanOrEqual(60);
+    expect(unanswered.length, unanswered.join('\n')).toBeLessThanOrEqual(GUIDE_QUESTIONS.length / 10);
+  });
+
+  it('names the nearest sections where none clearly answers', async () => {
+    const text = await ask('what happens if postgres goes down');
+    expect(text).toContain('no section of the documentation that clearly answers this');
+    expect(text.match(/^- \S+\.md, section “.+”$/gm)?.length).toBeGreaterThanOrEqual(2);
+    expect(text).not.toContain('Source:');
+  });
+
+  it('takes neither decisions nor tables of tests for answers', async () => {
+    for (const question of [
+      'Why no foreign keys on hot tables?',
+      'slow-loris attack',
+      'What attacks are defended?',
+    ]) {
+      const text = await ask(question);
+      expect(text).not.toContain('docs/adr/');
+      expect(text).not.toContain('Attacks, defences');
+    }
   });
 });

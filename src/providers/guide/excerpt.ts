@@ -1,20 +1,20 @@
-import { closeness, type Concept } from './question.js';
+import type { Concept } from './doc-search.js';
 import type { Block } from './sections.js';
-import { indexTerms } from './words.js';
+import { termsOf, wordsOf } from './words.js';
 
 const MAX_CHARS = 1200;
 const MAX_INTRODUCTION_CHARS = 400;
 
 /**
- * The part of a section that speaks most of what was asked: whole blocks, about 1200 characters,
- * with the sentence that introduces them. Of a table only the rows that match, where some do.
+ * Picks the part of a section that speaks most of the question: whole blocks, about 1200 characters, with the sentence
+ * that introduces them. Of a table it takes the rows that match, if some do.
  */
 export function excerpt(blocks: readonly Block[], about: readonly Concept[]): string {
   const valued = matchingRows(blocks.map((block) => ({ block, value: valueOf(block, about) })));
   let best = { start: 0, end: 0, value: -1 };
   for (let start = 0; start < valued.length; start += 1) {
     const window = windowFrom(valued, start);
-    // Later text must be clearly better than earlier text, which explains it.
+    // Later text must be clearly better than earlier text, since that explains it.
     if (window.value > best.value * 1.1) best = window;
   }
   const chosen = valued.slice(best.start, best.end).map(({ block }) => block);
@@ -27,16 +27,22 @@ interface Valued {
 }
 
 function valueOf({ text, head = '' }: Block, about: readonly Concept[]): number {
-  const terms = new Set(indexTerms(text));
-  const headTerms = new Set(indexTerms(head));
-  return about.reduce(
-    (sum, concept) =>
-      sum + concept.weight * Math.max(closeness(concept, terms), closeness(concept, headTerms) / 4),
-    0,
-  );
+  const [terms, headTerms] = [text, head].map((part) => new Set(wordsOf(part).flatMap(termsOf)));
+  let value = 0;
+  for (const concept of about) {
+    value += concept.weight * Math.max(closeness(concept, terms), closeness(concept, headTerms) / 4);
+  }
+  return value;
 }
 
-/** Without the rows of a table that say clearly less about the question than its best row. */
+/** Returns how close `present` terms come to a concept, from 0 to 1. */
+function closeness({ terms }: Concept, present: ReadonlySet<string> = new Set()): number {
+  let best = 0;
+  for (const [term, factor] of terms) if (factor > best && present.has(term)) best = factor;
+  return best;
+}
+
+/** Drops the rows of a table that say clearly less about the question than its best row. */
 function matchingRows(valued: readonly Valued[]): Valued[] {
   const best = new Map<number, number>();
   for (const { block, value } of valued) {
@@ -47,7 +53,7 @@ function matchingRows(valued: readonly Valued[]): Valued[] {
   );
 }
 
-/** As many blocks from `start` as fit, at least one. Repeated mention counts less the further down it is. */
+/** Takes as many blocks from `start` as fit, at least one. Each further block counts less. */
 function windowFrom(valued: readonly Valued[], start: number): { start: number; end: number; value: number } {
   let chars = 0;
   let value = 0;
@@ -61,7 +67,7 @@ function windowFrom(valued: readonly Valued[], start: number): { start: number; 
   return { start, end, value };
 }
 
-/** The text before a list, table or code block that would otherwise stand there without a word. */
+/** Returns the text before a list, table or code block, which introduces it. */
 function introduction(valued: readonly Valued[], start: number): Block[] {
   const first = valued[start]?.block;
   if (!first || first.kind === 'text') return [];
@@ -82,7 +88,7 @@ function render(blocks: readonly Block[]): string {
   return text;
 }
 
-/** A block that alone is much too long ends at a line, and says so. */
+/** Cuts a block that alone is much too long at the end of a line. */
 function shortened({ kind, text }: Block): string {
   if (text.length <= 2 * MAX_CHARS) return text;
   const cut = text.slice(
