@@ -3,7 +3,6 @@ import { ConversationsModule } from '../conversations/conversations.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
-import { ViewersModule } from '../streaming/viewers/viewers.module.js';
 import { TypingModule } from '../typing/typing.module.js';
 import { AsyncApiController } from './asyncapi/asyncapi.controller.js';
 import { ConnectionTracker } from './connections/connection-tracker.js';
@@ -38,7 +37,7 @@ import { PresenceSubscriptions } from './rooms/presence-subscriptions.js';
 
 /** Everything that uses sockets; no other folder does. */
 @Module({
-  imports: [ConversationsModule, QueueModule, StreamingModule, ViewersModule, PresenceModule, TypingModule],
+  imports: [ConversationsModule, QueueModule, StreamingModule, PresenceModule, TypingModule],
   controllers: [AsyncApiController],
   providers: [
     ChatGateway,

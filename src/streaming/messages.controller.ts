@@ -20,15 +20,15 @@ export class MessagesController {
   @Post()
   @ApiOperation({ summary: 'Send a message; safe to repeat with the same clientMessageId' })
   @Responds(201, ref('SendResult'))
-  @Responds(200, ref('SendResult'), { description: 'It was sent before: the first, as it stands.' })
+  @Responds(200, ref('SendResult'), { description: 'The message was sent before; this is the first result.' })
   async send(
     @CurrentPrincipal() principal: Principal,
     @Param('id', ConversationIdPipe) conversationId: string,
     @Body() body: SendBodyDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<SendResult> {
-    const asked = { transport: 'http', context: contextOf(response) } as const;
-    const sent = await this.streaming.send(principal, { ...body, conversationId }, asked);
+    const origin = { transport: 'http', context: contextOf(response) } as const;
+    const sent = await this.streaming.send(principal, { ...body, conversationId }, origin);
     response.status(sent.duplicate ? 200 : 201);
     return sent;
   }

@@ -6,25 +6,26 @@ import type { MemberRole } from '../protocol/index.js';
 import type { StreamRow } from './log/stream.rows.js';
 import { StreamsStore } from './log/streams.store.js';
 
-/** Who may do what with a stream. What is not yours and what does not exist are both `not_found` (P10). */
+/** Authorizes access to streams. A foreign stream and one that does not exist are both `not_found` (P10). */
 @Injectable()
 export class StreamAccess {
   constructor(private readonly streams: StreamsStore) {}
 
   /**
-   * A stream whose log `principal` may read: members of its conversation may.
-   * @throws {DomainError} `not_found`, or `stream_expired` when its chunks are no longer kept.
+   * Returns a stream whose log `principal` may read: members of its conversation may.
+   * @throws {DomainError} `not_found`, or `stream_expired` when its chunks were deleted.
    */
   async readable(principal: Principal, streamId: string): Promise<StreamRow> {
     const { row, role } = await this.find(principal, streamId);
     authorize(principal, 'stream:read', { role });
     if (!row.expired) return row;
-    const message = 'The chunks of this answer are no longer kept. Its message is in the conversation.';
+    const message =
+      'The chunks of this answer have been deleted (STREAM_RETENTION_MS). Read its message in the conversation.';
     throw new DomainError('stream_expired', message);
   }
 
   /**
-   * A stream whose state, without what was said, `principal` may see: members may, and admins, who may stop it.
+   * Returns a stream whose state, without its text, `principal` may see: members and admins may.
    * @throws {DomainError} `not_found`.
    */
   async visible(principal: Principal, streamId: string): Promise<StreamRow> {
@@ -34,12 +35,12 @@ export class StreamAccess {
   }
 
   /**
-   * A stream that `principal` may pause, resume and cancel: the asker, the conversation's owner and admins may.
+   * Returns a stream that `principal` may pause, resume and cancel: the asker, the conversation's owner and admins may.
    * @throws {DomainError} `not_found`, or `forbidden` for other members.
    */
   async controllable(principal: Principal, streamId: string): Promise<StreamRow> {
     const { row, role } = await this.find(principal, streamId);
-    authorize(principal, 'stream:control', { role, askerId: row.user_id });
+    authorize(principal, 'stream:control', { role, askerId: row.userId });
     return row;
   }
 

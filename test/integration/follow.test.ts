@@ -81,15 +81,15 @@ async function write(
   const time = await log.append({ streamId: row.id, epoch: 1, chunks });
   expect(time).not.toBeNull();
   for (const { metadata = null, ...draft } of chunks) {
-    const chunk = toChunk({ ...draft, metadata, stream_id: row.id, created_at: time as Date });
-    to?.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
+    const chunk = toChunk({ ...draft, metadata, streamId: row.id, createdAt: time as Date });
+    to?.publish('conversation', row.conversationId, { type: 'stream:chunk', chunk });
   }
 }
 
 async function end(row: StreamRow, to?: MemoryRelay): Promise<void> {
   const result = await streams.end({ streamId: row.id, type: 'cancelled', reason: 'user' });
   if (result.outcome !== 'ended') throw new Error(`the stream is ${result.outcome}`);
-  to?.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk: result.chunk });
+  to?.publish('conversation', row.conversationId, { type: 'stream:chunk', chunk: result.chunk });
 }
 
 async function all(reader: StreamReader, row: StreamRow, fromSequence = 0): Promise<Chunk[]> {
@@ -102,7 +102,7 @@ async function all(reader: StreamReader, row: StreamRow, fromSequence = 0): Prom
 const texts = (count: number, length = 1): string[] =>
   Array.from({ length: count }, (_, index) => `${index} `.padEnd(length, '·'));
 
-test('a hundred readers that begin at any moment have what the log has, byte for byte, live and from the log (P4)', async () => {
+test('a hundred readers that start at any moment get the log, byte for byte, live and replayed (P4)', async () => {
   const reader = new StreamReader(log, relay, access, metrics);
   const row = await begun();
   const readers: Promise<Chunk[]>[] = [];
@@ -118,7 +118,7 @@ test('a hundred readers that begin at any moment have what the log has, byte for
   }
 });
 
-test('a reader that hears nothing of what another process writes finds it in the log', async () => {
+test('a reader finds chunks in the log that the relay did not deliver', async () => {
   const elsewhere = new MemoryRelay();
   const reader = new StreamReader(log, relay, access, metrics);
   const row = await begun();
@@ -129,7 +129,7 @@ test('a reader that hears nothing of what another process writes finds it in the
   expect((await reading).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
-test('a page of a reader is at most 64 KiB, or one larger chunk, so that who reads slowly holds little (P7)', async () => {
+test('a page of a reader is at most 64 KiB, or one larger chunk, so that slow readers hold little memory (P7)', async () => {
   const reader = new StreamReader(log, relay, access, metrics);
   const row = await begun();
   await write(row, [...texts(20, 10_000), 'x'.repeat(65_536), 'y'.repeat(200_000), 'z'], 0);
@@ -144,11 +144,11 @@ test('a page of a reader is at most 64 KiB, or one larger chunk, so that who rea
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(24);
 });
 
-test('who is no member any more is told so although nobody said it on the relay (P10)', async () => {
+test('a removed member may no longer read although the relay did not deliver the removal (P10)', async () => {
   const reader = new StreamReader(log, relay, access, metrics);
   const row = await begun();
   await write(row, texts(2), 0, relay);
   const reading = all(reader, row);
-  await client.query('delete from members where conversation_id = $1', [row.conversation_id]);
+  await client.query('delete from members where conversation_id = $1', [row.conversationId]);
   await expect(reading).rejects.toMatchObject({ code: 'not_found' });
 });

@@ -6,8 +6,6 @@ import { createDataSource } from '../../src/platform/database/data-source.js';
 import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { ChunkLogStore } from '../../src/streaming/log/chunk-log.store.js';
 import { NodesStore } from '../../src/streaming/ownership/nodes.store.js';
-import { RetentionStore } from '../../src/streaming/log/retention.store.js';
-import { StreamControlStore } from '../../src/streaming/control/stream-control.store.js';
 import { StreamsStore } from '../../src/streaming/log/streams.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { testMetrics } from '../support/metrics.js';
@@ -22,7 +20,6 @@ interface Node {
   id: string;
   log: ChunkLogStore;
   nodes: NodesStore;
-  states: StreamControlStore;
   streams: StreamsStore;
 }
 
@@ -40,7 +37,6 @@ function makeNode(leaseMs = 500): Node {
     id: identity.id,
     log: new ChunkLogStore(connections, dataSource, config, testMetrics().commits),
     nodes: new NodesStore(connections, identity, config),
-    states: new StreamControlStore(connections),
     streams: new StreamsStore(connections, dataSource),
   };
 }
@@ -113,42 +109,42 @@ async function contents(streamId: string): Promise<string[]> {
 }
 
 describe('Pause and resume (P6)', () => {
-  test('after a pause the fence refuses every append until the resume, and a repeat gives the same answer', async () => {
+  test('after a pause the fence refuses every append until the resume, and repeats return the same', async () => {
     const id = await begun(a, 'one');
-    const paused = await b.states.pause(id);
+    const paused = await b.streams.pause(id);
     expect(paused).toEqual({ changed: true, status: 'paused', lastSequence: 1, version: 1 });
     expect(await write(a, id, 2, 'two')).toBeNull();
     expect(await a.log.position(id)).toMatchObject({ paused: true, version: 1, epoch: 1, ended: false });
-    expect(await b.states.pause(id)).toEqual({ ...paused, changed: false });
-    const resumed = await b.states.resume(id);
+    expect(await b.streams.pause(id)).toEqual({ ...paused, changed: false });
+    const resumed = await b.streams.resume(id);
     expect(resumed).toEqual({ changed: true, status: 'streaming', lastSequence: 1, version: 2 });
-    expect(await b.states.resume(id)).toEqual({ ...resumed, changed: false });
+    expect(await b.streams.resume(id)).toEqual({ ...resumed, changed: false });
     expect(await write(a, id, 2, 'two')).not.toBeNull();
     expect(await contents(id)).toEqual(['metadata', 'one', 'two']);
   });
 
-  test('a stream of which only chunk 0 was written is starting again', async () => {
+  test('a stream with only chunk 0 is `starting` again after the resume', async () => {
     const id = await begun(a);
-    await a.states.pause(id);
-    expect(await a.states.resume(id)).toMatchObject({ status: 'starting' });
+    await a.streams.pause(id);
+    expect(await a.streams.resume(id)).toMatchObject({ status: 'starting' });
   });
 
-  test('of a stream that does not exist there is nothing to say', async () => {
-    expect(await a.states.pause(newId())).toBeNull();
-    expect(await a.states.resume(newId())).toBeNull();
+  test('pausing or resuming an unknown stream returns null', async () => {
+    expect(await a.streams.pause(newId())).toBeNull();
+    expect(await a.streams.resume(newId())).toBeNull();
   });
 
-  test('pause against end: whoever is first has it, and a paused stream cannot be ended by its owner', async () => {
+  test('pause against end: the first wins, and the owner cannot end a paused stream', async () => {
     const first = await begun(a, 'one');
-    await b.states.pause(first);
+    await b.streams.pause(first);
     expect(await complete(a, first, 1)).toMatchObject({
       outcome: 'fenced',
       status: 'paused',
       lastSequence: 1,
     });
-    await b.states.resume(first);
+    await b.streams.resume(first);
     expect(await complete(a, first, 1)).toMatchObject({ outcome: 'ended', status: 'completed' });
-    expect(await b.states.pause(first)).toMatchObject({
+    expect(await b.streams.pause(first)).toMatchObject({
       changed: false,
       status: 'completed',
       lastSequence: 2,
@@ -157,29 +153,29 @@ describe('Pause and resume (P6)', () => {
 
   test('pause against cancel: a paused stream is cancelled, a cancelled one is not paused', async () => {
     const id = await begun(a, 'one');
-    await b.states.pause(id);
+    await b.streams.pause(id);
     expect(await cancel(b, id)).toMatchObject({ outcome: 'ended', status: 'cancelled', lastSequence: 2 });
-    expect(await b.states.pause(id)).toMatchObject({ changed: false, status: 'cancelled' });
-    expect(await b.states.resume(id)).toMatchObject({ changed: false, status: 'cancelled' });
+    expect(await b.streams.pause(id)).toMatchObject({ changed: false, status: 'cancelled' });
+    expect(await b.streams.resume(id)).toMatchObject({ changed: false, status: 'cancelled' });
     expect(await contents(id)).toEqual(['metadata', 'one', 'cancelled']);
   });
 
-  test('a pause that waits behind an append counts it; an append that waits behind a pause is refused', async () => {
+  test('a pause that waits for an append counts it; an append that waits for a pause is refused', async () => {
     const id = await begun(a, 'one');
     await client.query('begin');
     await client.query('select 1 from streams where id = $1 for no key update', [id]);
     const appended = write(a, id, 2, 'two');
     await untilBlocked(database.url, 1);
-    const paused = b.states.pause(id);
+    const paused = b.streams.pause(id);
     await untilBlocked(database.url, 2);
     await client.query('commit');
     expect(await appended).not.toBeNull();
     expect(await paused).toMatchObject({ status: 'paused', lastSequence: 2 });
 
-    await b.states.resume(id);
+    await b.streams.resume(id);
     await client.query('begin');
     await client.query('select 1 from streams where id = $1 for no key update', [id]);
-    const pausedFirst = b.states.pause(id);
+    const pausedFirst = b.streams.pause(id);
     await untilBlocked(database.url, 1);
     const late = write(a, id, 3, 'three');
     await untilBlocked(database.url, 2);
@@ -189,36 +185,36 @@ describe('Pause and resume (P6)', () => {
     expect(await contents(id)).toEqual(['metadata', 'one', 'two']);
   });
 
-  test('the end of a pause against a resume: an older pause is not timed out any more', async () => {
+  test('the timeout of a pause has no effect after a resume', async () => {
     const id = await begun(a, 'one');
-    await b.states.pause(id);
-    await b.states.resume(id);
+    await b.streams.pause(id);
+    await b.streams.resume(id);
     const late = { streamId: id, type: 'cancelled', reason: 'pause_timeout', pauseVersion: 1 } as const;
     expect(await a.streams.end(late)).toMatchObject({ outcome: 'fenced', status: 'streaming' });
-    await b.states.pause(id);
+    await b.streams.pause(id);
     expect(await a.streams.end({ ...late, pauseVersion: 3 })).toMatchObject({ outcome: 'ended' });
   });
 
   test('paused time does not count towards the life of a stream', async () => {
     const id = await begun(a, 'one');
     await client.query(`update streams set started_at = now() - interval '100 s' where id = $1`, [id]);
-    await a.states.pause(id);
+    await a.streams.pause(id);
     await client.query(`update streams set paused_at = now() - interval '90 s' where id = $1`, [id]);
-    await a.states.resume(id);
-    await a.states.release(id, 1);
+    await a.streams.resume(id);
+    await a.streams.release(id, 1);
     const [claimed] = await b.nodes.claim(1);
-    expect(claimed?.lived_ms).toBeGreaterThan(5000);
-    expect(claimed?.lived_ms).toBeLessThan(60_000);
+    expect(claimed?.livedMs).toBeGreaterThan(5000);
+    expect(claimed?.livedMs).toBeLessThan(60_000);
   });
 });
 
 describe('Leases (P5)', () => {
-  test('the streams of a living owner are left alone; those of a dead one are taken, and continued once', async () => {
+  test('a living owner keeps its streams; those of a dead owner are interrupted and claimed once', async () => {
     const kept = await begun(b, 'b');
     const id = await begun(a, 'one');
     expect(await b.nodes.interruptDead()).toEqual([]);
     await kill(a);
-    expect(await b.nodes.interruptDead()).toMatchObject([{ id, status: 'interrupted', last_sequence: 1 }]);
+    expect(await b.nodes.interruptDead()).toMatchObject([{ id, status: 'interrupted', lastSequence: 1 }]);
     expect(await write(a, id, 2, 'late')).toBeNull();
     const [mine, yours] = await Promise.all([b.nodes.claim(10), makeNode().nodes.claim(10)]);
     const claimed = [...mine, ...yours];
@@ -230,7 +226,7 @@ describe('Leases (P5)', () => {
     expect((await b.nodes.own()).map((own) => own.id)).toContain(kept);
   });
 
-  test('a stream whose owner has no row at all counts as dead; one without an owner is only claimed', async () => {
+  test('an owner without a row counts as dead; a stream without an owner is only claimed', async () => {
     const id = await begun(makeNode(), 'one');
     expect(await b.nodes.interruptDead()).toMatchObject([{ id }]);
     expect(await b.nodes.interruptDead()).toEqual([]);
@@ -239,7 +235,7 @@ describe('Leases (P5)', () => {
     expect(await b.nodes.claim(1, id)).toMatchObject([{ id }]);
   });
 
-  test('right after a start of PostgreSQL nobody is taken for dead who had no time to come back', async () => {
+  test('right after a start of PostgreSQL no node counts as dead before it had time to renew', async () => {
     await begun(a, 'one');
     await client.query(`update nodes set lease_until = pg_postmaster_start_time() - interval '1 s'`);
     // With a lease that is longer than PostgreSQL has been running.
@@ -249,7 +245,7 @@ describe('Leases (P5)', () => {
     expect(await b.nodes.interruptDead()).toHaveLength(1);
   });
 
-  test('who has lost its own lease takes nobody for dead before it has renewed: neither itself nor others', async () => {
+  test('a node that has lost its own lease declares no node dead before it has renewed', async () => {
     await begun(a, 'one');
     await begun(b, 'two');
     await kill(a);
@@ -259,7 +255,7 @@ describe('Leases (P5)', () => {
     expect(await b.nodes.interruptDead()).toHaveLength(1);
   });
 
-  test('a sweep that looked in time and was kept waiting takes nobody whose lease was good then', async () => {
+  test('a sweep that had to wait does not interrupt a node whose lease was good in its snapshot', async () => {
     await begun(a, 'one');
     await client.query(`update nodes set lease_until = now() + interval '300 ms' where id = $1`, [a.id]);
     await client.query('begin');
@@ -271,7 +267,7 @@ describe('Leases (P5)', () => {
     expect(await swept).toEqual([]);
   });
 
-  test('renewing says whether the lease was held, and makes the row that is missing', async () => {
+  test('a renewal returns whether the lease was held, and creates a missing row', async () => {
     const node = makeNode(YEAR_MS);
     expect(await node.nodes.renew()).toBe(false);
     expect(await node.nodes.renew()).toBe(true);
@@ -282,7 +278,7 @@ describe('Leases (P5)', () => {
     expect(await node.nodes.renew()).toBe(false);
   });
 
-  test('rows of processes that are dead for long go, but not while they own a running stream', async () => {
+  test('rows of long dead processes are deleted, but not while they own a running stream', async () => {
     const id = await begun(a, 'one');
     await client.query(`update nodes set lease_until = now() - interval '30 days'`);
     await makeNode(YEAR_MS).nodes.renew();
@@ -296,51 +292,51 @@ describe('Leases (P5)', () => {
     expect(await ids()).toHaveLength(1);
   });
 
-  test('pause against crash: it stays paused without an owner, and its resume makes it ready to be continued', async () => {
+  test('pause against crash: the stream stays paused without an owner, and can be claimed after its resume', async () => {
     const id = await begun(a, 'one');
-    await b.states.pause(id);
+    await b.streams.pause(id);
     await kill(a);
     expect(await b.nodes.interruptDead()).toMatchObject([{ id, status: 'paused' }]);
     expect(await b.nodes.claim(10)).toEqual([]);
-    expect(await b.states.resume(id)).toMatchObject({ status: 'interrupted', lastSequence: 1 });
+    expect(await b.streams.resume(id)).toMatchObject({ status: 'interrupted', lastSequence: 1 });
     expect(await b.nodes.claim(10)).toMatchObject([
       { id, status: 'streaming', interruptions: 1, recoveries: 1 },
     ]);
   });
 
-  test('an interrupted stream can be paused: then nobody continues it; and cancelled: then there is nothing to continue', async () => {
+  test('an interrupted stream cannot be claimed once it is paused or cancelled', async () => {
     const id = await begun(a, 'one');
-    await a.states.release(id, 1);
-    expect(await b.states.pause(id)).toMatchObject({ changed: true, status: 'paused' });
+    await a.streams.release(id, 1);
+    expect(await b.streams.pause(id)).toMatchObject({ changed: true, status: 'paused' });
     expect(await b.nodes.claim(10)).toEqual([]);
-    await b.states.resume(id);
+    await b.streams.resume(id);
     expect(await cancel(b, id)).toMatchObject({ outcome: 'ended' });
     expect(await b.nodes.claim(10)).toEqual([]);
   });
 
-  test('a paused stream without an owner is overdue after its longest pause; one with an owner is that one’s', async () => {
+  test('a paused stream is overdue after the longest pause, unless it has an owner', async () => {
     const owned = await begun(b, 'one');
     const id = await begun(a, 'one');
-    await b.states.pause(owned);
-    await b.states.pause(id);
-    await a.states.release(id, 1);
+    await b.streams.pause(owned);
+    await b.streams.pause(id);
+    await a.streams.release(id, 1);
     await client.query(`update streams set paused_at = now() - interval '10 s'`);
     expect(await b.nodes.overduePauses(20_000)).toEqual([]);
     expect(await b.nodes.overduePauses(5000)).toMatchObject([{ id, version: 1 }]);
   });
 
-  test('giving up works once, at the own epoch only, and not after the end', async () => {
+  test('a release works once, at the current epoch only, and not after the end', async () => {
     const id = await begun(a, 'one');
-    expect(await a.states.release(id, 2)).toBeNull();
-    expect(await a.states.release(id, 1)).toMatchObject({ status: 'interrupted' });
-    expect(await a.states.release(id, 1)).toBeNull();
+    expect(await a.streams.release(id, 2)).toBeNull();
+    expect(await a.streams.release(id, 1)).toMatchObject({ status: 'interrupted' });
+    expect(await a.streams.release(id, 1)).toBeNull();
     expect(await write(a, id, 2, 'late')).toBeNull();
     const [claimed] = await b.nodes.claim(1);
     await complete(b, id, 1, claimed?.epoch);
-    expect(await b.states.release(id, claimed?.epoch ?? 0)).toBeNull();
+    expect(await b.streams.release(id, claimed?.epoch ?? 0)).toBeNull();
   });
 
-  test('a node can give up what it owns but does not run', async () => {
+  test('a node can interrupt its own streams, and no others', async () => {
     const id = await begun(a, 'one');
     expect(await b.nodes.interruptOwn([id])).toEqual([]);
     expect(await a.nodes.interruptOwn([id])).toMatchObject([{ id, status: 'interrupted' }]);
@@ -348,7 +344,7 @@ describe('Leases (P5)', () => {
 });
 
 describe('The end', () => {
-  test('of a stream that nobody has written yet has chunk 0 before it', async () => {
+  test('of a stream without chunks also writes chunk 0', async () => {
     const id = await begun(a);
     await client.query('delete from stream_chunks where stream_id = $1', [id]);
     await client.query('update streams set last_sequence = -1 where id = $1', [id]);
@@ -369,27 +365,26 @@ describe('The end', () => {
     });
   });
 
-  test('can be told again as it was told first', async () => {
+  test('can be read again as it was returned first', async () => {
     const id = await begun(a, 'one');
-    expect(await a.streams.ended(id)).toBeNull();
-    const told = await complete(a, id, 1);
-    expect(await b.streams.ended(id)).toEqual(told);
-    expect(told).toMatchObject({ message: { message: { content: 'one', seq: 1 } } });
+    expect(await a.streams.findEnded(id)).toBeNull();
+    const ended = await complete(a, id, 1);
+    expect(await b.streams.findEnded(id)).toEqual(ended);
+    expect(ended).toMatchObject({ message: { message: { content: 'one', seq: 1 } } });
   });
 });
 
 describe('Retention', () => {
-  test('clears whole streams, the oldest first, a bounded part at a time; rows and messages stay', async () => {
+  test('deletes the chunks of whole streams, the oldest first, in bounded parts; rows and messages stay', async () => {
     const ids = [await begun(a, 'one', 'two'), await begun(a, 'one'), await begun(a, 'one')];
     for (const id of ids) await cancel(a, id);
     const running = await begun(a, 'one');
     await client.query(`update streams set completed_at = now() - interval '1 hour' where id = any($1)`, [
       ids.slice(0, 2),
     ]);
-    const store = new RetentionStore(dataSource);
-    expect(await store.expire(7_200_000)).toBe(0);
-    expect(await store.expire(60_000)).toBe(2);
-    expect(await store.expire(60_000)).toBe(0);
+    expect(await a.log.expire(7_200_000)).toBe(0);
+    expect(await a.log.expire(60_000)).toBe(2);
+    expect(await a.log.expire(60_000)).toBe(0);
     const kept = await Promise.all(
       [...ids, running].map(async (id) => (await readLog(database.url, id)).length),
     );
@@ -399,16 +394,15 @@ describe('Retention', () => {
     expect((await client.query('select 1 from messages')).rowCount).toBe(3);
   });
 
-  test('is one node’s work at a time, and takes at least one stream however long it is', async () => {
+  test('runs on one node at a time, and deletes at least one stream however long it is', async () => {
     const ids = [await begun(a, 'one', 'two'), await begun(a, 'one', 'two')];
     for (const id of ids) await cancel(a, id);
     await client.query(`update streams set completed_at = now() - interval '1 hour'`);
     await client.query('begin');
     const { rows } = await client.query<{ count: number }>('select expire_streams(1000, 2) as count');
     expect(rows).toEqual([{ count: 1 }]);
-    const store = new RetentionStore(dataSource);
-    expect(await store.expire(1000)).toBe(0);
+    expect(await a.log.expire(1000)).toBe(0);
     await client.query('commit');
-    expect(await store.expire(1000)).toBe(1);
+    expect(await a.log.expire(1000)).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import { isTerminal, type Chunk, type StreamStatus } from '../../src/protocol/index.js';
-import { toChunk, type ChunkRow } from '../../src/streaming/log/stream.rows.js';
+import type { ChunkEntity } from '../../src/streaming/log/chunk.entity.js';
+import { CHUNK_COLUMNS, toChunk } from '../../src/streaming/log/stream.rows.js';
 import { withClient } from './with-client.js';
 
 /** What a test wants to know of a stream's row. */
@@ -18,8 +19,8 @@ const DEADLINE_MS = 60_000;
 /** All chunks of a stream as they are in the log, whatever the service says. */
 export function readLog(databaseUrl: string, streamId: string): Promise<Chunk[]> {
   return withClient(databaseUrl, async (client) => {
-    const text = 'select * from stream_chunks where stream_id = $1 order by sequence';
-    const { rows } = await client.query<ChunkRow>(text, [streamId]);
+    const text = `select ${CHUNK_COLUMNS} from stream_chunks c where c.stream_id = $1 order by c.sequence`;
+    const { rows } = await client.query<ChunkEntity>(text, [streamId]);
     return rows.map(toChunk);
   });
 }

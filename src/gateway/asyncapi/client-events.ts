@@ -14,8 +14,7 @@ import {
 import { AckDto, ConversationDto, HistoryDto, JoinDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
 import type { ClientEvents, JoinResult, RefreshResult } from '../../protocol/index.js';
-import { RecoverDto } from '../../streaming/stream.dto.js';
-import { SendDto, StreamDto } from '../../streaming/streaming.dto.js';
+import { RecoverDto, SendDto, StreamDto } from '../../streaming/streaming.dto.js';
 import { TopicsDto } from '../../conversations/topics/topics.dto.js';
 
 interface ClientEvent<Payload> {

@@ -1,9 +1,8 @@
 import { UseFilters } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { ControlResult, RecoverResult } from '../../protocol/index.js';
-import { RecoverDto } from '../../streaming/stream.dto.js';
-import { StreamDto } from '../../streaming/streaming.dto.js';
-import { StreamingService } from '../../streaming/streaming.service.js';
+import { StreamControls } from '../../streaming/control/stream-controls.js';
+import { RecoverDto, StreamDto } from '../../streaming/streaming.dto.js';
 import { RecoveryService } from '../../streaming/viewers/recovery.service.js';
 import type { Connection } from '../connections/connection.js';
 import { CurrentConnection } from './current-connection.decorator.js';
@@ -14,7 +13,7 @@ import { AckFilter } from './ack.filter.js';
 @UseFilters(AckFilter)
 export class StreamGateway {
   constructor(
-    private readonly streaming: StreamingService,
+    private readonly controls: StreamControls,
     private readonly recovery: RecoveryService,
   ) {}
 
@@ -23,7 +22,7 @@ export class StreamGateway {
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
   ): Promise<ControlResult> {
-    return this.streaming.pause(principal, streamId);
+    return this.controls.pause(principal, streamId);
   }
 
   @SubscribeMessage('stream:resume')
@@ -31,7 +30,7 @@ export class StreamGateway {
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
   ): Promise<ControlResult> {
-    return this.streaming.resume(principal, streamId);
+    return this.controls.resume(principal, streamId);
   }
 
   @SubscribeMessage('stream:cancel')
@@ -39,7 +38,7 @@ export class StreamGateway {
     @CurrentConnection() { principal }: Connection,
     @MessageBody() { streamId }: StreamDto,
   ): Promise<ControlResult> {
-    return this.streaming.cancel(principal, streamId);
+    return this.controls.cancel(principal, streamId);
   }
 
   @SubscribeMessage('stream:recover')

@@ -5,28 +5,28 @@ import type { ControlResult } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import { StreamAccess } from '../stream-access.js';
 import { StreamClaims } from '../ownership/stream-claims.js';
-import { StreamControlStore, type Controlled } from './stream-control.store.js';
+import { publishStatus } from '../log/stream-events.js';
+import { StreamsStore, type Controlled } from '../log/streams.store.js';
 import { StreamEnder } from '../production/stream-ender.js';
-import { publishStatus } from '../log/stream-status.js';
 
 /** Pauses, resumes and cancels streams, whichever node owns them (P6). */
 @Injectable()
 export class StreamControls {
   constructor(
     private readonly access: StreamAccess,
-    private readonly store: StreamControlStore,
+    private readonly streams: StreamsStore,
     private readonly ender: StreamEnder,
     private readonly claims: StreamClaims,
     private readonly relay: Relay,
   ) {}
 
   /**
-   * Holds a stream for all its viewers: after this nothing enters its log until it is resumed. A repeat is harmless.
+   * Pauses a stream for all its viewers: once this resolves nothing enters its log until it is resumed. Idempotent.
    * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
    */
   async pause(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
-    const result = found(await this.store.pause(streamId));
+    const result = found(await this.streams.pause(streamId));
     const { changed, status, lastSequence, version } = result;
     if (status !== 'paused') throw ended(result);
     if (changed) {
@@ -37,28 +37,28 @@ export class StreamControls {
   }
 
   /**
-   * Goes on exactly where a pause stopped. A repeat is harmless.
+   * Resumes a stream exactly where it was paused. Idempotent.
    * @throws {DomainError} `not_found`, `forbidden` or `stream_ended`.
    */
   async resume(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
-    const result = found(await this.store.resume(streamId));
+    const result = found(await this.streams.resume(streamId));
     const { changed, status, lastSequence, version } = result;
     if (isEnded(result)) throw ended(result);
     if (changed) {
       this.relay.publish('stream', streamId, { type: 'resumed', version });
       publishStatus(this.relay, row, { status, lastSequence, reason: 'user' });
     }
-    // Its owner died while it was paused.
+    // Its owner died during the pause.
     const claimed = status === 'interrupted' ? await this.claims.claim(streamId) : null;
     return claimed
-      ? { status: claimed.status, lastSequence: claimed.last_sequence }
+      ? { status: claimed.status, lastSequence: claimed.lastSequence }
       : { status, lastSequence };
   }
 
   /**
-   * Ends a stream now: after this nothing enters its log. A repeat is harmless.
-   * @throws {DomainError} `not_found`, `forbidden` or `stream_ended` when it ended otherwise.
+   * Cancels a stream: once this resolves nothing enters its log. Idempotent.
+   * @throws {DomainError} `not_found`, `forbidden`, or `stream_ended` when it has ended in another way.
    */
   async cancel(principal: Principal, streamId: string): Promise<ControlResult> {
     const row = await this.access.controllable(principal, streamId);
@@ -68,11 +68,6 @@ export class StreamControls {
     const { status, lastSequence } = result;
     if (status !== 'cancelled') throw ended(result);
     return { status, lastSequence };
-  }
-
-  /** Continues an `interrupted` stream on this node, where there is room; of any other it changes nothing. */
-  async continueInterrupted(streamId: string): Promise<void> {
-    await this.claims.claim(streamId);
   }
 }
 
@@ -86,5 +81,5 @@ function isEnded({ status }: Pick<Controlled, 'status'>): boolean {
 }
 
 function ended({ status }: Pick<Controlled, 'status'>): DomainError {
-  return new DomainError('stream_ended', `The stream has ended: it is ${status}.`);
+  return new DomainError('stream_ended', `The stream has already ended: its status is ${status}.`);
 }

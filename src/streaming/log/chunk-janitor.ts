@@ -6,35 +6,35 @@ import {
 } from '@nestjs/common';
 import { PeriodicTask } from '../../common/periodic-task.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
-import { RetentionStore } from './retention.store.js';
+import { ChunkLogStore } from './chunk-log.store.js';
 
-const MAX_EVERY_MS = 60_000;
+const MAX_INTERVAL_MS = 60_000;
 
-/** Holds the log of chunks to `STREAM_RETENTION_MS`, in small statements. The streams' rows and messages stay. */
+/** Deletes chunks `STREAM_RETENTION_MS` after their stream's end, in small statements. The streams' rows and messages stay. */
 @Injectable()
 export class ChunkJanitor implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly rounds: PeriodicTask;
+  private readonly task: PeriodicTask;
 
   constructor(
-    private readonly store: RetentionStore,
+    private readonly log: ChunkLogStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    const intervalMs = Math.min(MAX_EVERY_MS, config.STREAM_RETENTION_MS / 2);
-    this.rounds = new PeriodicTask({
+    const intervalMs = Math.min(MAX_INTERVAL_MS, config.STREAM_RETENTION_MS / 2);
+    this.task = new PeriodicTask({
       ...{ name: 'delete expired chunks', intervalMs, runAtOnce: true },
       run: (signal) => this.clean(signal),
     });
   }
 
   onApplicationBootstrap(): void {
-    this.rounds.start();
+    this.task.start();
   }
 
   beforeApplicationShutdown(): Promise<void> {
-    return this.rounds.stop();
+    return this.task.stop();
   }
 
   private async clean(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await this.store.expire(this.config.STREAM_RETENTION_MS)) > 0);
+    while (!signal.aborted && (await this.log.expire(this.config.STREAM_RETENTION_MS)) > 0);
   }
 }

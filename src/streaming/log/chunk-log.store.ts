@@ -7,10 +7,10 @@ import { isDataFault, toDatabaseError } from '../../platform/database/errors.js'
 import { PINNED_PLANS, type DedicatedConnection } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { LIMITS, type Chunk, type ChunkType } from '../../protocol/index.js';
-import type { PauseState } from '../control/pause-gate.js';
-import { toChunk, type ChunkRow } from './stream.rows.js';
+import type { ChunkEntity } from './chunk.entity.js';
+import { CHUNK_COLUMNS, toChunk, type PauseState } from './stream.rows.js';
 
-/** Chunks to put behind the log's end, by the owner that `epoch` names. Their sequences have no holes. */
+/** Chunks to append to a stream's log, as the owner of `epoch`. Their sequences have no gaps. */
 export interface AppendChunks {
   streamId: string;
   epoch: number;
@@ -22,10 +22,11 @@ export interface LoggedDraft {
   type: ChunkType;
   content: string;
   metadata?: Record<string, unknown>;
-  /** Its time, where somebody knows it already; otherwise that of the append. */
+  /** Its time, where it was shown already; otherwise it gets the time of the append. */
   at?: Date;
 }
 
+/** Where a stream's log ends, and the state of the stream. */
 export interface LogPosition extends PauseState {
   epoch: number;
   ended: boolean;
@@ -33,11 +34,13 @@ export interface LogPosition extends PauseState {
   lastChunkAt: Date;
 }
 
-const LANES = 2;
+const SHARDS = 2;
+/** Chunks that one statement of {@link ChunkLogStore.expire} deletes, about. */
+const EXPIRED_CHUNKS = 5000;
 
 /**
- * Fence and append in one statement: only a stream that runs, of this epoch, whose log ends right before these chunks
- * takes them. A stream that is missing in the answer was fenced.
+ * Fence and append in one statement: only a running stream of this epoch whose log ends right before these chunks takes
+ * them. A stream that is missing in the result was fenced.
  */
 const APPEND = {
   name: 'append_chunks',
@@ -62,9 +65,9 @@ const APPEND = {
     select id, last_chunk_at from ok`,
 };
 
-/** Behind the appends of the same streams, on their connection: it never waits for their rows. */
-const NOTE_PROMPTS = {
-  name: 'note_prompts',
+/** Runs on the connection that appends to the same streams, so that it never waits for the lock of their rows. */
+const RECORD_PROMPTS = {
+  name: 'record_prompts',
   text: `update streams s set prompt_bytes = t.bytes from unnest($1::uuid[], $2::int[]) t(id, bytes) where s.id = t.id`,
 };
 
@@ -73,12 +76,27 @@ interface PromptSize {
   bytes: number;
 }
 
-/** The chunks' log: appends by group commit over all streams of this node, and reads. */
+/** The provider that answers a stream in place of the requested one. */
+interface Fallback {
+  id: string;
+  epoch: number;
+  provider: string;
+  model: string;
+}
+
+/**
+ * The log of chunks: appends, by group commit over all streams of this node, and reads.
+ *
+ * @example
+ * const time = await log.append({ streamId, epoch, chunks: [{ sequence: 0, type: 'content', content: 'Hello' }] });
+ * if (time === null) throw new FencedError('another node owns the stream');
+ * const page = await log.read(streamId, 0);
+ */
 @Injectable()
 export class ChunkLogStore {
-  private readonly lanes: DedicatedConnection[];
+  private readonly connections: DedicatedConnection[];
   private readonly commits: GroupCommit<AppendChunks, Date | null>;
-  private readonly notes: GroupCommit<PromptSize, void>;
+  private readonly prompts: GroupCommit<PromptSize, void>;
 
   constructor(
     connections: DedicatedConnections,
@@ -86,24 +104,24 @@ export class ChunkLogStore {
     @Inject(CONFIG) { STREAM_DURABILITY }: Config,
     commits: CommitMetrics,
   ) {
-    // What a viewer saw must survive this process, not the machine: the commit need not wait for the disk.
+    // With `process`, what a viewer saw survives this process but not the machine: the commit need not wait for the disk.
     const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
-    this.lanes = Array.from({ length: LANES }, (_, index) =>
+    this.connections = Array.from({ length: SHARDS }, (_, index) =>
       connections.open(`chunks-${index}`, { settings: { synchronous_commit: commit, ...PINNED_PLANS } }),
     );
     this.commits = new GroupCommit({
-      commit: (batch, lane) => this.commit(batch, lane),
-      shardOf: (item) => shardOfKey(item.streamId, LANES),
-      shards: LANES,
+      commit: (batch, shard) => this.commit(batch, shard),
+      shardOf: (item) => shardOfKey(item.streamId, SHARDS),
+      shards: SHARDS,
       sizeOf: (item) => item.chunks.reduce((sum, chunk) => sum + chunk.content.length * 3 + 256, 0),
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
       observer: commits.of('chunks'),
     });
-    this.notes = new GroupCommit({
-      commit: (batch, lane) => this.note(batch, lane),
-      shardOf: ({ streamId }) => shardOfKey(streamId, LANES),
-      shards: LANES,
+    this.prompts = new GroupCommit({
+      commit: (batch, shard) => this.recordPrompts(batch, shard),
+      shardOf: ({ streamId }) => shardOfKey(streamId, SHARDS),
+      shards: SHARDS,
       sizeOf: () => 256,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
@@ -112,7 +130,7 @@ export class ChunkLogStore {
 
   /**
    * Resolves with the chunks' time once they are in the log, or with null when the fence refused them.
-   * @throws {DomainError} retryable, when the database is slow or away: whether they were stored is then unknown.
+   * @throws {DomainError} retryable, when the database is slow or away: the chunks may then be stored or not.
    */
   async append(item: AppendChunks): Promise<Date | null> {
     try {
@@ -122,12 +140,26 @@ export class ChunkLogStore {
     }
   }
 
-  /** Notes the prompt's size, from which usage is estimated where the provider does not count. As durable as the chunks. */
-  notePrompt(streamId: string, bytes: number): Promise<void> {
-    return this.notes.submit({ streamId, bytes });
+  /** Records the prompt's size, from which usage is estimated where the provider does not report it. As durable as the chunks. */
+  recordPrompt(streamId: string, bytes: number): Promise<void> {
+    return this.prompts.submit({ streamId, bytes });
   }
 
-  /** Where a stream's log ends and whose it is; null where there is no such stream. */
+  /** Records who answers in place of the requested provider; false where the stream has ended or is no longer at `epoch`. */
+  async setFallback({ id, epoch, provider, model }: Fallback): Promise<boolean> {
+    const rows = await this.database
+      .query<unknown[]>(
+        `with updated as (
+           update streams set provider = $3, model = $4, used_fallback = true
+           where id = $1 and epoch = $2 and last_sequence = -1 and completed_at is null returning id)
+         select id from updated`,
+        [id, epoch, provider, model],
+      )
+      .catch((error: unknown) => Promise.reject(toDatabaseError(error)));
+    return rows.length > 0;
+  }
+
+  /** Reads where a stream's log ends and who owns it; null where there is no such stream. */
   async position(streamId: string): Promise<LogPosition | null> {
     const rows = await this.database.query<LogPosition[]>(
       `select epoch, status = 'paused' as paused, control_version as version, completed_at is not null as ended,
@@ -137,7 +169,7 @@ export class ChunkLogStore {
     return rows[0] ?? null;
   }
 
-  /** All content of a stream so far: what goes on behind it continues the answer. */
+  /** Reads all content of a stream so far: the answer is continued after it. */
   async text(streamId: string): Promise<string> {
     const [row] = await this.database.query<{ text: string }[]>(
       `select coalesce(string_agg(content, '' order by sequence), '') as text
@@ -147,31 +179,43 @@ export class ChunkLogStore {
     return row?.text ?? '';
   }
 
-  /** Chunks from `fromSequence` on: at most 500 or `maxBytes` (256 KiB), but at least one where there is one. */
+  /** Reads chunks from `fromSequence` on: at most 500 or `maxBytes` (default 256 KiB), but at least one if there is one. */
   async read(streamId: string, fromSequence: number, maxBytes: number = LIMITS.pageBytes): Promise<Chunk[]> {
-    const rows = await this.database.query<ChunkRow[]>(
-      `select p.stream_id, p.sequence, p.type, p.content, p.metadata, p.created_at
+    const rows = await this.database.query<ChunkEntity[]>(
+      `select ${CHUNK_COLUMNS}
        from (
-         select c.*, sum(octet_length(c.content)) over (order by c.sequence) as bytes
+         select p.*, sum(octet_length(p.content)) over (order by p.sequence) as bytes
          from (
-           select * from stream_chunks where stream_id = $1 and sequence >= $2 order by sequence limit $3) c) p
-       where p.sequence = $2 or p.bytes <= $4 order by p.sequence`,
+           select * from stream_chunks where stream_id = $1 and sequence >= $2 order by sequence limit $3) p) c
+       where c.sequence = $2 or c.bytes <= $4 order by c.sequence`,
       [streamId, fromSequence, LIMITS.pageChunks, maxBytes],
     );
     return rows.map(toChunk);
   }
 
-  private async note(batch: readonly PromptSize[], lane: number): Promise<void[]> {
+  /**
+   * Deletes the chunks of some streams that ended longer than `retentionMs` ago, and returns of how many. 0: none is left,
+   * or another node is deleting.
+   */
+  async expire(retentionMs: number): Promise<number> {
+    const [row] = await this.database.query<{ count: number }[]>('select expire_streams($1, $2) as count', [
+      retentionMs,
+      EXPIRED_CHUNKS,
+    ]);
+    return row?.count ?? 0;
+  }
+
+  private async recordPrompts(batch: readonly PromptSize[], shard: number): Promise<void[]> {
     const values = [batch.map(({ streamId }) => streamId), batch.map(({ bytes }) => bytes)];
-    await (this.lanes[lane] as DedicatedConnection).query(NOTE_PROMPTS, values);
+    await (this.connections[shard] as DedicatedConnection).query(RECORD_PROMPTS, values);
     return batch.map(() => undefined);
   }
 
-  private async commit(batch: readonly AppendChunks[], lane: number): Promise<(Date | null)[]> {
+  private async commit(batch: readonly AppendChunks[], shard: number): Promise<(Date | null)[]> {
     const rows = batch.flatMap(({ streamId, epoch, chunks }) =>
       chunks.map((chunk) => ({ streamId, epoch, ...chunk })),
     );
-    const connection = this.lanes[lane] as DedicatedConnection;
+    const connection = this.connections[shard] as DedicatedConnection;
     const stored = await connection.query<{ id: string; last_chunk_at: Date }>(APPEND, [
       rows.map((row) => row.streamId),
       rows.map((row) => row.epoch),

@@ -1,6 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { ChunkType } from '../../protocol/index.js';
 
-/** Row of a chunk. The partial index is the belt to P5: a stream has one terminal chunk. */
+/** Row of a chunk. The partial index enforces P5 once more: a stream has at most one terminal chunk. */
 @Entity('stream_chunks')
 @Index('stream_chunks_one_end', ['streamId'], {
   unique: true,
@@ -14,7 +15,7 @@ export class ChunkEntity {
   sequence: number;
 
   @Column({ type: 'text', collation: 'C' })
-  type: string;
+  type: ChunkType;
 
   @Column('text')
   content: string;

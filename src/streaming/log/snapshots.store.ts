@@ -9,45 +9,45 @@ import {
 import { batchReads } from '../../platform/database/batch-reads.js';
 import { LIMITS, type ActiveStream, type JoinResult } from '../../protocol/index.js';
 import { toMessage, type MessageRow } from '../../queue/message.rows.js';
-import { toState, type StreamRow } from './stream.rows.js';
+import { streamFromJson, toState } from './stream.rows.js';
 
-/** Whose view of which conversation; messages behind `afterSeq`, or without it the last ones. */
+/** A user's request for a conversation, with the messages after `afterSeq`, or without it the last ones. */
 export interface SnapshotRequest {
   conversationId: string;
   userId: string;
   afterSeq?: number | undefined;
 }
 
-/** A conversation at one moment: the first page of messages of at most 50 or 256 KiB, running answers with their text so far. */
+/** A conversation at one moment: a page of at most 50 messages or 256 KiB, and the running answers with their text so far. */
 export type Snapshot = Pick<
   JoinResult,
   'conversation' | 'members' | 'messages' | 'hasMore' | 'activeStreams'
 >;
 
-/** A row as JSON has it: with text for times. */
+/** A row that came as JSON: times are text. */
 type Json<Row> = { [Name in keyof Row]: Row[Name] extends Date | null ? string | null : Row[Name] };
 
-/** What `read_snapshots` tells of a conversation, and of a page of its messages. Times are ISO text: it is JSON. */
+/** What `read_snapshots` returns of a conversation, and of a page of its messages. */
 interface Body {
   conversation: Json<ConversationRow>;
   members: Json<MemberRow>[];
-  streams: Json<StreamRow & { text: string }>[];
+  streams: (Record<string, unknown> & { text: string })[];
   messages: Json<MessageRow>[];
   found: number;
 }
 
-/** Statements that are under way at once: one is read by PostgreSQL while another's answer is parsed here. */
+/** Concurrent statements: PostgreSQL reads for one while this process parses the result of the other. */
 const AT_ONCE = 2;
-/** A batch is at most 32 answers. */
+/** A batch is at most 32 results. */
 const RESULT_BYTES = 32 * 1024;
 /**
- * Members that may be read for each millisecond: of a crowd of 2,000 a read is some ten milliseconds of two processors, and who
- * joins within 0.2 s of the last shares the next.
+ * Members that may be read per millisecond. Reading a conversation of 2,000 members takes two processors about ten milliseconds;
+ * all who join within 0.2 s after it share the next read.
  */
 const MEMBERS_PER_MS = 10;
 const MAX_REST_MS = 250;
 
-/** What a member who joins is told of the conversation, in one statement for all who join meanwhile. */
+/** Reads what a member gets on joining a conversation, in one statement for all who join at about the same time. */
 @Injectable()
 export class SnapshotsStore {
   private readonly snapshots = batchReads({
@@ -59,7 +59,7 @@ export class SnapshotsStore {
 
   constructor(private readonly database: DataSource) {}
 
-  /** Null where the user is not a member at that moment (P10). */
+  /** Reads a snapshot; null where the user is not a member at that moment (P10). */
   of(request: SnapshotRequest): Promise<Snapshot | null> {
     return this.snapshots(request);
   }
@@ -83,7 +83,7 @@ export class SnapshotsStore {
   }
 }
 
-/** Each list counts once. */
+/** Counts members to read. A list that several snapshots share counts once. */
 function membersOf(snapshots: readonly (Snapshot | null)[]): number {
   const lists = new Set(snapshots.map((snapshot) => snapshot?.members ?? []));
   return [...lists].reduce((sum, { length }) => sum + length, 0);
@@ -103,17 +103,16 @@ function toPart({
   return {
     conversation: toConversation(dated(conversation, 'created_at')),
     members: members.map((row) => toMember(dated(row, 'joined_at', 'delivered_at', 'read_at'))),
-    activeStreams: streams.map((row) =>
-      toActive(dated(row, 'started_at', 'first_chunk_at', 'last_chunk_at', 'completed_at')),
-    ),
+    activeStreams: streams.map(toActive),
   };
 }
 
-function toActive(row: StreamRow & { text: string }): ActiveStream {
-  return { ...toState(row), snapshot: { text: row.text, sequence: row.last_sequence } };
+function toActive({ text, ...json }: Body['streams'][number]): ActiveStream {
+  const row = streamFromJson(json);
+  return { ...toState(row), snapshot: { text, sequence: row.lastSequence } };
 }
 
-/** A row that came as JSON, as the driver would have given it: the times of `names` are dates. The row itself is changed. */
+/** Converts the times of `names` to dates, in place, as the driver would have returned them. */
 function dated<Row extends object>(json: Json<Row>, ...names: (keyof Row)[]): Row {
   const row = json as Record<keyof Row, unknown>;
   for (const name of names) if (typeof row[name] === 'string') row[name] = new Date(row[name]);

@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { toMessage } from '../../queue/message.rows.js';
-import { PINNED_PLANS, type DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import {
+  PINNED_PLANS,
+  type DedicatedConnection,
+  type Statement,
+} from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import type {
@@ -10,18 +14,19 @@ import type {
   MemberRole,
   Message,
   ReplyTo,
+  StreamState,
   StreamStatus,
   TerminalChunkType,
   Usage,
   WireError,
 } from '../../protocol/index.js';
 import { ASSISTANT_ID } from '../../protocol/index.js';
-import { STREAM_COLUMNS, toChunk, type StreamRow } from './stream.rows.js';
+import { STREAM_COLUMNS, toChunk, toState, type StreamRow } from './stream.rows.js';
 
 /** How a stream ends. Without `owner` it ends whoever owns it: that is cancelling. */
 export interface Ending {
   streamId: string;
-  /** The owner's epoch and the last sequence that it wrote: another state of the log refuses the end. */
+  /** The owner's epoch and the last sequence that it wrote: where the log differs, the end is refused. */
   owner?: { epoch: number; lastSequence: number };
   /** Ends it only if nobody has paused or resumed it since this version of its pause. */
   pauseVersion?: number;
@@ -31,20 +36,23 @@ export interface Ending {
   reason?: CancelReason;
 }
 
+/** A stream that has ended, with what its viewers get. */
+export interface EndedStream {
+  outcome: 'ended';
+  status: StreamStatus;
+  lastSequence: number;
+  conversationId: string;
+  chunk: Chunk;
+  /** Chunk 0, where the stream ended before its owner wrote it. */
+  opening: Chunk | null;
+  /** The assistant's message; null where there was no text. */
+  message: { message: Message; memberVersion: number } | null;
+}
+
 export type EndResult =
   | { outcome: 'not_found' }
   | { outcome: 'already' | 'fenced'; status: StreamStatus; lastSequence: number }
-  | {
-      outcome: 'ended';
-      status: StreamStatus;
-      lastSequence: number;
-      conversationId: string;
-      chunk: Chunk;
-      /** Chunk 0, where the stream ended before its owner wrote it. */
-      opening: Chunk | null;
-      /** The assistant's message; null where there was no text. */
-      message: { message: Message; memberVersion: number } | null;
-    };
+  | EndedStream;
 
 interface EndRow {
   outcome: EndResult['outcome'];
@@ -62,40 +70,100 @@ interface EndRow {
   member_version: string;
 }
 
+/** The result of a pause, resume or release. */
+export interface Controlled {
+  /** Whether this call changed the stream. */
+  changed: boolean;
+  status: StreamStatus;
+  lastSequence: number;
+  /** Counts pauses and resumes. */
+  version: number;
+}
+
+/** A page of running streams. */
+export interface RunningPage {
+  items: StreamState[];
+  /** Where the next page begins; absent on the last one. */
+  nextCursor?: string;
+}
+
 const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
   complete: 'completed',
   cancelled: 'cancelled',
   error: 'failed',
 };
 
-const END = { name: 'end_stream', text: 'select * from end_stream($1, $2, $3, $4, $5, $6, $7, $8, $9)' };
+const CONTROLLED = `changed, status, last_sequence as "lastSequence", control_version as version`;
+const PAUSE: Statement = { name: 'pause_stream', text: `select ${CONTROLLED} from pause_stream($1)` };
+const RESUME: Statement = { name: 'resume_stream', text: `select ${CONTROLLED} from resume_stream($1)` };
+const END: Statement = {
+  name: 'end_stream',
+  text: 'select * from end_stream($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+};
 
-/** The streams' rows: reading them, and ending them. */
+/** Gives up a stream of this epoch: any node may claim it at once. Not where it has ended. */
+const RELEASE: Statement = {
+  name: 'release_stream',
+  text: `update streams s set owner_node = null, epoch = s.epoch + 1, interruptions = s.interruptions + 1,
+      status = case s.status when 'paused' then 'paused' else 'interrupted' end
+    where s.id = $1 and s.epoch = $2 and s.completed_at is null
+    returning true as changed, s.status, s.last_sequence as "lastSequence", s.control_version as version`,
+};
+
+/** The rows of streams: reads, and the changes of their state, each one statement so that all writers see it at once. */
 @Injectable()
 export class StreamsStore {
-  /** Ends are durable whatever the chunks are: they make the assistant's message. */
+  private readonly controls: DedicatedConnection;
+  /** Ends are always durable, whatever the chunks are: they create the assistant's message. */
   private readonly ends: DedicatedConnection;
 
   constructor(
     connections: DedicatedConnections,
     private readonly database: DataSource,
   ) {
+    this.controls = connections.open('stream-controls');
     this.ends = connections.open('stream-ends', { settings: PINNED_PLANS });
   }
 
-  /** The stream and what `userId` is in its conversation (null: not a member); null where there is no such stream. */
+  /** Reads the stream and the role of `userId` in its conversation (null: not a member); null where there is no such stream. */
   async findFor(
     streamId: string,
     userId: string,
   ): Promise<{ row: StreamRow; role: MemberRole | null } | null> {
-    const rows = await this.database.query<(StreamRow & { role: MemberRole | null })[]>(
+    const [row] = await this.database.query<(StreamRow & { role: MemberRole | null })[]>(
       `select ${STREAM_COLUMNS}, m.role from streams s
        left join members m on m.conversation_id = s.conversation_id and m.user_id = $2
        where s.id = $1`,
       [streamId, userId],
     );
-    const row = rows[0];
     return row ? { row, role: row.role } : null;
+  }
+
+  /** Reads a page of all nodes' running streams after `cursor`, oldest first: their ids are ordered by time. */
+  async pageOfRunning(limit: number, cursor?: string): Promise<RunningPage> {
+    const rows = await this.database.query<StreamRow[]>(
+      `select ${STREAM_COLUMNS} from streams s
+       where s.completed_at is null and ($1::uuid is null or s.id > $1) order by s.id limit $2`,
+      [cursor ?? null, limit + 1],
+    );
+    const items = rows.slice(0, limit).map(toState);
+    const last = items.at(-1);
+    return { items, ...(rows.length > limit && last && { nextCursor: last.streamId }) };
+  }
+
+  /** Pauses a stream: once this resolves nothing enters its log. Null where there is no such stream. */
+  pause(streamId: string): Promise<Controlled | null> {
+    return this.control(PAUSE, [streamId]);
+  }
+
+  /** Resumes a stream. Null where there is no such stream. */
+  resume(streamId: string): Promise<Controlled | null> {
+    return this.control(RESUME, [streamId]);
+  }
+
+  /** Gives up a stream that this node owns. Null where it has ended or is no longer at `epoch`. */
+  release(streamId: string, epoch: number): Promise<Controlled | null> {
+    return this.control(RELEASE, [streamId, epoch]);
   }
 
   /** Ends a stream once, whoever else tries at the same time (P5). @throws {DomainError} retryable, when the database is away. */
@@ -112,14 +180,12 @@ export class StreamsStore {
       reason ?? null,
       pauseVersion ?? null,
     ];
-    const [row] = await this.ends.query<EndRow>(END, values).catch((fault: unknown) => {
-      throw toDatabaseError(fault);
-    });
+    const [row] = await queryOn<EndRow>(this.ends, END, values);
     return toEndResult(ending, row as EndRow);
   }
 
-  /** How a stream ended, as {@link end} told it to whoever ended it; null where it has not, or the conversation is gone. */
-  async ended(streamId: string): Promise<Extract<EndResult, { outcome: 'ended' }> | null> {
+  /** Reads how a stream ended, as {@link end} returned it; null where it still runs, or the conversation is gone. */
+  async findEnded(streamId: string): Promise<EndedStream | null> {
     const [row] = await this.database.query<(EndRow & { type: TerminalChunkType })[]>(
       `select 'ended' as outcome, s.status, s.last_sequence, k.type, k.metadata::text as metadata, null as opening,
          s.completed_at as ended_at, s.conversation_id, s.message_id, m.seq, m.content,
@@ -134,13 +200,29 @@ export class StreamsStore {
     const result = row && toEndResult({ streamId, type: row.type }, row);
     return result?.outcome === 'ended' ? result : null;
   }
+
+  private async control(statement: Statement, values: readonly unknown[]): Promise<Controlled | null> {
+    const [row] = await queryOn<Controlled>(this.controls, statement, values);
+    return row ?? null;
+  }
+}
+
+/** Runs a statement. @throws {DomainError} retryable, when the database is slow or away. */
+export function queryOn<T>(
+  connection: DedicatedConnection,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<T[]> {
+  return connection.query<T>(statement, values).catch((fault: unknown) => {
+    throw toDatabaseError(fault);
+  });
 }
 
 function toEndResult({ streamId, type }: Ending, row: EndRow): EndResult {
   if (row.outcome === 'not_found') return { outcome: 'not_found' };
   const { outcome, status, last_sequence: lastSequence, conversation_id: conversationId } = row;
   if (outcome !== 'ended') return { outcome, status, lastSequence };
-  const common = { stream_id: streamId, content: '', created_at: row.ended_at };
+  const common = { streamId, content: '', createdAt: row.ended_at };
   const chunk = toChunk({ ...common, sequence: lastSequence, type, metadata: parse(row.metadata) });
   const opening =
     row.opening === null
@@ -153,7 +235,7 @@ function parse(json: string): Record<string, unknown> {
   return JSON.parse(json) as Record<string, unknown>;
 }
 
-function toAnswer(streamId: string, row: EndRow): { message: Message; memberVersion: number } | null {
+function toAnswer(streamId: string, row: EndRow): EndedStream['message'] {
   if (row.seq === null) return null;
   const message = toMessage({
     id: row.message_id,

@@ -8,7 +8,7 @@ function chunk(sequence: number, type: Chunk['type'], content: string): Chunk {
   return { streamId: 's', sequence, type, content, timestamp: '2026-01-01T00:00:00.000Z' };
 }
 
-test('a quantile is interpolated between the bounds of its bucket, and never beyond the last bound', () => {
+test('a quantile is interpolated between the bounds of its bucket, and is at most the last bound', () => {
   const buckets = [
     { le: 1, count: 2 },
     { le: 2, count: 6 },
@@ -21,7 +21,7 @@ test('a quantile is interpolated between the bounds of its bucket, and never bey
   expect(quantile([{ le: Infinity, count: 0 }], 0.5)).toBeNull();
 });
 
-test('before anything has happened nothing is counted, and no rate is claimed', async () => {
+test('a new process reports no counts, and null for rates and quantiles', async () => {
   const report = await reportOf(new StreamMetrics(new MetricsRegistry()));
   expect(report).toMatchObject({
     streams: {
@@ -35,23 +35,23 @@ test('before anything has happened nothing is counted, and no rate is claimed', 
   });
 });
 
-test('the first text and what lies between chunks are timed, chunk 0 and the end are not; all are counted', async () => {
+test('the first text and the gaps between chunks are timed, chunk 0 and the end are not; all chunks are counted', async () => {
   const registry = new MetricsRegistry();
   const metrics = new StreamMetrics(registry);
-  const stats = metrics.begin('sse', true);
+  const stats = metrics.onStart('sse', true);
   const chunks = [chunk(0, 'metadata', ''), chunk(1, 'content', 'é'), chunk(2, 'reasoning', 'b')];
   for (const one of chunks) {
-    stats.cut();
-    stats.shown(one);
+    stats.onChunkCut();
+    stats.onChunkShown(one);
   }
-  stats.stop();
-  metrics.end('completed');
-  metrics.end('failed');
-  metrics.end('cancelled');
-  metrics.begin('sse', false).fence();
-  metrics.takeOver(true);
-  metrics.takeOver(true);
-  metrics.takeOver(false);
+  stats.onStop();
+  metrics.onEnd('completed');
+  metrics.onEnd('failed');
+  metrics.onEnd('cancelled');
+  metrics.onStart('sse', false).onFenced();
+  metrics.onTakeover(true);
+  metrics.onTakeover(true);
+  metrics.onTakeover(false);
   metrics.countViewers('sse', () => 7);
   const report = await reportOf(metrics);
   expect(report.streams).toMatchObject({

@@ -10,16 +10,16 @@ import { NodesStore } from './nodes.store.js';
 import { StreamClaims } from './stream-claims.js';
 import { StreamRunners } from '../production/stream-runners.js';
 
-/** What another process hands over is taken within this time. */
-const SWEEP_MS = 1000;
+/** Longest interval of sweeps: a stream that another process hands over is claimed within it. */
+const MAX_SWEEP_MS = 1000;
 
-/** Keeps this process's lease, and takes over from processes that have lost theirs. */
+/** Renews this process's lease, and claims the streams of processes that have lost theirs. */
 @Injectable()
 export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly renewals: PeriodicTask;
   private readonly sweeps: PeriodicTask;
-  /** By this process's clock. */
-  private judgesFrom = 0;
+  /** From when this process may declare others dead, by its own monotonic clock. */
+  private evaluatesFrom = 0;
   private leaving: Promise<void> | undefined;
 
   constructor(
@@ -34,7 +34,7 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
       run: () => this.renew(),
     });
     this.sweeps = new PeriodicTask({
-      ...{ name: 'take over streams', intervalMs: Math.min(renewMs, SWEEP_MS), runAtOnce: true },
+      ...{ name: 'take over streams', intervalMs: Math.min(renewMs, MAX_SWEEP_MS), runAtOnce: true },
       run: () => this.sweep(),
     });
   }
@@ -45,7 +45,7 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
     this.sweeps.start();
   }
 
-  /** Takes over nothing more, and ends or hands over what runs here. The lease is kept until nothing runs here any more. */
+  /** Stops claiming, and ends or hands over what runs here. The lease is kept until nothing runs here. */
   leave(): Promise<void> {
     this.leaving ??= this.end();
     return this.leaving;
@@ -64,13 +64,13 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private async renew(): Promise<void> {
     const wasHeld = await this.nodes.renew();
-    // Whatever kept this process from renewing in time (a slow database) may have kept the others too.
-    if (!wasHeld) this.judgesFrom = performance.now() + this.config.STREAM_LEASE_MS;
+    // What kept this process from renewing in time (a slow database) may have affected the others too.
+    if (!wasHeld) this.evaluatesFrom = performance.now() + this.config.STREAM_LEASE_MS;
     await this.claims.compare();
   }
 
   private async sweep(): Promise<void> {
-    if (performance.now() >= this.judgesFrom) await this.claims.interruptDead();
+    if (performance.now() >= this.evaluatesFrom) await this.claims.interruptDead();
     await this.nodes.forgetDead();
     await this.claims.endOverduePauses();
     await this.claims.claimAll();

@@ -3,37 +3,20 @@ import { NodeIdentity } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { DedicatedConnection, Statement } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
-import { toDatabaseError } from '../../platform/database/errors.js';
-import type { StreamStatus } from '../../protocol/index.js';
-import type { PauseState } from '../control/pause-gate.js';
-import { OWNED_COLUMNS, type OwnedStream, type StreamOptions } from '../log/stream.rows.js';
+import { OWNED_COLUMNS, type OwnedStream, type OwnStream, type StreamRow } from '../log/stream.rows.js';
+import { queryOn } from '../log/streams.store.js';
 
-/** A running stream of this node, as the database has it. */
-export interface OwnStream extends PauseState {
-  id: string;
-  epoch: number;
-}
-
-/** A stream that was taken from its owner. */
-export interface Interrupted {
-  id: string;
-  conversation_id: string;
-  options: StreamOptions;
-  /** `interrupted`, or still `paused`. */
-  status: StreamStatus;
-  last_sequence: number;
-}
+/** A stream that was taken from its owner: `interrupted`, or still `paused`. */
+export type Interrupted = Pick<StreamRow, 'id' | 'conversationId' | 'options' | 'status' | 'lastSequence'>;
 
 /** A stream that has been paused for too long. */
-export interface OverduePause {
-  id: string;
+export interface OverduePause extends Pick<StreamRow, 'id' | 'options'> {
   version: number;
-  options: StreamOptions;
 }
 
 const BATCH = 200;
 
-/** Renews or makes this node's row; says whether there was one that had run out or was gone. */
+/** Renews or creates this node's row; returns whether the lease was still held. */
 const RENEW: Statement = {
   name: 'renew_lease',
   text: `with before as (select lease_until > now() as held from nodes where id = $1)
@@ -49,10 +32,10 @@ const OWN: Statement = {
 };
 
 /**
- * Takes streams from owners that are dead. `now()` is older than the statement's view of the leases: a statement that
- * had to wait cannot take a lease for over that was good when it looked. After a start of PostgreSQL everybody has the
- * length of a lease to come back. Who judges must be alive itself: a statement that was under way while PostgreSQL stood
- * still runs before anybody could renew.
+ * Selects the streams of dead owners. `now()` is older than the statement's snapshot of the leases: a statement that had to
+ * wait cannot see a lease as over that was good in the snapshot. After a start of PostgreSQL every node has the length of a
+ * lease to renew. The node that runs this must hold a lease itself: a statement that was running while PostgreSQL was frozen
+ * continues before any node could renew.
  */
 const DEAD_OWNER = `not exists (
   select from nodes n where n.id = r.owner_node
@@ -65,7 +48,7 @@ const INTERRUPT = `with picked as materialized (
   update streams s set owner_node = null, epoch = s.epoch + 1, interruptions = s.interruptions + 1,
     status = case s.status when 'paused' then 'paused' else 'interrupted' end
   from picked where s.id = picked.id
-  returning s.id, s.conversation_id, s.options, s.status, s.last_sequence`;
+  returning s.id, s.conversation_id as "conversationId", s.options, s.status, s.last_sequence as "lastSequence"`;
 
 const INTERRUPT_DEAD: Statement = {
   name: 'interrupt_dead',
@@ -77,7 +60,7 @@ const INTERRUPT_OWN: Statement = {
   text: INTERRUPT.replace('CONDITION', 'r.owner_node = $1 and r.id = any($2::uuid[])'),
 };
 
-/** The oldest first; with $3 only that one. Whoever is claiming the same at the same time skips it. */
+/** Claims the oldest first; with $3 only that one. A concurrent claim skips the rows that this one has locked. */
 const CLAIM: Statement = {
   name: 'claim_streams',
   text: `with picked as materialized (
@@ -98,7 +81,7 @@ const OVERDUE: Statement = {
       and paused_at < now() - $1 * interval '1 millisecond' limit ${BATCH}`,
 };
 
-/** Rows of processes that are dead for long, and own nothing any more. */
+/** Rows of processes that died long ago and own nothing. */
 const FORGET: Statement = {
   name: 'forget_nodes',
   text: `delete from nodes n where n.lease_until < now() - $1 * interval '10 milliseconds'
@@ -107,12 +90,12 @@ const FORGET: Statement = {
 
 const LEAVE: Statement = { name: 'leave_node', text: 'delete from nodes where id = $1' };
 
-/** Leases of processes, and who owns which running stream; all times are the database's. */
+/** Leases of processes, and the owners of running streams; all times are by the database's clock. */
 @Injectable()
 export class NodesStore {
   private readonly leases: DedicatedConnection;
   private readonly sweeps: DedicatedConnection;
-  private readonly me: string;
+  private readonly nodeId: string;
   private readonly leaseMs: number;
 
   constructor(
@@ -120,62 +103,51 @@ export class NodesStore {
     node: NodeIdentity,
     @Inject(CONFIG) { STREAM_LEASE_MS }: Config,
   ) {
-    // A renewal waits behind nothing: neither for a connection of the pool nor for a sweep.
+    // A renewal must not wait: neither for a connection of the pool nor for a sweep.
     this.leases = connections.open('leases');
     this.sweeps = connections.open('sweeps');
-    this.me = node.id;
+    this.nodeId = node.id;
     this.leaseMs = STREAM_LEASE_MS;
   }
 
-  /** Renews this node's lease; false when it had run out, or is new. */
+  /** Renews this node's lease; false when it had expired, or is new. */
   async renew(): Promise<boolean> {
-    const [row] = await ask<{ held: boolean }>(this.leases, RENEW, [this.me, this.leaseMs]);
+    const [row] = await queryOn<{ held: boolean }>(this.leases, RENEW, [this.nodeId, this.leaseMs]);
     return row?.held ?? false;
   }
 
-  /** All running streams that this node owns. */
+  /** Reads all running streams that this node owns. */
   own(): Promise<OwnStream[]> {
-    return ask(this.leases, OWN, [this.me]);
+    return queryOn(this.leases, OWN, [this.nodeId]);
   }
 
-  /** Gives the lease up. */
+  /** Deletes the lease. */
   async leave(): Promise<void> {
-    await ask(this.leases, LEAVE, [this.me]);
+    await queryOn(this.leases, LEAVE, [this.nodeId]);
   }
 
-  /** Takes some streams from owners whose lease has run out, while this node's own is good. */
+  /** Takes some streams from owners whose lease has expired, while this node's own lease is good. */
   interruptDead(): Promise<Interrupted[]> {
-    return ask(this.sweeps, INTERRUPT_DEAD, [this.leaseMs, this.me]);
+    return queryOn(this.sweeps, INTERRUPT_DEAD, [this.leaseMs, this.nodeId]);
   }
 
-  /** Takes some of these streams from this node itself. */
+  /** Takes these streams, or some of them, from this node itself. */
   interruptOwn(streamIds: readonly string[]): Promise<Interrupted[]> {
-    return ask(this.sweeps, INTERRUPT_OWN, [this.me, streamIds]);
+    return queryOn(this.sweeps, INTERRUPT_OWN, [this.nodeId, streamIds]);
   }
 
   /** Makes this node the owner of at most `count` interrupted streams, or of this one if it is interrupted. */
   claim(count: number, streamId: string | null = null): Promise<OwnedStream[]> {
-    return ask(this.sweeps, CLAIM, [this.me, count, streamId]);
+    return queryOn(this.sweeps, CLAIM, [this.nodeId, count, streamId]);
   }
 
-  /** Streams without an owner that have been paused for longer than `maxPauseMs`. */
+  /** Reads streams without an owner that have been paused for longer than `maxPauseMs`. */
   overduePauses(maxPauseMs: number): Promise<OverduePause[]> {
-    return ask(this.sweeps, OVERDUE, [maxPauseMs]);
+    return queryOn(this.sweeps, OVERDUE, [maxPauseMs]);
   }
 
-  /** Removes the rows of processes that are dead for ten leases and own nothing. */
+  /** Deletes the rows of processes that have been dead for ten leases and own nothing. */
   async forgetDead(): Promise<void> {
-    await ask(this.sweeps, FORGET, [this.leaseMs]);
+    await queryOn(this.sweeps, FORGET, [this.leaseMs]);
   }
-}
-
-/** @throws {DomainError} retryable, when the database is slow or away. */
-function ask<T>(
-  connection: DedicatedConnection,
-  statement: Statement,
-  values: readonly unknown[],
-): Promise<T[]> {
-  return connection.query<T>(statement, values).catch((fault: unknown) => {
-    throw toDatabaseError(fault);
-  });
 }

@@ -30,19 +30,19 @@ const sizes = fc.record({
   maxDelayMs: fc.integer({ min: 0, max: 60 }),
 });
 
-/** Plays `input` as a runner would, with its timer. */
+/** Plays `input` as the pump does, with its timer. */
 function play(input: readonly Step[], options: { maxBytes: number; maxDelayMs: number }): Draft[] {
   const chunker = new Chunker(options);
   const drafts: Draft[] = [];
   let now = 0;
   for (const { type, text, after } of input) {
     now += after;
-    drafts.push(...chunker.takeDue(now), ...chunker.push(type, text, now));
+    drafts.push(...chunker.cutDue(now), ...chunker.push(type, text, now));
   }
   return [...drafts, ...chunker.flush()];
 }
 
-/** Neighbours of one type joined. */
+/** Adjacent parts of one type joined. */
 function runs(parts: readonly { type: string; text: string }[]): [string, string][] {
   const joined: [string, string][] = [];
   for (const { type, text } of parts) {
@@ -55,7 +55,7 @@ function runs(parts: readonly { type: string; text: string }[]): [string, string
     .filter(([, text]) => text !== '');
 }
 
-test('Chunks joined are what went in, cleaned, in order and with types never mixed', () => {
+test('Chunks joined are the deltas joined, cleaned, in order and with types never mixed', () => {
   fc.assert(
     fc.property(steps, sizes, (input, options) => {
       const out = play(input, options).map(({ type, content }) => ({ type, text: content }));
@@ -65,7 +65,7 @@ test('Chunks joined are what went in, cleaned, in order and with types never mix
   );
 });
 
-test('A chunk is never empty, never larger than asked but for one long code point, never cut within one', () => {
+test('A chunk is never empty, never larger than the limit except for one long code point, never cut within one', () => {
   fc.assert(
     fc.property(steps, sizes, (input, options) => {
       for (const { content } of play(input, options)) {
@@ -79,14 +79,14 @@ test('A chunk is never empty, never larger than asked but for one long code poin
   );
 });
 
-test('Text that is due is not kept: nothing waits longer than the delay', () => {
+test('Due text is cut: nothing waits longer than the delay', () => {
   fc.assert(
     fc.property(steps, sizes, (input, options) => {
       const chunker = new Chunker(options);
       let now = 0;
       for (const { type, text, after } of input) {
         now += after;
-        chunker.takeDue(now);
+        chunker.cutDue(now);
         chunker.push(type, text, now);
         expect(chunker.dueAt ?? Infinity).toBeGreaterThan(now);
         expect(chunker.dueAt ?? 0).toBeLessThanOrEqual(now + options.maxDelayMs);
@@ -96,19 +96,19 @@ test('Text that is due is not kept: nothing waits longer than the delay', () => 
   );
 });
 
-test('The first delta goes at once; then a chunk is cut at its size or when it is due', () => {
+test('The first delta is a chunk at once; then a chunk is cut at its size or when it is due', () => {
   const chunker = new Chunker({ maxBytes: 4, maxDelayMs: 50 });
   expect(chunker.push('content', 'a', 0)).toEqual([{ type: 'content', content: 'a' }]);
   expect(chunker.push('content', 'b', 1)).toEqual([]);
   expect(chunker.dueAt).toBe(51);
-  expect(chunker.takeDue(50)).toEqual([]);
+  expect(chunker.cutDue(50)).toEqual([]);
   expect(chunker.push('content', 'cdefg', 2)).toEqual([{ type: 'content', content: 'bcde' }]);
   expect(chunker.dueAt).toBe(52);
-  expect(chunker.takeDue(52)).toEqual([{ type: 'content', content: 'fg' }]);
+  expect(chunker.cutDue(52)).toEqual([{ type: 'content', content: 'fg' }]);
   expect(chunker.dueAt).toBeNull();
 });
 
-test('Another type flushes what is pending before it', () => {
+test('A delta of another type flushes the pending text first', () => {
   const chunker = new Chunker({ maxBytes: 100, maxDelayMs: 50 });
   chunker.push('content', 'x', 0);
   expect(chunker.push('reasoning', 'hm', 1)).toEqual([]);
@@ -116,7 +116,7 @@ test('Another type flushes what is pending before it', () => {
   expect(chunker.flush()).toEqual([{ type: 'content', content: 'y' }]);
 });
 
-test('A code point that comes in halves is put together; a half that stays alone becomes U+FFFD', () => {
+test('The halves of a split code point are joined; a lone surrogate becomes U+FFFD', () => {
   const chunker = new Chunker({ maxBytes: 100, maxDelayMs: 0 });
   expect(chunker.push('content', '\ud83d', 0)).toEqual([]);
   expect(chunker.push('content', '\ude00', 1)).toEqual([{ type: 'content', content: '😀' }]);
@@ -124,7 +124,7 @@ test('A code point that comes in halves is put together; a half that stays alone
   expect(chunker.flush()).toEqual([{ type: 'content', content: '\ufffd' }]);
 });
 
-test('A large delta is cut into the smallest chunks without going over the rest again for each', () => {
+test('A large delta is cut into the smallest chunks in linear time', () => {
   const text = 'ü😀'.repeat(100_000);
   const drafts = new Chunker({ maxBytes: 1, maxDelayMs: 0 }).push('content', text, 0);
   expect(drafts).toHaveLength(200_000);

@@ -1,6 +1,6 @@
 import { cleanText, type ChunkType } from '../../protocol/index.js';
 
-/** A chunk that has no place in the log yet. */
+/** A chunk that has no sequence yet. */
 export interface Draft {
   type: ChunkType;
   content: string;
@@ -17,17 +17,23 @@ interface ChunkerOptions {
 }
 
 /**
- * Makes few chunks out of many deltas. The first delta goes at once; then a chunk is cut at `maxBytes` or after
- * `maxDelayMs`, whichever is first, never within a code point. What comes out, joined, is what went in, but for what
- * {@link cleanText} replaces. Pure: the caller tells the time and keeps the timer.
+ * Combines many deltas into few chunks. The first delta is a chunk at once; then a chunk is cut at `maxBytes` or after
+ * `maxDelayMs`, whichever is first, never within a code point. The chunks, joined, equal the deltas, joined, except for what
+ * {@link cleanText} replaces. Pure: the caller passes the time and keeps the timer.
+ *
+ * @example
+ * const chunker = new Chunker({ maxBytes: 4096, maxDelayMs: 50 });
+ * chunker.push('content', 'Hel', 0); // [{ type: 'content', content: 'Hel' }]
+ * chunker.push('content', 'lo', 10); // []
+ * chunker.cutDue(60); // [{ type: 'content', content: 'lo' }]
  */
 export class Chunker {
   private type: TextType = 'content';
   private text = '';
   private bytes = 0;
   private since = 0;
-  /** A high surrogate whose other half has not come yet. */
-  private half = '';
+  /** A high surrogate whose low surrogate has not arrived yet. */
+  private surrogate = '';
   private started = false;
   private readonly buffer: Uint8Array;
   private readonly encoder = new TextEncoder();
@@ -36,44 +42,44 @@ export class Chunker {
     this.buffer = new Uint8Array(options.maxBytes);
   }
 
-  /** When the pending text is due, in the caller's milliseconds; null while nothing is pending. */
+  /** When the pending text is due, by the caller's clock; null while nothing is pending. */
   get dueAt(): number | null {
     return this.text === '' ? null : this.since + this.options.maxDelayMs;
   }
 
-  /** Takes a delta and gives the chunks that are full or due at `now`. */
+  /** Adds a delta and returns the chunks that are full or due at `now`. */
   push(type: TextType, delta: string, now: number): Draft[] {
     const drafts = type === this.type ? [] : this.flush();
     this.type = type;
     this.append(delta, now);
     while (this.bytes >= this.options.maxBytes) drafts.push(this.cut(now));
     const isDue = this.dueAt !== null && (!this.started || now >= this.dueAt);
-    if (isDue) drafts.push(this.takeAll());
+    if (isDue) drafts.push(this.cutAll());
     if (drafts.length > 0) this.started = true;
     return drafts;
   }
 
-  /** The pending text, if it is due at `now`. */
-  takeDue(now: number): Draft[] {
-    return this.dueAt !== null && now >= this.dueAt ? [this.takeAll()] : [];
+  /** Returns the pending text, if it is due at `now`. */
+  cutDue(now: number): Draft[] {
+    return this.dueAt !== null && now >= this.dueAt ? [this.cutAll()] : [];
   }
 
-  /** Everything that is pending: before another type, and at the end. */
+  /** Returns everything that is pending: before a delta of another type, and at the end. */
   flush(): Draft[] {
-    const half = this.half;
-    this.half = '';
-    if (half !== '') this.add(cleanText(half));
+    const lone = this.surrogate;
+    this.surrogate = '';
+    if (lone !== '') this.add(cleanText(lone));
     const drafts: Draft[] = [];
     while (this.bytes > this.options.maxBytes) drafts.push(this.cut(this.since));
-    if (this.text !== '') drafts.push(this.takeAll());
+    if (this.text !== '') drafts.push(this.cutAll());
     return drafts;
   }
 
   private append(delta: string, now: number): void {
-    let text = this.half + delta;
-    this.half = '';
+    let text = this.surrogate + delta;
+    this.surrogate = '';
     if (isHighSurrogate(text.charCodeAt(text.length - 1))) {
-      this.half = text.slice(-1);
+      this.surrogate = text.slice(-1);
       text = text.slice(0, -1);
     }
     if (this.text === '') this.since = now;
@@ -90,13 +96,13 @@ export class Chunker {
     const end = fitting.read > 0 ? fitting.read : String.fromCodePoint(this.text.codePointAt(0) ?? 0).length;
     const content = this.text.slice(0, end);
     this.text = this.text.slice(end);
-    // Counted from what was cut: measuring the rest each time would be quadratic in a large delta.
+    // Measures what was cut: measuring the rest each time would be quadratic in the size of a large delta.
     this.bytes -= Buffer.byteLength(content);
     this.since = now;
     return { type: this.type, content };
   }
 
-  private takeAll(): Draft {
+  private cutAll(): Draft {
     const content = this.text;
     this.text = '';
     this.bytes = 0;

@@ -2,19 +2,25 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { NodeIdentity } from '../../common/ids.js';
 import { batchReads } from '../../platform/database/batch-reads.js';
-import { LIMITS } from '../../protocol/index.js';
+import { LIMITS, type Role } from '../../protocol/index.js';
 import type { PromptMessage } from '../../providers/provider.js';
-import { toPrompt, type ConversationContext } from './prompt.js';
 import { OWNED_COLUMNS, type OwnedStream } from '../log/stream.rows.js';
 
 const CONTEXT_MESSAGES = 50;
 /** A batch is at most 64 prompts. */
 const RESULT_BYTES = 16 * 1024;
 
-/** Prompts of streams (protocol section 4, Answers), gathered: a thousand may begin at once. */
+/** The messages up to a question. */
+interface ConversationContext {
+  messages: { role: Role; content: string; senderId: string }[];
+  /** Members' names by their ids, null for a member without one. Null where only one person has written. */
+  names: Record<string, string | null> | null;
+}
+
+/** Prompts of streams (protocol section 4, Answers), read in batches: a thousand answers may start at once. */
 @Injectable()
 export class PromptsStore {
-  private readonly beginnings = batchReads({
+  private readonly newStreams = batchReads({
     read: (batch: readonly string[]) => this.readNew(batch),
     resultBytes: RESULT_BYTES,
   });
@@ -28,12 +34,12 @@ export class PromptsStore {
     private readonly node: NodeIdentity,
   ) {}
 
-  /** A stream that this node owns and that nobody has begun to write, with its prompt; null where it is not so. */
+  /** Reads a stream that this node owns and has not started to write, with its prompt; null for any other. */
   findNew(streamId: string): Promise<OwnedStream | null> {
-    return this.beginnings(streamId);
+    return this.newStreams(streamId);
   }
 
-  /** The prompt for a stream's question; without context, the question alone. */
+  /** Reads the prompt for a stream's question; without context, the question alone. */
   of(streamId: string): Promise<PromptMessage[]> {
     return this.prompts(streamId);
   }
@@ -61,4 +67,13 @@ export class PromptsStore {
     const prompts = new Map(rows.map((row) => [row.stream_id, toPrompt(row)]));
     return streamIds.map((id) => prompts.get(id) ?? []);
   }
+}
+
+/** Users get a name only where more than one person has written. */
+function toPrompt({ messages, names }: ConversationContext): PromptMessage[] {
+  const known = new Map(Object.entries(names ?? {}));
+  return messages.map(({ role, content, senderId }) => {
+    if (role !== 'user' || names === null) return { role, content };
+    return { role, content, name: known.get(senderId) ?? senderId };
+  });
 }

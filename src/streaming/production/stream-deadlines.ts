@@ -1,33 +1,65 @@
-import { PausableTimer } from './pausable-timer.js';
+// The longest delay that setTimeout accepts.
+const MAX_TIMER_MS = 2_147_483_647;
 
-interface StreamTimeOptions {
+interface StreamDeadlinesOptions {
   /** What is left of the stream's life, in milliseconds; may be over already. */
   leftMs: number;
   maxPauseMs: number;
   onTimeout: () => void;
-  /** A pause has lasted for `maxPauseMs`. */
+  /** Called when a pause has lasted for `maxPauseMs`. */
   onPauseEnd: () => void;
 }
 
-/** The time of one running stream: its life, to which pauses do not count, and the length of a pause. */
+/** The deadlines of one running stream: its life, in which pauses do not count, and the length of a pause. */
 export class StreamDeadlines {
   private readonly life: PausableTimer;
   private pauseEnd: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: StreamTimeOptions) {
+  constructor(private readonly options: StreamDeadlinesOptions) {
     this.life = new PausableTimer(options.leftMs, options.onTimeout);
   }
 
-  /** Begins, or goes on after the stream was paused or resumed. */
-  follow(isPaused: boolean): void {
+  /** Starts the deadline that applies now, at the beginning and after each pause and resume. */
+  apply(isPaused: boolean): void {
     this.stop();
     if (!isPaused) return this.life.start();
     this.pauseEnd = setTimeout(this.options.onPauseEnd, this.options.maxPauseMs);
   }
 
-  /** No time passes any more. */
+  /** Stops all time, until {@link apply}. */
   stop(): void {
     clearTimeout(this.pauseEnd);
     this.life.stop();
+  }
+}
+
+/** Calls `onExpired` once, after `leftMs` milliseconds of running time. */
+export class PausableTimer {
+  private timer: NodeJS.Timeout | undefined;
+  private since = 0;
+
+  constructor(
+    private leftMs: number,
+    private readonly onExpired: () => void,
+  ) {}
+
+  /** Starts or continues; without effect while it runs. */
+  start(): void {
+    if (this.timer) return;
+    this.since = performance.now();
+    this.timer = setTimeout(() => this.expire(), Math.min(MAX_TIMER_MS, Math.max(0, this.leftMs)));
+  }
+
+  /** Pauses until {@link start}. */
+  stop(): void {
+    if (!this.timer) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.leftMs -= performance.now() - this.since;
+  }
+
+  private expire(): void {
+    this.leftMs = Infinity;
+    this.onExpired();
   }
 }

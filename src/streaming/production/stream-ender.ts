@@ -3,20 +3,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { toDomainError } from '../../common/domain-error.js';
 import { Announcer } from '../../conversations/announcer.js';
 import { Relay } from '../../platform/relay/relay.js';
+import { publishEnd, publishStatus } from '../log/stream-events.js';
+import type { OwnedStream } from '../log/stream.rows.js';
+import { StreamsStore, type EndResult, type EndedStream, type Ending } from '../log/streams.store.js';
 import { StreamMetrics } from '../metrics/stream-metrics.js';
-import { StreamsStore, type EndResult, type Ending } from '../log/streams.store.js';
 
-type Ended = Extract<EndResult, { outcome: 'ended' }>;
 type VisibleEnding = Ending & { visible: boolean };
 
-/** Resolves when no append of this process is under way; never rejects. */
+/** The part of a stream's writer that an end waits for. */
 interface Writing {
+  /** Resolves when no append of this process is under way; never rejects. */
   quiet(): Promise<void>;
 }
 
 const RETRY_MS = 200;
 
-/** Ends streams and tells of it: who made the end tells it, after the commit. */
+/** Ends and releases streams. Whoever ends a stream publishes its end, after the commit. */
 @Injectable()
 export class StreamEnder {
   private readonly logger = new Logger(StreamEnder.name);
@@ -30,10 +32,10 @@ export class StreamEnder {
   ) {}
 
   /**
-   * Names who writes a stream in this process: what it has under way may be in the log before the end, with the answer still on
-   * its way, and is then shown before the end. Call what this returns when it writes no more.
+   * Registers the writer of a stream in this process. Its last append may be committed before the end while its result is
+   * still on the way: the end is published after those chunks. Returns the function that removes the writer.
    */
-  heed(streamId: string, writer: Writing): () => void {
+  registerWriter(streamId: string, writer: Writing): () => void {
     this.writers.set(streamId, writer);
     return () => {
       if (this.writers.get(streamId) === writer) this.writers.delete(streamId);
@@ -41,18 +43,18 @@ export class StreamEnder {
   }
 
   /**
-   * Ends a stream once, whoever else tries (P5). While the database is away it tries again, for `patienceMs`.
-   * @throws {DomainError} retryable, when it is still away then.
+   * Ends a stream once, whoever else tries (P5). While the database is away it tries again, for `retryForMs`.
+   * @throws {DomainError} retryable, when the database is still away then.
    */
-  async end(ending: VisibleEnding, patienceMs = 0): Promise<EndResult> {
-    const giveUpAt = performance.now() + patienceMs;
+  async end(ending: VisibleEnding, retryForMs = 0): Promise<EndResult> {
+    const giveUpAt = performance.now() + retryForMs;
     for (let isRepeat = false; ; isRepeat = true) {
       try {
         const result = await this.streams.end(ending);
-        // The end may be of an earlier try whose answer was lost, and then nobody has told of it. Twice is harmless.
-        const told =
-          isRepeat && result.outcome === 'already' ? await this.streams.ended(ending.streamId) : result;
-        if (told?.outcome === 'ended') await this.tell(ending, told);
+        // An earlier try whose result was lost may have ended it: then nobody has published it. Publishing twice is harmless.
+        const ended =
+          isRepeat && result.outcome === 'already' ? await this.streams.findEnded(ending.streamId) : result;
+        if (ended?.outcome === 'ended') await this.publish(ending, ended);
         return result;
       } catch (error) {
         if (!toDomainError(error).retryable || performance.now() >= giveUpAt) throw error;
@@ -62,32 +64,34 @@ export class StreamEnder {
   }
 
   /**
-   * Cancels a stream whose pause, of this version, lasts too long; not one that was resumed in the last moment.
+   * Cancels a stream whose pause of this version lasts too long, unless it was resumed meanwhile.
    * @throws {DomainError} as {@link end}.
    */
   async endPause(
     { streamId, version, visible }: { streamId: string; version: number; visible: boolean },
-    patienceMs = 0,
+    retryForMs = 0,
   ): Promise<void> {
     const ending = { streamId, visible, type: 'cancelled', reason: 'pause_timeout' } as const;
-    await this.end({ ...ending, pauseVersion: version }, patienceMs);
+    await this.end({ ...ending, pauseVersion: version }, retryForMs);
   }
 
-  private async tell({ streamId, reason, visible }: VisibleEnding, ended: Ended): Promise<void> {
-    const { conversationId, opening, chunk, status, lastSequence } = ended;
-    this.metrics.end(status);
-    this.logger.debug('an answer ended', { streamId, conversationId, status, lastSequence, reason });
-    // The owner hears it first: from now on the fence refuses whatever it has under way.
+  /** Gives up a stream of this node, so that any node may claim it. @throws {DomainError} retryable, when the database is away. */
+  async release(row: OwnedStream): Promise<void> {
+    const released = await this.streams.release(row.id, row.epoch);
+    if (released?.status !== 'interrupted') return;
+    const { status, lastSequence } = released;
+    publishStatus(this.relay, row, { status, lastSequence, reason: 'handover' });
+  }
+
+  private async publish({ streamId, reason, visible }: VisibleEnding, ended: EndedStream): Promise<void> {
+    const { conversationId, status, lastSequence } = ended;
+    this.metrics.onEnd(status);
+    this.logger.debug('answer ended', { streamId, conversationId, status, lastSequence, reason });
+    // The owner is notified first: from now on the fence refuses its appends, and only the last one is waited for.
     const writer = this.writers.get(streamId);
     this.relay.publish('stream', streamId, { type: 'ended' });
     await writer?.quiet();
-    if (visible) {
-      if (opening)
-        this.relay.publish('conversation', conversationId, { type: 'stream:chunk', chunk: opening });
-      this.relay.publish('conversation', conversationId, { type: 'stream:chunk', chunk });
-      const change = { streamId, status, lastSequence, ...(reason && { reason }) };
-      this.relay.publish('conversation', conversationId, { type: 'stream:status', status: change });
-    }
+    if (visible) publishEnd(this.relay, ended, reason);
     if (ended.message) this.announcer.announce(ended.message);
   }
 }

@@ -1,35 +1,41 @@
-import type { SpanStart } from '../../platform/tracing/tracer.js';
+import { DomainError } from '../../common/domain-error.js';
+import type { Config } from '../../platform/config/config.js';
 import type { RequestContext } from '../../platform/tracing/request-context.js';
+import type { SpanStart } from '../../platform/tracing/tracer.js';
 import type { Delta } from '../../providers/provider.js';
 import type { ProviderCall } from '../../providers/resilience/provider-call.js';
-import type { Relay } from '../../platform/relay/relay.js';
+import type { ChunkLogStore } from '../log/chunk-log.store.js';
+import type { OwnedStream } from '../log/stream.rows.js';
+import type { StreamMetrics } from '../metrics/stream-metrics.js';
 import type { Draft } from './chunker.js';
-import type { StreamControlStore } from '../control/stream-control.store.js';
-import { publishStatus } from '../log/stream-status.js';
 import { FencedError } from './stream-writer.js';
-import { toState, type OwnedStream } from '../log/stream.rows.js';
 
-/** Tells who joined that an answer begins to be produced, or goes on. */
-export function publishBeginning(relay: Relay, row: OwnedStream): void {
-  if (row.last_sequence < 0 && row.options.visible) {
-    relay.publish('conversation', row.conversation_id, { type: 'stream:started', stream: toState(row) });
-  }
-  if (row.recoveries > 0) {
-    const { status, last_sequence: lastSequence } = row;
-    publishStatus(relay, row, { status, lastSequence, reason: 'continued' });
-  }
+interface Continuation {
+  row: Pick<OwnedStream, 'recoveries'>;
+  call: Pick<ProviderCall, 'canContinue'>;
+  limits: Pick<Config, 'STREAM_CONTINUE' | 'STREAM_MAX_CONTINUATIONS'>;
+  metrics: StreamMetrics;
+  /** The answer's text so far. */
+  continueFrom: string;
 }
 
-/** Chunk 0 (protocol section 4.6). `end_stream` writes the same where a stream ends before its owner could. */
-function openingOf(row: OwnedStream): Draft {
-  const { id: streamId, conversation_id: conversationId, message_id: messageId, reply_to: replyTo } = row;
-  const { provider, model, used_fallback: usedFallback } = row;
-  const ids = { streamId, conversationId, messageId, replyTo };
-  const metadata = { ...ids, provider, model, ...(usedFallback && { usedFallback }) };
-  return { type: 'metadata', content: '', metadata };
+/**
+ * Checks that an answer which another process started may be continued, and counts the outcome. An answer without text so
+ * far can start again with any provider.
+ * @throws {DomainError} `internal`, which then ends the answer.
+ */
+export function assertContinuable({ row, call, limits, metrics, continueFrom }: Continuation): void {
+  if (row.recoveries === 0) return;
+  const isAllowed = limits.STREAM_CONTINUE && row.recoveries <= limits.STREAM_MAX_CONTINUATIONS;
+  const canContinue = isAllowed && (continueFrom === '' || call.canContinue);
+  metrics.onTakeover(canContinue);
+  if (canContinue) return;
+  const message =
+    'The server stopped while it produced this answer, and it could not be continued. Ask again.';
+  throw new DomainError('internal', message);
 }
 
-/** Of the call to the provider that the answer is asked of, with its tries and its fallback. */
+/** Describes the span of the call to the requested provider, with its retries and its fallback. */
 export function callSpan({ model, provider }: OwnedStream, context: RequestContext): SpanStart {
   const request = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': model };
   return { kind: 'client', context, attributes: { ...request, 'gen_ai.provider.name': provider } };
@@ -38,25 +44,36 @@ export function callSpan({ model, provider }: OwnedStream, context: RequestConte
 interface Opening {
   row: OwnedStream;
   call: ProviderCall;
-  states: StreamControlStore;
+  log: Pick<ChunkLogStore, 'setFallback'>;
 }
 
 /**
- * Waits for an answer's first delta. Where nothing of it is in the log, chunk 0 says who gives it, which may be the
- * fallback; otherwise it has been said, and only the same provider may go on.
+ * Waits for an answer's first delta. Where the log is empty, the result has chunk 0, which names the provider, possibly the
+ * fallback. Otherwise chunk 0 was written before, and only the same provider may continue.
  * @throws as `ProviderCall.open`, and {FencedError}.
  */
 export async function openAnswer(
-  { row, call, states }: Opening,
+  { row, call, log }: Opening,
   request: Parameters<ProviderCall['open']>[0],
 ): Promise<{ deltas: AsyncIterable<Delta>; opening: Draft[] }> {
-  const isNew = row.last_sequence < 0;
+  const isNew = row.lastSequence < 0;
   const { provider, model, usedFallback, deltas } = await call.open(request, isNew);
   if (!isNew) return { deltas, opening: [] };
   const { id, epoch } = row;
-  if (usedFallback && !(await states.setFallback({ id, epoch, provider, model }))) {
-    throw new FencedError(`stream ${id} is not at epoch ${epoch} any more`);
+  if (usedFallback && !(await log.setFallback({ id, epoch, provider, model }))) {
+    throw new FencedError(`stream ${id} is no longer at epoch ${epoch}`);
   }
-  const used_fallback = row.used_fallback || usedFallback;
-  return { deltas, opening: [openingOf({ ...row, provider, model, used_fallback })] };
+  const opening = openingChunk({ ...row, provider, model, usedFallback: row.usedFallback || usedFallback });
+  return { deltas, opening: [opening] };
+}
+
+/** Chunk 0 (protocol section 4.6). `end_stream` writes the same where a stream ends before its owner could. */
+function openingChunk(row: OwnedStream): Draft {
+  const { id: streamId, conversationId, messageId, replyTo, provider, model, usedFallback } = row;
+  const ids = { streamId, conversationId, messageId, replyTo };
+  return {
+    type: 'metadata',
+    content: '',
+    metadata: { ...ids, provider, model, ...(usedFallback && { usedFallback }) },
+  };
 }

@@ -6,10 +6,10 @@ import type { StreamStats } from '../metrics/stream-metrics.js';
 import type { StreamWriter } from './stream-writer.js';
 
 interface PumpSizes {
-  /** A chunk is cut at so many bytes, or so many milliseconds behind its first delta. */
+  /** A chunk is cut at this many bytes, or this many milliseconds after its first delta. */
   chunkBytes: number;
   chunkDelayMs: number;
-  /** Bytes that may wait for the log before the provider is made to wait. */
+  /** Bytes that may wait for the log before reading from the provider stops. */
   bufferBytes: number;
 }
 
@@ -26,15 +26,15 @@ export class StreamPump {
     this.chunker = new Chunker({ maxBytes: sizes.chunkBytes, maxDelayMs: sizes.chunkDelayMs });
   }
 
-  /** Puts chunks in line for the log. */
+  /** Queues chunks for the log. */
   add(drafts: readonly Draft[]): void {
     for (const draft of drafts) {
-      this.stats.cut();
+      this.stats.onChunkCut();
       this.writer.add(draft);
     }
   }
 
-  /** Reads `deltas` to their end, no faster than the log takes them; gives the usage that the provider reported. */
+  /** Reads `deltas` to their end, no faster than the log takes them; returns the usage that the provider reported. */
   async run(deltas: AsyncIterable<Delta>, signal: AbortSignal): Promise<Usage | null> {
     const { chunker, writer, sizes } = this;
     let usage: Usage | null = null;
@@ -56,24 +56,24 @@ export class StreamPump {
     return usage;
   }
 
-  /** Adds what is not a whole chunk yet. */
+  /** Adds the pending text as a chunk. */
   flush(): void {
     this.add(this.chunker.flush());
   }
 
-  /** Nothing is added by itself any more. */
+  /** Stops the timer that adds due text. */
   stop(): void {
     clearTimeout(this.due);
   }
 
-  /** One timer for many deltas: it looks again where what was pending when it was armed has gone by its size. */
+  /** One timer serves many deltas: where the text it was armed for was cut by size, it is armed again for what is pending. */
   private armTimer(): void {
     const { dueAt } = this.chunker;
     if (this.due !== undefined || dueAt === null) return;
     this.due = setTimeout(
       () => {
         this.due = undefined;
-        this.add(this.chunker.takeDue(performance.now()));
+        this.add(this.chunker.cutDue(performance.now()));
         this.armTimer();
       },
       Math.max(0, dueAt - performance.now()),
@@ -82,6 +82,6 @@ export class StreamPump {
 }
 
 function tooLong(): DomainError {
-  const message = 'The provider does not come to an end: the answer is longer than any message may be.';
+  const message = `The answer is longer than ${LIMITS.answerChars} characters, the limit for a message. The provider may not be stopping.`;
   return new DomainError('provider_error', message, { retryable: false });
 }

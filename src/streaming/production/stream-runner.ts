@@ -1,25 +1,38 @@
-import { Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { toDomainError } from '../../common/domain-error.js';
-import { beginSpan, inSpan, type Span } from '../../platform/tracing/tracer.js';
-import { RequestContext } from '../../platform/tracing/request-context.js';
 import type { Config } from '../../platform/config/config.js';
-import type { CancelReason } from '../../protocol/index.js';
-import type { ProviderCall } from '../../providers/resilience/provider-call.js';
+import { Relay } from '../../platform/relay/relay.js';
 import type { StreamEvent } from '../../platform/relay/topics.js';
-import { assertContinuable } from './continuation.js';
-import { PauseGate, type PauseState } from '../control/pause-gate.js';
-import { promptBytes } from './prompt.js';
-import type { RunnerTools } from './runner-tools.js';
-import type { StreamEnder } from './stream-ender.js';
-import type { StreamStats } from '../metrics/stream-metrics.js';
-import { callSpan, openAnswer, publishBeginning } from './stream-opening.js';
-import { StreamPump } from './stream-pump.js';
-import { publishStatus } from '../log/stream-status.js';
+import { RequestContext } from '../../platform/tracing/request-context.js';
+import { beginSpan, inSpan, type Span } from '../../platform/tracing/tracer.js';
+import type { CancelReason } from '../../protocol/index.js';
+import type { PromptMessage } from '../../providers/provider.js';
+import type { ProviderCall } from '../../providers/resilience/provider-call.js';
+import { ChunkLogStore } from '../log/chunk-log.store.js';
+import { publishStarted } from '../log/stream-events.js';
+import type { OwnedStream, PauseState } from '../log/stream.rows.js';
+import { StreamMetrics, type StreamStats } from '../metrics/stream-metrics.js';
+import { PauseGate } from './pause-gate.js';
+import { PromptsStore } from './prompts.store.js';
 import { StreamDeadlines } from './stream-deadlines.js';
-import type { OwnedStream } from '../log/stream.rows.js';
+import { StreamEnder } from './stream-ender.js';
+import { assertContinuable, callSpan, openAnswer } from './stream-opening.js';
+import { StreamPump } from './stream-pump.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
 
-/** The part of the configuration that a runner obeys. */
+/** The services that runners share. */
+@Injectable()
+export class RunnerServices {
+  constructor(
+    readonly log: ChunkLogStore,
+    readonly prompts: PromptsStore,
+    readonly ender: StreamEnder,
+    readonly relay: Relay,
+    readonly metrics: StreamMetrics,
+  ) {}
+}
+
+/** The settings that limit a runner. */
 export type RunnerLimits = Pick<
   Config,
   | 'STREAM_TIMEOUT_MS'
@@ -32,17 +45,21 @@ export type RunnerLimits = Pick<
 
 type OwnEnding = Pick<Parameters<StreamEnder['end']>[0], 'type' | 'usage' | 'error' | 'reason'>;
 
-const DATABASE_PATIENCE_MS = 30_000;
-/** Made once: every answer is stopped when it is over, and the stack of an error costs more than a chunk. */
+const DATABASE_RETRY_MS = 30_000;
+/** Created once: every answer is stopped when it is over, and an error's stack trace costs more than a chunk. */
 const STOPPED = new DOMException('The answer was stopped.', 'AbortError');
 
 /**
  * Produces one answer, from its beginning or from where its last owner left it: the provider's deltas become chunks,
  * logged before they are seen (P4), with one end (P5).
+ *
+ * @example
+ * const runner = new StreamRunner(row, providers.call(row.provider, row.model), services, config);
+ * await runner.run(); // the stream has ended, or another process owns it
  */
 export class StreamRunner {
   private readonly logger = new Logger(StreamRunner.name);
-  /** Under this name it is produced, wherever and however often. */
+  /** Context of the request that asked, on whichever node the answer is produced. */
   readonly context: RequestContext;
   private readonly span: Span | undefined;
   private readonly aborting = new AbortController();
@@ -53,42 +70,42 @@ export class StreamRunner {
   private readonly stats: StreamStats;
   private cancelledFor: CancelReason | undefined;
   private stopped = false;
-  private leaving = false;
+  private handingOver = false;
 
   constructor(
     private readonly row: OwnedStream,
     private readonly call: ProviderCall,
-    private readonly tools: RunnerTools,
+    private readonly services: RunnerServices,
     private readonly limits: RunnerLimits,
   ) {
     const { chunkBytes, chunkDelayMs, visible, work } = row.options;
     const callerContext = new RequestContext(work);
     this.span = beginSpan('answer', { kind: 'internal', context: callerContext });
     this.context = this.span?.context ?? callerContext;
-    const pause = { paused: row.status === 'paused', version: row.control_version };
-    this.gate = new PauseGate(pause, (paused) => this.deadlines.follow(paused));
+    const pause = { paused: row.status === 'paused', version: row.controlVersion };
+    this.gate = new PauseGate(pause, (paused) => this.deadlines.apply(paused));
     this.deadlines = new StreamDeadlines({
-      leftMs: limits.STREAM_TIMEOUT_MS - row.lived_ms,
+      leftMs: limits.STREAM_TIMEOUT_MS - row.livedMs,
       maxPauseMs: limits.STREAM_MAX_PAUSE_MS,
       onTimeout: () => this.abort('timeout'),
       onPauseEnd: () => this.endPause(),
     });
-    this.stats = tools.metrics.begin(row.transport, row.epoch === 1);
+    this.stats = services.metrics.onStart(row.transport, row.epoch === 1);
     this.writer = new StreamWriter({
       streamId: row.id,
       epoch: row.epoch,
-      log: tools.log,
-      nextSequence: row.last_sequence + 1,
+      log: services.log,
+      nextSequence: row.lastSequence + 1,
       gate: this.gate,
       showFirst: limits.STREAM_DURABILITY === 'memory',
-      patienceMs: DATABASE_PATIENCE_MS,
+      retryForMs: DATABASE_RETRY_MS,
       keepBytes: limits.STREAM_BUFFER_BYTES,
-      // Who may not write does not read either.
+      // A writer that failed needs no more text from the provider.
       onFailed: () => this.abort(),
       onShown: (chunk) => {
         if (visible)
-          tools.relay.publish('conversation', row.conversation_id, { type: 'stream:chunk', chunk });
-        this.stats.shown(chunk);
+          services.relay.publish('conversation', row.conversationId, { type: 'stream:chunk', chunk });
+        this.stats.onChunkShown(chunk);
       },
     });
     const sizes = { chunkBytes, chunkDelayMs, bufferBytes: limits.STREAM_BUFFER_BYTES };
@@ -99,59 +116,61 @@ export class StreamRunner {
     return this.row.epoch;
   }
 
-  /** Whether another process could go on with what this one has written. */
+  /** Whether another process could continue what this one has written. */
   get canHandOver(): boolean {
     const { STREAM_CONTINUE, STREAM_MAX_CONTINUATIONS } = this.limits;
     const isPossible = this.call.canContinue || this.writer.lastSequence <= 0;
     return STREAM_CONTINUE && this.row.recoveries < STREAM_MAX_CONTINUATIONS && isPossible;
   }
 
-  /** Runs until the stream has ended, here or elsewhere, or was given up. Never rejects. */
+  /** Runs until the stream has ended, here or elsewhere, or was released. Never rejects. */
   async run(): Promise<void> {
-    const stopListening = this.tools.relay.subscribe('stream', this.row.id, (event) => this.hear(event));
-    const stopHeeding = this.tools.ender.heed(this.row.id, this.writer);
-    this.deadlines.follow(this.gate.paused);
+    const stopListening = this.services.relay.subscribe('stream', this.row.id, (event) =>
+      this.onEvent(event),
+    );
+    const removeWriter = this.services.ender.registerWriter(this.row.id, this.writer);
+    this.deadlines.apply(this.gate.paused);
     try {
       await this.produce();
     } catch (error) {
       await this.conclude(error).catch((fault: unknown) => this.giveUp(fault));
     } finally {
       this.pump.stop();
-      // Who was asked and is not read any more hears of it.
+      // The provider closes its connection.
       this.abort();
       this.deadlines.stop();
-      this.stats.stop();
+      this.stats.onStop();
       stopListening();
       this.writer.stop();
       await this.writer.quiet();
-      stopHeeding();
+      removeWriter();
       this.span?.end();
     }
   }
 
-  /** Takes what the database says of the stream's pause. */
-  obey(state: PauseState): void {
-    this.gate.hear(state);
+  /** Applies a pause or resume. */
+  apply(state: PauseState): void {
+    this.gate.apply(state);
   }
 
-  /** The stream is not this node's any more, or has ended: stops at once and writes nothing more. */
+  /** Stops at once and writes nothing more: the stream has ended, or another node owns it. */
   stop(): void {
     this.stopped = true;
     this.writer.stop();
     this.abort();
   }
 
-  /** Stops, and leaves the stream to another process. */
+  /** Stops, and releases the stream to another process. */
   handOver(): void {
-    this.leaving = true;
-    // Ends a wait for the end of the pause.
+    this.handingOver = true;
+    // Ends the wait for the end of the pause.
     if (this.gate.paused) this.writer.stop();
     this.abort();
   }
 
-  private hear(event: StreamEvent): void {
+  private onEvent(event: StreamEvent): void {
     if (event.type === 'ended') this.stop();
-    else this.obey({ paused: event.type === 'paused', version: event.version });
+    else this.apply({ paused: event.type === 'paused', version: event.version });
   }
 
   private abort(reason?: CancelReason): void {
@@ -162,91 +181,84 @@ export class StreamRunner {
   private endPause(): void {
     const { id: streamId, options } = this.row;
     const pause = { streamId, version: this.gate.version, visible: options.visible };
-    this.tools.ender.endPause(pause, DATABASE_PATIENCE_MS).catch((error: unknown) => {
-      this.logger.error(`the pause of stream ${streamId} was not ended: ${String(error)}`);
+    this.services.ender.endPause(pause, DATABASE_RETRY_MS).catch((error: unknown) => {
+      this.logger.error('failed to end an overdue pause', { streamId, error });
     });
   }
 
   private async produce(): Promise<void> {
-    const { row, tools, call } = this;
-    publishBeginning(tools.relay, row);
-    const continueFrom = row.last_sequence > 0 ? await tools.log.text(row.id) : '';
-    assertContinuable({ row, provider: call, limits: this.limits, metrics: tools.metrics, continueFrom });
-    const messages = row.prompt ?? (await tools.prompts.of(row.id));
-    const noted = this.notePrompt(promptBytes(messages));
+    const { row, services, call, limits } = this;
+    const { log, metrics, relay } = services;
+    publishStarted(relay, row);
+    const continueFrom = row.lastSequence > 0 ? await log.text(row.id) : '';
+    assertContinuable({ row, call, limits, metrics, continueFrom });
+    const messages = row.prompt ?? (await services.prompts.of(row.id));
+    const recorded = this.recordPrompt(messages);
     const { signal } = this.aborting;
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
-    const answer = { row, call, states: tools.states };
     const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
-      const { deltas, opening } = await openAnswer(answer, { ...request, context });
+      const { deltas, opening } = await openAnswer({ row, call, log }, { ...request, context });
       this.pump.add(opening);
       return this.pump.run(deltas, signal);
     });
-    await noted;
-    // Of a continued answer the provider has counted a part only: the whole is estimated.
+    await recorded;
+    // The provider counts only the part that it produced: the usage of a continued answer is estimated as a whole.
     await this.end({ type: 'complete', usage: continueFrom === '' ? usage : null });
   }
 
-  /** Without it the estimated usage is too low, which ends no answer. */
-  private async notePrompt(bytes: number): Promise<void> {
-    const { id } = this.row;
-    await this.tools.log.notePrompt(id, bytes).catch((error: unknown) => {
-      this.logger.warn(`the prompt of stream ${id} was not noted: ${String(error)}`);
+  /** Records the prompt's size. A failure makes the estimated usage too low, and does not end the answer. */
+  private async recordPrompt(messages: readonly PromptMessage[]): Promise<void> {
+    const { id: streamId } = this.row;
+    const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    await this.services.log.recordPrompt(streamId, bytes).catch((error: unknown) => {
+      this.logger.warn('failed to record the size of a prompt', { streamId, error });
     });
   }
 
-  /** Ends or gives up the stream for `error`, unless it has ended elsewhere. What is not in the log by now never was. */
+  /** Ends or releases the stream after an error, unless it has ended elsewhere. */
   private async conclude(thrown: unknown): Promise<void> {
     if (this.stopped) return;
     const error = this.writer.fault ?? thrown;
-    if (error instanceof FencedError) return this.stats.fence();
+    if (error instanceof FencedError) return this.stats.onFenced();
     this.pump.flush();
     if (this.cancelledFor) return this.end({ type: 'cancelled', reason: this.cancelledFor });
-    if (this.leaving) return this.release();
+    if (this.handingOver) return this.release();
     const fault = toDomainError(error);
     const { id: correlationId } = this.context;
-    // A message may quote the provider, and it the prompt; where it does, the cause says the same without (P11).
+    // The message may quote the provider, which may quote the prompt. Where it does, the cause has a message without it (P11).
     const logged = fault.cause instanceof Error ? fault.cause : fault;
-    this.logger.warn('an answer failed', { correlationId, streamId: this.row.id, code: fault.code }, logged);
+    this.logger.warn('answer failed', { correlationId, streamId: this.row.id, code: fault.code }, logged);
     await this.end({ type: 'error', error: fault.toWire(correlationId) });
   }
 
-  /** Ends the stream behind all that was added. While it is paused nothing enters its log: then it waits. */
+  /** Ends the stream after all added chunks. A paused stream cannot be ended by its owner: this waits for the resume. */
   private async end(ending: OwnEnding): Promise<void> {
     const { id: streamId, epoch, options } = this.row;
     for (;;) {
       await this.writer.flushed();
       const owner = { epoch, lastSequence: this.writer.lastSequence };
       const whole = { streamId, visible: options.visible, owner, ...ending };
-      const { outcome } = await this.tools.ender.end(whole, DATABASE_PATIENCE_MS);
+      const { outcome } = await this.services.ender.end(whole, DATABASE_RETRY_MS);
       if (outcome !== 'fenced') return;
       await this.writer.restore();
     }
   }
 
   private async release(): Promise<void> {
-    // What was read ahead of a paused stream is not in the log, and cannot go there.
+    // Text that was read ahead of a paused stream is not in the log and must not enter it.
     if (!this.gate.paused) await this.writer.flushed();
-    await this.letGo();
+    await this.services.ender.release(this.row);
   }
 
-  private async letGo(): Promise<void> {
-    const { id, epoch } = this.row;
-    const released = await this.tools.states.release(id, epoch);
-    if (released?.status !== 'interrupted') return;
-    const { status, lastSequence } = released;
-    publishStatus(this.tools.relay, this.row, { status, lastSequence, reason: 'handover' });
-  }
-
-  /** The stream could be neither ended nor released. */
+  /** Releases the stream where that was due, after neither end nor release worked. */
   private async giveUp(fault: unknown): Promise<void> {
     if (fault instanceof FencedError || this.stopped) return;
     try {
-      if (this.leaving) return await this.letGo();
+      if (this.handingOver) return await this.services.ender.release(this.row);
       throw fault;
     } catch (error) {
-      // The node's own look at its streams finds that nobody runs it.
-      this.logger.error(`stream ${this.row.id} could not be ended: ${String(error)}`);
+      // The node's next comparison with the database interrupts the stream, since nothing runs it.
+      this.logger.error('failed to end a stream', { streamId: this.row.id, error });
     }
   }
 }

@@ -2,13 +2,13 @@ import { describe, expect, test, vi } from 'vitest';
 import { DomainError } from '../../common/domain-error.js';
 import type { Chunk } from '../../protocol/index.js';
 import type { AppendChunks, LoggedDraft, LogPosition } from '../log/chunk-log.store.js';
-import { PauseGate } from '../control/pause-gate.js';
+import { PauseGate } from './pause-gate.js';
 import { FencedError, StreamWriter } from './stream-writer.js';
 
-/** What one append does: `store` and say so; `lose` its answer; store a `part` and lose the rest; `refuse` unseen (the database is away). */
-type Fate = 'store' | 'lose' | 'part' | 'refuse';
+/** What an append does: `store` the chunks; store and `lose` the result; store a `part` and lose the result; `refuse` (the database is away). */
+type Outcome = 'store' | 'lose' | 'part' | 'refuse';
 
-/** A log in memory with the fence of the real one, whose answers can be lost and whose end too. */
+/** A log in memory with the fence of the real one. Results of appends and the log's last chunks can be lost. */
 class FakeLog {
   readonly stored: LoggedDraft[] = [];
   readonly appends: AppendChunks[] = [];
@@ -16,11 +16,11 @@ class FakeLog {
   paused = false;
   version = 0;
   ended = false;
-  private readonly fates: Fate[] = [];
+  private readonly outcomes: Outcome[] = [];
   private held: Promise<void> | undefined;
 
-  order(...fates: Fate[]): void {
-    this.fates.push(...fates);
+  order(...outcomes: Outcome[]): void {
+    this.outcomes.push(...outcomes);
   }
 
   /** Appends wait until the returned function is called. */
@@ -38,14 +38,14 @@ class FakeLog {
   append = async (item: AppendChunks): Promise<Date | null> => {
     await this.held;
     this.appends.push(item);
-    const fate = this.fates.shift() ?? 'store';
-    if (fate === 'refuse') throw away();
+    const outcome = this.outcomes.shift() ?? 'store';
+    if (outcome === 'refuse') throw away();
     const follows = item.chunks[0]?.sequence === this.stored.length;
     if (item.epoch !== this.epoch || this.paused || this.ended || !follows) return null;
     const time = new Date(1000 + this.stored.length);
     this.stored.push(...item.chunks.map((chunk) => ({ ...chunk, at: chunk.at ?? time })));
-    if (fate === 'part') this.stored.pop();
-    if (fate === 'lose' || fate === 'part') throw away();
+    if (outcome === 'part') this.stored.pop();
+    if (outcome === 'lose' || outcome === 'part') throw away();
     return time;
   };
 
@@ -60,12 +60,12 @@ function away(): DomainError {
   return new DomainError('timeout', 'The database did not answer in time.');
 }
 
-function begin(options: { showFirst?: boolean; keepBytes?: number; patienceMs?: number } = {}) {
+function begin(options: { showFirst?: boolean; keepBytes?: number; retryForMs?: number } = {}) {
   const log = new FakeLog();
   const gate = new PauseGate({ paused: false, version: 0 });
   const shown: Chunk[] = [];
   const writer = new StreamWriter({
-    ...{ streamId: 's', epoch: 1, log, nextSequence: 0, gate, showFirst: false, patienceMs: 10_000 },
+    ...{ streamId: 's', epoch: 1, log, nextSequence: 0, gate, showFirst: false, retryForMs: 10_000 },
     ...{ keepBytes: 100_000, onFailed: () => {}, onShown: (chunk: Chunk) => shown.push(chunk), ...options },
   });
   const add = (...texts: string[]): void => {
@@ -89,7 +89,7 @@ describe('A writer', () => {
     expect(shown.map(({ timestamp }) => timestamp)).toEqual(log.stored.map(({ at }) => at?.toISOString()));
   });
 
-  test('takes an append whose answer was lost for what it is: stored once, with the time that the log gave', async () => {
+  test('stores an append once although its result was lost, and shows the time of the log', async () => {
     const { log, shown, writer, add, text } = begin();
     log.order('lose');
     add('a', 'b', 'c');
@@ -99,7 +99,7 @@ describe('A writer', () => {
     expect(shown.map(({ timestamp }) => timestamp)).toEqual(log.stored.map(({ at }) => at?.toISOString()));
   });
 
-  test('goes on behind what is there where an append of unknown outcome is in the log by part', async () => {
+  test('continues after the stored part of an append whose result was lost', async () => {
     const { log, shown, writer, add, text } = begin();
     log.order('part', 'part');
     add('a', 'b', 'c');
@@ -112,20 +112,20 @@ describe('A writer', () => {
     ]);
   });
 
-  test('tries again while the database is away, and gives up after its patience', async () => {
+  test('retries while the database is away, and gives up after the retry window', async () => {
     const patient = begin();
     patient.log.order('refuse', 'refuse', 'lose');
     patient.add('a');
     await patient.writer.flushed();
     expect(patient.text(patient.log.stored)).toBe('a');
-    const hasty = begin({ patienceMs: 0 });
+    const hasty = begin({ retryForMs: 0 });
     hasty.log.order('refuse');
     hasty.add('a');
     await expect(hasty.writer.flushed()).rejects.toThrow('did not answer in time');
     expect(hasty.shown).toEqual([]);
   });
 
-  test('writes again what PostgreSQL lost, byte for byte, when the next chunk comes', async () => {
+  test('writes lost chunks again, byte for byte, with the next chunk', async () => {
     const { log, shown, writer, add, text } = begin();
     for (const letter of 'abcdef') {
       add(letter);
@@ -140,7 +140,7 @@ describe('A writer', () => {
     expect(text(shown)).toBe('abcdefg');
   });
 
-  test('restores what PostgreSQL lost when nothing more comes', async () => {
+  test('restores lost chunks when no other chunk follows', async () => {
     const { log, writer, add } = begin();
     add('a');
     await writer.flushed();
@@ -154,7 +154,7 @@ describe('A writer', () => {
     expect(log.stored).toEqual(before);
   });
 
-  test('restores a lost end although the answer to that is lost too', async () => {
+  test('restores lost chunks although the result of that append is lost too', async () => {
     const { log, writer, add, text } = begin();
     for (const letter of 'abc') {
       add(letter);
@@ -167,7 +167,7 @@ describe('A writer', () => {
     expect(text(log.stored)).toBe('abcd');
   });
 
-  test('gives up when more was lost than it kept, rather than leave a hole', async () => {
+  test('gives up rather than leave a gap when more was lost than it kept', async () => {
     const { log, writer, add } = begin({ keepBytes: 300 });
     for (const letter of 'abcdef') {
       add(letter);
@@ -179,11 +179,11 @@ describe('A writer', () => {
     expect(log.stored).toEqual([]);
   });
 
-  test.each(['epoch', 'end'])('writes nothing more once its %s is over', async (what) => {
+  test.each(['next epoch', 'end'])('writes nothing more after the %s', async (what) => {
     const { log, shown, writer, add } = begin();
     add('a');
     await writer.flushed();
-    if (what === 'epoch') log.epoch = 2;
+    if (what === 'next epoch') log.epoch = 2;
     else log.ended = true;
     add('b');
     await expect(writer.flushed()).rejects.toThrow(FencedError);
@@ -192,7 +192,7 @@ describe('A writer', () => {
     expect(shown).toHaveLength(1);
   });
 
-  test('holds back while the stream is paused, though it hears of it from the fence alone, and goes on exactly', async () => {
+  test('waits while the stream is paused, even if only the fence reports the pause, and continues exactly', async () => {
     const { log, gate, shown, writer, add, text } = begin();
     add('a');
     await writer.flushed();
@@ -207,30 +207,30 @@ describe('A writer', () => {
     expect(log.appends).toHaveLength(tries);
     log.paused = false;
     log.version = 2;
-    gate.hear({ paused: false, version: 2 });
+    gate.apply({ paused: false, version: 2 });
     await writer.flushed();
     expect(text(log.stored)).toBe('abc');
     expect(text(shown)).toBe('abc');
   });
 
-  test('counts what it holds, also of many tiny chunks', () => {
+  test('counts the memory of many tiny chunks', () => {
     const { gate, writer, add } = begin();
-    gate.hear({ paused: true, version: 1 });
+    gate.apply({ paused: true, version: 1 });
     for (let n = 0; n < 1000; n += 1) add('x');
     expect(writer.buffered).toBeGreaterThan(100_000);
   });
 
-  test('ends a wait for the pause when it is stopped', async () => {
+  test('stops waiting for the end of a pause when it is stopped', async () => {
     const { gate, writer, add } = begin();
-    gate.hear({ paused: true, version: 1 });
+    gate.apply({ paused: true, version: 1 });
     add('a');
     writer.stop();
     await expect(writer.flushed()).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
-describe('A writer that shows first', () => {
-  test('waits for nothing, and writes the time that it showed', async () => {
+describe('A writer with showFirst', () => {
+  test('shows chunks at once, and logs the time that it showed', async () => {
     const { log, shown, writer, add, text } = begin({ showFirst: true });
     const release = log.hold();
     add('a', 'b');
@@ -243,12 +243,12 @@ describe('A writer that shows first', () => {
     expect(shown.map(({ timestamp }) => timestamp)).toEqual(log.stored.map(({ at }) => at?.toISOString()));
   });
 
-  test('shows nothing of a paused stream, and afterwards all of it once and in order', async () => {
+  test('shows nothing while the stream is paused, then every chunk once and in order', async () => {
     const { gate, shown, writer, add, text } = begin({ showFirst: true });
-    gate.hear({ paused: true, version: 1 });
+    gate.apply({ paused: true, version: 1 });
     add('a', 'b');
     expect(shown).toEqual([]);
-    gate.hear({ paused: false, version: 2 });
+    gate.apply({ paused: false, version: 2 });
     add('c');
     await writer.flushed();
     add('d');

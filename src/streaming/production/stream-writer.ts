@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Chunk } from '../../protocol/index.js';
 import type { ChunkLogStore, LoggedDraft, LogPosition } from '../log/chunk-log.store.js';
 import type { Draft } from './chunker.js';
-import type { PauseGate } from '../control/pause-gate.js';
+import type { PauseGate } from './pause-gate.js';
 import { toChunk } from '../log/stream.rows.js';
 
 interface WriterOptions {
@@ -13,97 +13,103 @@ interface WriterOptions {
   /** Sequence of the first chunk to write. */
   nextSequence: number;
   gate: PauseGate;
-  /** Called for each chunk once, in order: when it is in the log (P4), or before with `showFirst`. */
+  /** Called once for each chunk, in order: when it is in the log (P4), or before that with `showFirst`. */
   onShown: (chunk: Chunk) => void;
   /** Shows chunks before they are in the log (`STREAM_DURABILITY=memory`), but not while the stream is paused. */
   showFirst: boolean;
-  /** Called once when nothing more will be written: see {@link StreamWriter.fault}. */
+  /** Called once when the writer fails and writes nothing more: see {@link StreamWriter.fault}. */
   onFailed: () => void;
-  /** How long to go on trying while the database is away, in milliseconds. */
-  patienceMs: number;
-  /** Bytes, about, of written chunks that are kept to be written again after PostgreSQL lost them. */
+  /** How long to retry an append while the database is away, in milliseconds. */
+  retryForMs: number;
+  /** Approximate bytes of written chunks to keep, for writing them again after PostgreSQL lost them. */
   keepBytes: number;
 }
 
-/** The database says that this writer's epoch is over or its stream has ended: it must write no more. */
+/** This writer's epoch is over, or its stream has ended: it must write nothing more. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
 
 const RETRY_MS = 200;
-/** Made once: every writer is stopped in the end, and the stack of an error costs more than a chunk. */
+/** Created once: every writer is stopped in the end, and an error's stack trace costs more than a chunk. */
 const STOPPED = new DOMException('The writer was stopped.', 'AbortError');
 const MAX_APPEND_CHUNKS = 64;
-/** What a chunk costs in memory beside its text, about: many tiny ones must not pass for little. */
+/** Approximate memory of a chunk besides its text: many tiny chunks take space too. */
 const CHUNK_BYTES = 128;
 
 /**
- * Writes one stream's chunks: one append at a time; what is added meanwhile is the next one. An append is tried again
- * while the database is away. When the fence refuses one at an unchanged epoch, the log's position tells why: it is in
- * already (its answer was lost), the stream is paused, or PostgreSQL crashed and lost the log's end.
+ * Writes one stream's chunks to the log, with one append at a time; chunks that are added meanwhile form the next one. An
+ * append is retried while the database is away. When the fence refuses an append at an unchanged epoch, the log's position
+ * shows why: the chunks are stored already (the result was lost), the stream is paused, or PostgreSQL crashed and lost the
+ * end of the log.
+ *
+ * @example
+ * const writer = new StreamWriter({ streamId, epoch, log, nextSequence: 0, gate, onShown, ...options });
+ * writer.add({ type: 'content', content: 'Hello' });
+ * await writer.flushed(); // it is in the log, and `onShown` was called
  */
 export class StreamWriter {
   private readonly pending: LoggedDraft[] = [];
   private readonly kept: LoggedDraft[] = [];
   private readonly stopping = new AbortController();
-  private readonly steps = new EventEmitter();
+  private readonly appended = new EventEmitter();
   private pendingBytes = 0;
   private keptBytes = 0;
   private next: number;
-  /** Sequence of the first chunk that was not shown yet. */
+  /** Sequence of the first chunk that is not shown yet. */
   private unshown: number;
   private failure: unknown;
-  private working: Promise<void> | undefined;
+  private running: Promise<void> | undefined;
 
   constructor(private readonly options: WriterOptions) {
     this.next = options.nextSequence;
     this.unshown = options.nextSequence;
   }
 
-  /** Bytes, about, that are not in the log yet. */
+  /** Approximate bytes that are not in the log yet. */
   get buffered(): number {
     return this.pendingBytes;
   }
 
-  /** What ended this writer; undefined while it can write. */
+  /** The error that ended this writer; undefined while it can write. */
   get fault(): unknown {
     return this.failure;
   }
 
-  /** Sequence of the last chunk that was added. */
+  /** Sequence of the last added chunk. */
   get lastSequence(): number {
     return this.next - 1;
   }
 
-  /** Puts a chunk in line for the log. */
-  add(added: Draft): void {
+  /** Queues a chunk for the log. */
+  add(chunk: Draft): void {
     if (this.failure !== undefined) return;
-    const draft = { ...added, sequence: this.next };
+    const draft = { ...chunk, sequence: this.next };
     this.next += 1;
     this.pendingBytes += sizeOf(draft);
     this.pending.push(this.showAtOnce(draft));
-    this.working ??= this.work();
+    this.running ??= this.appendAll();
   }
 
-  /** Resolves after the append that is under way. @throws what ended the writer, or an `AbortError` for `signal`. */
+  /** Resolves after the running append. @throws the writer's fault, or an `AbortError` when `signal` is aborted. */
   async progress(signal: AbortSignal): Promise<void> {
-    if (this.working) await once(this.steps, 'step', { signal });
+    if (this.running) await once(this.appended, 'append', { signal });
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Resolves when all that was added is in the log. @throws {FencedError} or the database's error, for good. */
+  /** Resolves when everything that was added is in the log. @throws {FencedError}, or the database's error; both are final. */
   async flushed(): Promise<void> {
-    await this.working;
+    await this.running;
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Resolves when nothing is under way: after a {@link stop}, with the answer to the last append. Never rejects. */
+  /** Resolves when no append is running: after {@link stop}, with the result of the last one. Never rejects. */
   async quiet(): Promise<void> {
-    await this.working;
+    await this.running;
   }
 
   /**
-   * Call it where the log is not as this writer left it: waits while the stream is paused, and writes again what
+   * Restores the log where it is not as this writer left it: waits while the stream is paused, and writes again what
    * PostgreSQL lost. @throws {FencedError}, or the database's error.
    */
   async restore(): Promise<void> {
@@ -113,12 +119,12 @@ export class StreamWriter {
       await this.append(this.from(position.lastSequence + 1, []));
   }
 
-  /** Writes no more. An append that is under way ends in the log or at the fence. */
+  /** Stops writing. A running append still ends in the log or at the fence. */
   stop(): void {
     this.stopping.abort(STOPPED);
   }
 
-  private async work(): Promise<void> {
+  private async appendAll(): Promise<void> {
     try {
       while (this.pending.length > 0) await this.appendNext();
     } catch (error) {
@@ -126,8 +132,8 @@ export class StreamWriter {
       this.pending.length = 0;
       this.options.onFailed();
     }
-    this.working = undefined;
-    this.steps.emit('step');
+    this.running = undefined;
+    this.appended.emit('append');
   }
 
   private async appendNext(): Promise<void> {
@@ -140,17 +146,17 @@ export class StreamWriter {
       this.keep(logged);
       if (draft.sequence >= this.unshown) this.show(logged);
     }
-    this.steps.emit('step');
+    this.appended.emit('append');
   }
 
   private async append(chunks: readonly LoggedDraft[]): Promise<Date> {
-    const { streamId, epoch, log, gate, patienceMs } = this.options;
-    let giveUpAt = performance.now() + patienceMs;
+    const { streamId, epoch, log, gate, retryForMs } = this.options;
+    let giveUpAt = performance.now() + retryForMs;
     let writing = chunks;
     for (;;) {
       if (gate.paused) {
         await gate.opened(this.stopping.signal);
-        giveUpAt = performance.now() + patienceMs;
+        giveUpAt = performance.now() + retryForMs;
       }
       this.stopping.signal.throwIfAborted();
       try {
@@ -170,13 +176,13 @@ export class StreamWriter {
     const { streamId, epoch, log, gate } = this.options;
     const position = await log.position(streamId);
     if (!position || position.epoch !== epoch || position.ended) {
-      throw new FencedError(`stream ${streamId} is not at epoch ${epoch} any more`);
+      throw new FencedError(`stream ${streamId} is no longer at epoch ${epoch}`);
     }
-    gate.hear(position);
+    gate.apply(position);
     return position;
   }
 
-  /** What the log needs from `sequence` on: what is kept, then `chunks`. */
+  /** Returns the chunks that the log needs from `sequence` on: the kept ones, then `chunks`. */
   private from(sequence: number, chunks: readonly LoggedDraft[]): LoggedDraft[] {
     const lost = this.kept.filter((draft) => draft.sequence >= sequence);
     const rest = chunks.filter((draft) => draft.sequence >= sequence);
@@ -193,7 +199,7 @@ export class StreamWriter {
     }
   }
 
-  /** Only what follows on what was shown: chunks are shown in order. */
+  /** Shows a chunk before it is in the log, if it follows the last one shown: chunks are shown in order. */
   private showAtOnce(draft: LoggedDraft): LoggedDraft {
     const { showFirst, gate } = this.options;
     if (!showFirst || gate.paused || draft.sequence !== this.unshown) return draft;
@@ -205,9 +211,7 @@ export class StreamWriter {
   private show({ sequence, type, content, metadata, at }: LoggedDraft & { at: Date }): void {
     this.unshown = sequence + 1;
     const { streamId, onShown } = this.options;
-    onShown(
-      toChunk({ stream_id: streamId, sequence, type, content, metadata: metadata ?? null, created_at: at }),
-    );
+    onShown(toChunk({ streamId, sequence, type, content, metadata: metadata ?? null, createdAt: at }));
   }
 }
 

@@ -11,14 +11,14 @@ function chunkAt(sequence: number, total: number, content = `${sequence} `): Chu
   return { streamId: 's', sequence, type, content: type === 'complete' ? TERMINAL_TEXT : content, timestamp };
 }
 
-/** A log and a relay in memory, whose every step a test decides. */
+/** A log and a relay in memory, controlled by the test step by step. */
 class FakeStream implements ChunkSource {
   readonly log: Chunk[] = [];
   readonly listeners = new Set<(chunk: Chunk) => void>();
   readonly faults: unknown[] = [];
   reads = 0;
   checks = 0;
-  /** What each read waits for before it looks at the log, and after. */
+  /** Awaited before and after each read of the log. */
   turn: () => Promise<void> = async () => {};
   readFault: Error | undefined;
   refusal: Error | undefined;
@@ -48,7 +48,7 @@ class FakeStream implements ChunkSource {
     if (this.refusal) throw this.refusal;
   }
 
-  failed(error: unknown): void {
+  onFailure(error: unknown): void {
     this.faults.push(error);
     if (error === this.refusal) throw error;
   }
@@ -89,8 +89,8 @@ const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, index) => from + index);
 
 describe('follow', () => {
-  test('whatever is appended, published late, twice, out of order or not at all: every chunk once, in order, to the end (P4)', async () => {
-    // A step appends the next chunk, publishes one of those in the log (or none), or lets everybody else go on.
+  test('yields every chunk once, in order, to the end, although the relay delivers late, twice, out of order or never (P4)', async () => {
+    // A step appends the next chunk, publishes a logged one (or none), or yields to the reader.
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.constant('append' as const) },
       { weight: 4, arbitrary: fc.nat({ max: 6 }) },
@@ -115,8 +115,8 @@ describe('follow', () => {
             else if (action === 'append') {
               if (stream.log.length < total) stream.append(chunkAt(stream.log.length, total));
             } else {
-              const heard = stream.log[stream.log.length - 1 - action];
-              if (heard) stream.publish(heard);
+              const published = stream.log[stream.log.length - 1 - action];
+              if (published) stream.publish(published);
             }
           }
           while (stream.log.length < total) stream.append(chunkAt(stream.log.length, total));
@@ -130,7 +130,7 @@ describe('follow', () => {
     );
   });
 
-  test('where the relay loses nothing, nothing is missed between reading and hearing: no poll has to mend it', async () => {
+  test('needs no poll where the relay loses nothing: no chunk is missed between the read and the live ones', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 40 }),
@@ -159,7 +159,7 @@ describe('follow', () => {
     );
   });
 
-  test('once it has caught up it lives on what it hears, and asks the log no more', async () => {
+  test('reads live chunks only after it has caught up, and does not read the log again', async () => {
     const stream = new FakeStream();
     const total = 200;
     const viewer = reading(stream);
@@ -175,7 +175,7 @@ describe('follow', () => {
     expect(stream.reads).toBe(readsBefore);
   });
 
-  test('a reader that stands still holds no more than its bound, and goes on from the log in pages (P7)', async () => {
+  test('buffers a bounded part for a reader that stands still, which then continues from the log in pages (P7)', async () => {
     const total = 5000;
     const stream = new FakeStream(500);
     let goOn = (): void => {};
@@ -197,12 +197,12 @@ describe('follow', () => {
     goOn();
     await viewer.done;
     expect(sequences(viewer.got)).toEqual(range(0, total));
-    // What it had heard meanwhile was forgotten but for the last 64: the rest came in ten pages.
+    // Of the live chunks only the last 64 were kept: the rest came in ten pages.
     expect(viewer.batches.slice(1)).toEqual(expect.arrayContaining([500]));
     expect(stream.reads).toBeGreaterThanOrEqual(10);
   });
 
-  test('a read that fails is tried again, and nothing is missing', async () => {
+  test('tries a failed read again, and misses nothing', async () => {
     const stream = new FakeStream();
     for (let sequence = 0; sequence < 5; sequence += 1) stream.append(chunkAt(sequence, 5));
     stream.readFault = new Error('the database is away');
@@ -212,14 +212,14 @@ describe('follow', () => {
     expect(sequences(viewer.got)).toEqual(range(0, 5));
   });
 
-  test('who may read no more is told so at the next look, and the listener is gone (P10)', async () => {
+  test('ends at the next check where the reader may no longer read, and stops listening (P10)', async () => {
     const stream = new FakeStream();
     stream.refusal = new Error('not a member');
     await expect(reading(stream).done).rejects.toThrow('not a member');
     expect(stream.listeners.size).toBe(0);
   });
 
-  test('aborting ends it at once, while it waits and while it reads', async () => {
+  test('ends at once when it is aborted, while it waits and while it reads', async () => {
     for (const when of ['waiting', 'reading']) {
       const stream = new FakeStream();
       const abort = new AbortController();

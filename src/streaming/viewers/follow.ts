@@ -1,59 +1,65 @@
 import { isTerminal, type Chunk } from '../../protocol/index.js';
 import { LiveTail } from './live-tail.js';
 
-/** Where the chunks of one stream come from. */
+/** The log of one stream and its live chunks. */
 export interface ChunkSource {
-  /** Chunks of the log from a position on, as many as make a page; none where it ends before. */
+  /** Reads a page of the log from a position on; empty where the log ends before it. */
   read(fromSequence: number): Promise<readonly Chunk[]>;
-  /** Hears chunks as they are written, after they are in the log: maybe late, twice, out of order or never. */
+  /** Subscribes to chunks that are in the log: they may arrive late, twice, out of order or never. Returns the unsubscribe. */
   listen(onChunk: (chunk: Chunk) => void): () => void;
-  /** Called now and then while nothing is heard. @throws where this reader may read no more. */
+  /** Called at each poll while nothing arrives. @throws where this reader may no longer read. */
   check(): Promise<void>;
-  /** A read or check failed, and is tried again later. @throws `error` where that is of no use. */
-  failed(error: unknown): void;
+  /** Called when a read or check failed; it is tried again later. @throws `error` where a retry cannot help. */
+  onFailure(error: unknown): void;
 }
 
 interface FollowOptions {
-  /** Where to begin, inclusive. */
+  /** First sequence to read. */
   fromSequence: number;
-  /** Ends the following, at once. */
+  /** Ends it at once. */
   signal: AbortSignal;
-  /** How long to hear nothing before the log is asked, in milliseconds; up to eight times that while it has nothing. */
+  /** Milliseconds without a live chunk before the log is polled; doubles up to eight times that while the log has nothing. */
   pollMs?: number;
 }
 
 const POLL_MS = 1000;
-const MAX_POLLS = 8;
+const MAX_BACKOFF = 8;
 
 /**
- * The one way in which a stream is read: its log after a position, then live, without gap or repeat, until its terminal
- * chunk. It listens first and reads then, so nothing is written unheard in between. A reader that falls behind goes on
- * from the log at its own pace. What was not heard (a relay that lost it) is found by asking the log now and then.
+ * Reads a stream: its log from a position on, then live, without gap or repeat, until its terminal chunk. All reads of a
+ * stream over HTTP use it. It listens before it reads, so that no chunk is missed in between. A reader that falls behind
+ * continues from the log at its own pace. Chunks that the relay lost are found by polling the log.
+ *
+ * @example
+ * for await (const chunks of follow(source, { fromSequence: 0, signal })) {
+ *   for (const chunk of chunks) response.write(format.frame(chunk));
+ * }
+ * // the terminal chunk was read, or `signal` was aborted
  */
 export async function* follow(
   source: ChunkSource,
   { fromSequence, signal, pollMs = POLL_MS }: FollowOptions,
 ): AsyncGenerator<readonly Chunk[], void, undefined> {
   const tail = new LiveTail(fromSequence);
-  const stopListening = source.listen((chunk) => tail.hear(chunk));
+  const stopListening = source.listen((chunk) => tail.receive(chunk));
   const abort = (): void => tail.abort();
   signal.addEventListener('abort', abort);
   try {
-    for (let patienceMs = pollMs, mustRead = true; !signal.aborted;) {
-      const heard = tail.take();
-      const chunks = heard.length === 0 && (mustRead || tail.hasGap) ? await readPage(source, tail) : heard;
+    for (let waitMs = pollMs, mustRead = true; !signal.aborted;) {
+      const live = tail.consume();
+      const chunks = live.length === 0 && (mustRead || tail.hasGap) ? await readPage(source, tail) : live;
       if (signal.aborted) return;
       const last = chunks.at(-1);
       if (last) {
         tail.moveTo(last.sequence + 1);
         yield chunks;
         if (isTerminal(last)) return;
-        // Behind a page there may be another; behind what was heard there is only what will be heard.
-        mustRead = heard.length === 0;
-        patienceMs = pollMs;
+        // After a page there may be another one. After live chunks the next ones arrive live.
+        mustRead = live.length === 0;
+        waitMs = pollMs;
       } else {
-        mustRead = !tail.canTake && (await tail.wait(patienceMs)) === 'timeout';
-        if (mustRead) patienceMs = Math.min(patienceMs * 2, pollMs * MAX_POLLS);
+        mustRead = !tail.canConsume && (await tail.wait(waitMs)) === 'timeout';
+        if (mustRead) waitMs = Math.min(waitMs * 2, pollMs * MAX_BACKOFF);
         if (mustRead) await attempt(source, () => source.check());
       }
     }
@@ -63,7 +69,7 @@ export async function* follow(
   }
 }
 
-/** A page of the log; none where it could not be read just now. */
+/** Reads a page of the log; empty where the read failed. */
 async function readPage(source: ChunkSource, tail: LiveTail): Promise<readonly Chunk[]> {
   return (await attempt(source, () => source.read(tail.position))) ?? [];
 }
@@ -72,7 +78,7 @@ async function attempt<T>(source: ChunkSource, act: () => Promise<T>): Promise<T
   try {
     return await act();
   } catch (error) {
-    source.failed(error);
+    source.onFailure(error);
     return undefined;
   }
 }

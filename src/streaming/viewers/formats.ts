@@ -1,9 +1,9 @@
 import type { Chunk } from '../../protocol/index.js';
 
-/** How chunks are written to a viewer's response (protocol section 5). */
+/** Writes chunks to a viewer's response (protocol section 5). */
 export interface Format {
   readonly contentType: string;
-  /** Sent at once, so that the first byte does not wait for the provider. */
+  /** Sent at once: the first byte must not wait for the provider. */
   readonly opening: () => string;
   readonly heartbeat: () => string;
   readonly frame: (chunk: Chunk) => string;
@@ -11,12 +11,12 @@ export interface Format {
 
 export type FormatName = 'sse' | 'http';
 
-/** For EventSource: milliseconds before it comes back. */
+/** Milliseconds after which an EventSource reconnects. */
 const RETRY_MS = 2000;
 
 const texts = new WeakMap<Chunk, string>();
 
-/** A chunk's JSON, made once however many viewers there are; the same text as on a socket (P4). */
+/** Returns a chunk's JSON, serialized once for all viewers; the same text as on a socket (P4). */
 function chunkJson(chunk: Chunk): string {
   let text = texts.get(chunk);
   if (text === undefined) {
@@ -30,13 +30,13 @@ function heartbeatLine(): string {
   return `${JSON.stringify({ type: 'heartbeat', timestamp: new Date().toISOString() })}\n`;
 }
 
-/** Server-sent events, and one JSON a line. */
+/** Server-sent events, and NDJSON: one JSON value per line. */
 export const FORMATS: Readonly<Record<FormatName, Format>> = {
   sse: {
     contentType: 'text/event-stream; charset=utf-8',
     opening: () => `: streamgate\nretry: ${RETRY_MS}\n\n`,
     heartbeat: () => ': heartbeat\n\n',
-    // EventSource's own `error` event is about the connection: a chunk's must not look like it.
+    // EventSource has its own `error` event, about the connection: a chunk must not look like it.
     frame: (chunk) =>
       `id: ${chunk.sequence}\nevent: ${chunk.type === 'error' ? 'failure' : chunk.type}\ndata: ${chunkJson(chunk)}\n\n`,
   },

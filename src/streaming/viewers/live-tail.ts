@@ -3,17 +3,17 @@ import type { Chunk } from '../../protocol/index.js';
 const MAX_CHUNKS = 64;
 const MAX_BYTES = 64 * 1024;
 
-/** What woke a reader that waited. */
-export type Woken = 'heard' | 'timeout' | 'aborted';
+/** What ended a wait. */
+export type WakeReason = 'received' | 'timeout' | 'aborted';
 
 /**
- * The newest chunks of a stream as they come live: maybe late, twice, out of order or with gaps. Holds at most 64 of
- * them or 64 KiB of text (one larger chunk is held alone): what does not fit is forgotten, and found in the log (P7).
+ * Buffers the newest chunks of a stream as they arrive live: possibly late, twice, out of order or with gaps. Holds at most
+ * 64 chunks or 64 KiB of text (one larger chunk is held alone). Older ones are dropped, and read from the log (P7).
  */
 export class LiveTail {
   private chunks: Chunk[] = [];
   private length = 0;
-  private wake: ((woken: Woken) => void) | undefined;
+  private endWait: ((reason: WakeReason) => void) | undefined;
 
   /** @param next sequence that the reader needs next. */
   constructor(private next: number) {}
@@ -23,29 +23,29 @@ export class LiveTail {
     return this.next;
   }
 
-  /** Whether chunks are held that do not follow on what the reader has: those between are in the log. */
+  /** Whether chunks are missing between the reader's position and the held ones: they are in the log. */
   get hasGap(): boolean {
     const first = this.chunks[0];
     return first !== undefined && first.sequence > this.next;
   }
 
-  /** Whether chunks are held that follow on what the reader has. */
-  get canTake(): boolean {
+  /** Whether the held chunks begin at the reader's position. */
+  get canConsume(): boolean {
     return this.chunks[0]?.sequence === this.next;
   }
 
-  /** Takes a chunk that was heard. */
-  hear(chunk: Chunk): void {
+  /** Receives a chunk from the relay. */
+  receive(chunk: Chunk): void {
     const last = this.chunks.at(-1);
     if (chunk.sequence < (last ? last.sequence + 1 : this.next)) return;
     const isFull = this.chunks.length === MAX_CHUNKS || this.length + chunk.content.length > MAX_BYTES;
-    if (last && (isFull || chunk.sequence > last.sequence + 1)) this.forget();
+    if (last && (isFull || chunk.sequence > last.sequence + 1)) this.clear();
     this.chunks.push(chunk);
     this.length += chunk.content.length;
-    this.stir('heard');
+    this.wake('received');
   }
 
-  /** The reader has everything below `next`. */
+  /** Moves the reader's position; chunks below `next` are dropped. */
   moveTo(next: number): void {
     this.next = next;
     const kept = this.chunks.filter(({ sequence }) => sequence >= next);
@@ -53,37 +53,37 @@ export class LiveTail {
     this.length = kept.reduce((sum, { content }) => sum + content.length, 0);
   }
 
-  /** The chunks that follow on what the reader has; none where the log has to be read first. */
-  take(): readonly Chunk[] {
+  /** Removes and returns the held chunks from the reader's position on; none where the log must be read first. */
+  consume(): readonly Chunk[] {
     if (this.hasGap) return [];
-    const taken = this.chunks;
-    this.forget();
-    return taken;
+    const consumed = this.chunks;
+    this.clear();
+    return consumed;
   }
 
-  /** Waits for the next chunk, for `ms`, or for {@link abort}. One reader at a time. */
-  wait(ms: number): Promise<Woken> {
+  /** Waits for the next chunk, for `ms`, or for {@link abort}. Only one wait at a time. */
+  wait(ms: number): Promise<WakeReason> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.stir('timeout'), ms);
-      this.wake = (woken) => {
+      const timer = setTimeout(() => this.wake('timeout'), ms);
+      this.endWait = (reason) => {
         clearTimeout(timer);
-        resolve(woken);
+        resolve(reason);
       };
     });
   }
 
-  /** Ends a wait that is under way. */
+  /** Ends a running wait. */
   abort(): void {
-    this.stir('aborted');
+    this.wake('aborted');
   }
 
-  private stir(woken: Woken): void {
-    const { wake } = this;
-    this.wake = undefined;
-    wake?.(woken);
+  private wake(reason: WakeReason): void {
+    const { endWait } = this;
+    this.endWait = undefined;
+    endWait?.(reason);
   }
 
-  private forget(): void {
+  private clear(): void {
     this.chunks = [];
     this.length = 0;
   }

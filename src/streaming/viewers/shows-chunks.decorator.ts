@@ -10,14 +10,13 @@ const HEADERS = {
   'X-Accel-Buffering': { const: 'no' },
 };
 
-/** One item of a response (protocol section 5.8.3): an event with its fields, or a line. */
+/** Schema of one item of a response (protocol section 5.8.3): an event with its fields, or a line. */
 const ITEMS: Readonly<Record<FormatName, JsonSchema>> = {
   sse: objectSchema<{ id: string; event: string; data: string }>({
     id: { type: 'string', pattern: '^[0-9]+$', description: 'The sequence of the chunk.' },
     event: {
       type: 'string',
-      description:
-        'The type of the chunk; `failure` where that is `error`, which EventSource has for itself.',
+      description: 'The type of the chunk; `failure` for `error`, which is an event of EventSource itself.',
     },
     data: { type: 'string', contentMediaType: 'application/json', contentSchema: ref('Chunk') },
   }),
@@ -36,16 +35,16 @@ const MEDIA_TYPES: Readonly<Record<FormatName, string>> = {
   http: 'application/x-ndjson',
 };
 
-/** Declares for OpenAPI that a route shows chunks as they come, and reads `Last-Event-ID`. */
+/** Declares for OpenAPI that a route streams chunks, and reads `Last-Event-ID`. */
 export function ShowsChunks(format: FormatName): MethodDecorator {
   return applyDecorators(
     ApiHeader({
       name: 'Last-Event-ID',
-      description: 'Sequence of the last chunk that you have: reading begins behind it.',
+      description: 'Sequence of the last chunk that you have. Reading starts after it.',
       schema: { type: 'string', pattern: '^[0-9]{0,15}$' },
     }),
     Responds(200, TEXT, {
-      description: 'The chunks to the end, as they come.',
+      description: 'The chunks, up to the terminal chunk, as they are produced.',
       as: MEDIA_TYPES[format],
       each: ITEMS[format],
       headers: HEADERS,
@@ -53,10 +52,10 @@ export function ShowsChunks(format: FormatName): MethodDecorator {
   );
 }
 
-/** As {@link ShowsChunks}, of a route that attaches to a stream, also by a ticket: where nothing is left, it says so. */
+/** Declares as {@link ShowsChunks}, for a route that attaches to a stream: a ticket is accepted, and SSE has a 204. */
 export function ShowsStream(format: FormatName): MethodDecorator {
   const nothing = Responds(204, undefined, {
-    description: 'The position is behind the end: there is nothing left to read.',
+    description: 'The position is after the terminal chunk: there is nothing left to read.',
     headers: HEADERS,
   });
   return applyDecorators(ApiSecurity('ticket'), ShowsChunks(format), ...(format === 'sse' ? [nothing] : []));

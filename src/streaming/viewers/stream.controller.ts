@@ -1,27 +1,41 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { TicketRequestDto } from '../../auth/auth.dto.js';
 import { CurrentPrincipal, TicketAllowed } from '../../auth/decorators.js';
 import type { Principal } from '../../auth/principal.js';
 import { RevocationList } from '../../auth/revocations/revocation-list.js';
+import { TicketService, type Ticket } from '../../auth/tokens/ticket.service.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { StreamIdPipe } from '../../platform/http/id.pipes.js';
 import { RESPONSES } from '../../protocol/schemas/responses.js';
-import { extend, ref, objectSchema, TEXT } from '../../protocol/schemas/schema.js';
-import type { ControlResult, RecoverResult, StreamState } from '../../protocol/index.js';
-import { AskDto, AttachQueryDto, PositionQueryDto } from '../stream.dto.js';
-import { toState } from '../log/stream.rows.js';
-import { StreamingService } from '../streaming.service.js';
+import { extend, objectSchema, says, TEXT, TIME } from '../../protocol/schemas/schema.js';
+import type { RecoverResult } from '../../protocol/index.js';
+import { StreamAccess } from '../stream-access.js';
+import { AskDto, AttachQueryDto, PositionQueryDto } from '../streaming.dto.js';
 import type { FormatName } from './formats.js';
-import { positionOf } from './position.js';
 import { RecoveryService } from './recovery.service.js';
 import { ShowsChunks, ShowsStream } from './shows-chunks.decorator.js';
+import { positionOf } from './stream-reader.js';
 import { Viewer } from './viewer.js';
 import { Viewers } from './viewers.js';
 
 const LAST_EVENT_ID = 'last-event-id';
 
-/** Where the same stream is read on, from the position that was asked for next. */
+/** Paths that read the same stream live, from `nextSequence` on. */
 interface Attach {
   attach: { sse: string; http: string };
 }
@@ -31,16 +45,16 @@ const RECOVERED = extend(
   objectSchema<Attach>({ attach: objectSchema<Attach['attach']>({ sse: TEXT, http: TEXT }) }),
 );
 
-/** Responds over HTTP: asked for, read, controlled (protocol section 5.8). */
+/** Answers over HTTP: ask for them and read them (protocol section 5.8). */
 @ApiTags('streams')
 @ApiBearerAuth()
 @Controller('ws/stream')
 export class StreamController {
   constructor(
-    private readonly streaming: StreamingService,
     private readonly viewers: Viewers,
     private readonly recovery: RecoveryService,
     private readonly revoked: RevocationList,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Post('sse')
@@ -101,73 +115,63 @@ export class StreamController {
     });
   }
 
-  @Get(':streamId/status')
-  @ApiOperation({ summary: 'The status object of an answer' })
-  @Responds(200, ref('StreamState'))
-  async status(
-    @CurrentPrincipal() principal: Principal,
-    @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<StreamState> {
-    return toState(await this.streaming.visible(principal, streamId));
-  }
-
-  @Post(':streamId/pause')
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Hold an answer, for all its readers' })
-  @Responds(200, ref('ControlResult'))
-  pause(
-    @CurrentPrincipal() principal: Principal,
-    @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlResult> {
-    return this.streaming.pause(principal, streamId);
-  }
-
-  @Post(':streamId/resume')
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Go on with a paused answer' })
-  @Responds(200, ref('ControlResult'))
-  resume(
-    @CurrentPrincipal() principal: Principal,
-    @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlResult> {
-    return this.streaming.resume(principal, streamId);
-  }
-
-  @Post(':streamId/cancel')
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Stop an answer; its text so far is kept' })
-  @Responds(200, ref('ControlResult'))
-  cancel(
-    @CurrentPrincipal() principal: Principal,
-    @Param('streamId', StreamIdPipe) streamId: string,
-  ): Promise<ControlResult> {
-    return this.streaming.cancel(principal, streamId);
-  }
-
   @Post(':streamId/recover')
   @HttpCode(200)
-  @ApiOperation({ summary: 'A page of the chunks from fromSequence on; an interrupted answer is continued' })
+  @ApiOperation({ summary: 'Read a page of chunks from fromSequence on; continues an interrupted answer' })
   @Responds(200, RECOVERED)
   async recover(
     @CurrentPrincipal() principal: Principal,
     @Param('streamId', StreamIdPipe) streamId: string,
     @Query() { fromSequence }: PositionQueryDto,
   ): Promise<RecoverResult & Attach> {
-    const answer = await this.recovery.recover(principal, {
+    const page = await this.recovery.recover(principal, {
       streamId,
       fromSequence: positionOf({ fromSequence }),
     });
-    const attachAs = (format: string) =>
-      `/api/ws/stream/${streamId}/${format}?fromSequence=${answer.nextSequence}`;
-    return { ...answer, attach: { sse: attachAs('sse'), http: attachAs('http') } };
+    const pathAs = (format: FormatName): string =>
+      `/api/ws/stream/${streamId}/${format}?fromSequence=${page.nextSequence}`;
+    return { ...page, attach: { sse: pathAs('sse'), http: pathAs('http') } };
   }
 
-  /** Who reads with a token that is revoked reads no more, not even what was written already. */
-  private viewer(response: Response, format: FormatName, principal: Principal): Viewer {
-    const viewer = new Viewer(response, format);
+  /** Creates the viewer of a response. It is cut when the token is revoked, without the data that is still on its way. */
+  private viewer(response: Response, transport: FormatName, principal: Principal): Viewer {
+    const viewer = new Viewer(response, { transport, heartbeatMs: this.config.STREAM_HEARTBEAT_MS });
     const user = { principal, endRevoked: () => viewer.cut() };
     this.revoked.watch(user);
     response.once('close', () => this.revoked.forget(user));
     return viewer;
+  }
+}
+
+/** Issues tickets. It is here and not in `auth/` because this feature knows who may read a stream. */
+@ApiTags('auth')
+@ApiBearerAuth()
+@Controller('auth')
+export class TicketController {
+  constructor(
+    private readonly access: StreamAccess,
+    private readonly tickets: TicketService,
+  ) {}
+
+  @Post('ticket')
+  @HttpCode(200)
+  // A ticket must not be cached (RFC 6750, section 5.3).
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({
+    summary: 'Get a ticket that reads one stream without a Bearer token, for EventSource',
+  })
+  @Responds(
+    200,
+    objectSchema<Ticket>({
+      ticket: says(TEXT, 'Value of `?ticket=` on the two attach routes of this stream.'),
+      expiresAt: TIME,
+    }),
+  )
+  async issue(
+    @CurrentPrincipal() principal: Principal,
+    @Body() { streamId }: TicketRequestDto,
+  ): Promise<Ticket> {
+    await this.access.readable(principal, streamId);
+    return this.tickets.issue(principal, streamId);
   }
 }

@@ -5,63 +5,73 @@ import type { RequestContext } from '../../platform/tracing/request-context.js';
 import type { Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
 
-/** Longest time in which a client may take not one byte of what waits for it, in milliseconds; then it is cut, and may come back. */
+/** How long a client may take not one byte of waiting data, in milliseconds; then it is cut, and may reconnect. */
 const STALL_MS = 120_000;
 const PIECE_CHARS = 16_384;
 
-/** One SSE or NDJSON response that reads a stream. It holds what it is writing and nothing more (P7). */
+interface ViewerOptions {
+  transport: FormatName;
+  /** Interval of heartbeats, in milliseconds. */
+  heartbeatMs: number;
+}
+
+/** One SSE or NDJSON response that reads a stream. It holds only what it is writing (P7). */
 export class Viewer {
+  readonly transport: FormatName;
   private readonly leaving = new AbortController();
   private readonly format: Format;
+  private readonly heartbeatMs: number;
 
-  /** Make it before the first await of a request: a client that leaves early must be noticed. */
+  /** Create it before the first await of a request, so that a client that leaves early is noticed. */
   constructor(
     private readonly response: ServerResponse,
-    readonly transport: FormatName,
+    { transport, heartbeatMs }: ViewerOptions,
   ) {
+    this.transport = transport;
     this.format = FORMATS[transport];
-    // The listener's own time for unread answers is shorter: a phone that sleeps for a minute goes on reading.
+    this.heartbeatMs = heartbeatMs;
+    // The listener's own timeout is shorter. A phone that sleeps for a minute must be able to continue.
     response.setTimeout(STALL_MS);
     response.once('close', () => this.leaving.abort());
     if (response.closed || response.destroyed) this.leaving.abort();
   }
 
-  /** The request that it answers. */
-  get work(): RequestContext {
+  /** Context of the request. */
+  get context(): RequestContext {
     return contextOf(this.response);
   }
 
-  /** Aborted when the client has gone, or was told to go. */
+  /** Aborted when the client has left, or must leave. */
   get signal(): AbortSignal {
     return this.leaving.signal;
   }
 
-  /** Ends it without a terminal chunk: the client may come back and go on. Resolves when all is sent or the client is gone. */
+  /** Ends the response without a terminal chunk, so that the client reconnects. Resolves when it is sent or the client is gone. */
   async leave(): Promise<void> {
     this.leaving.abort();
     if (!this.response.closed) await once(this.response, 'close');
   }
 
-  /** Cuts the connection: an EventSource comes back by itself, as it would not after an error status. */
+  /** Cuts the connection: an EventSource reconnects by itself then, but not after an error status. */
   cut(): void {
     this.response.destroy();
   }
 
-  /** Says that there is nothing to read: 204 ends an EventSource for good. */
-  answerNothing(streamId: string): void {
+  /** Responds that there is nothing left to read: 204 stops an EventSource for good. */
+  endEmpty(streamId: string): void {
     this.writeHead(streamId, this.transport === 'sse' ? 204 : 200);
     this.response.end();
   }
 
-  /** Writes `chunks` as they come, as fast as the client takes them, and a heartbeat every `heartbeatMs`. */
-  async show(streamId: string, chunks: AsyncIterable<readonly Chunk[]>, heartbeatMs: number): Promise<void> {
+  /** Writes `chunks` as they come, as fast as the client takes them, with heartbeats. */
+  async show(streamId: string, chunks: AsyncIterable<readonly Chunk[]>): Promise<void> {
     const { response, format } = this;
     this.writeHead(streamId, 200);
     if (response.req.method === 'HEAD') return void response.end();
     response.write(format.opening());
-    // Who does not read is not told that we are alive: it would only pile up.
+    // A client that does not read gets no heartbeats: they would pile up.
     const beat = (): unknown => response.writableNeedDrain || response.write(format.heartbeat());
-    const heartbeat = setInterval(beat, heartbeatMs);
+    const heartbeat = setInterval(beat, this.heartbeatMs);
     try {
       for await (const batch of chunks) await this.write(batch.map(format.frame));
     } finally {
@@ -79,7 +89,7 @@ export class Viewer {
     });
   }
 
-  /** In pieces, so that a slow client that reads at all is not taken for one that does not. */
+  /** Writes in pieces, so that a client that reads slowly is not cut as one that does not read. */
   private async write(frames: readonly string[]): Promise<void> {
     let piece = '';
     for (const [index, frame] of frames.entries()) {
@@ -91,7 +101,7 @@ export class Viewer {
     }
   }
 
-  /** Resolves when the client has taken what was written, or has gone. */
+  /** Resolves when the client has taken what was written, or has left. */
   private drained(): Promise<void> {
     const { response, signal } = this;
     return new Promise((resolve) => {

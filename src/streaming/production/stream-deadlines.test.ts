@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { PausableTimer } from './pausable-timer.js';
+import { PausableTimer } from './stream-deadlines.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('A stopwatch counts only the time in which it runs, and expires once', () => {
+test('A pausable timer counts only the time in which it runs, and expires once', () => {
   const expired = vi.fn();
   const timer = new PausableTimer(1000, expired);
   vi.advanceTimersByTime(5000);
@@ -25,7 +25,7 @@ test('A stopwatch counts only the time in which it runs, and expires once', () =
   expect(expired).toHaveBeenCalledOnce();
 });
 
-test('A stopwatch that has nothing left expires at once when it is started', () => {
+test('A pausable timer without time left expires at once when it is started', () => {
   const expired = vi.fn();
   new PausableTimer(-5, expired).start();
   vi.advanceTimersByTime(0);
