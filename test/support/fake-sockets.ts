@@ -5,6 +5,8 @@ import { Connection, type Handshake } from '../../src/gateway/connections/connec
 /** A Socket.IO namespace without transport: it has rooms, and records what each socket is sent. */
 export class FakeSockets {
   private readonly rooms = new Map<string, Set<string>>();
+  /** Sockets with unsent data: they miss volatile events. */
+  private readonly congested = new Set<string>();
   private readonly received = new Map<string, [event: string, payload: unknown][]>();
   private readonly namespace = {
     to: (audience: string | string[]) => this.emitter([audience].flat()),
@@ -33,14 +35,23 @@ export class FakeSockets {
     connection.socket.connected = false;
   }
 
+  /** From now on the socket has unsent data. */
+  congest({ id }: Connection): void {
+    this.congested.add(id);
+  }
+
   /** Everything that a connection was sent with this event name, in order. */
   sentTo({ id }: Connection, event: string): unknown[] {
     return (this.received.get(id) ?? []).filter(([name]) => name === event).map(([, payload]) => payload);
   }
 
-  private emitter(audience: string[], except: string[] = []): object {
-    const emitter = {
-      except: (ids: string | string[]) => this.emitter(audience, [ids].flat()),
+  private emitter(audience: string[], except: readonly string[] = []): object {
+    return { ...this.operator(audience, except), volatile: this.operator(audience, [...this.congested]) };
+  }
+
+  private operator(audience: string[], except: readonly string[]): object {
+    return {
+      except: (ids: string | string[]) => this.operator(audience, [...except, ...[ids].flat()]),
       emit: (event: string, payload: unknown) => {
         const named = audience.flatMap((name) => [name, ...(this.rooms.get(name) ?? [])]);
         // Like Socket.IO: without a room, an emit reaches everybody.
@@ -48,6 +59,5 @@ export class FakeSockets {
         for (const id of ids) if (!except.includes(id)) this.received.get(id)?.push([event, payload]);
       },
     };
-    return { ...emitter, volatile: emitter };
   }
 }

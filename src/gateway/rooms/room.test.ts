@@ -126,4 +126,12 @@ describe('Before a room broadcasts a message of a newer membership version, it r
     await expect.poll(() => fixture.sent).toEqual([1]);
     expect([...fixture.room.connections]).toEqual([ann, late]);
   });
+
+  test('and broadcasts nothing more when it was closed meanwhile (P10)', async () => {
+    const fixture = open({ lastSeq: 0, until: 1 });
+    fixture.room.receive(event(1, 2));
+    fixture.room.close();
+    await new Promise(setImmediate);
+    expect(fixture.sent).toEqual([]);
+  });
 });

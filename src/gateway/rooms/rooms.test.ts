@@ -143,7 +143,65 @@ test('A message is reported as posted only where no socket sent it', async () =>
   expect(posted).toEqual([6]);
 });
 
-test('A room of which the last connection leaves is closed, and leaving again changes nothing', async () => {
+test('A message is not counted as written to the connection that sent it: the ack has it', async () => {
+  const [ann, bob] = [sockets.connect('ann', { acks: false }), sockets.connect('bob', { acks: false })];
+  for (const connection of [ann, bob]) await rooms.join(connection, 'c');
+  publishMessage(5, ann.id);
+  expect([seqsOf(ann), seqsOf(bob)]).toEqual([[], [5]]);
+  expect(onWritten.mock.calls.map(([{ userId }]) => userId)).toEqual(['bob']);
+});
+
+test('An older end of the log, read by a later join, repeats no message (P3)', async () => {
+  const ann = sockets.connect('ann');
+  await rooms.join(ann, 'c');
+  publishMessage(5);
+  await rooms.join(sockets.connect('bob'), 'c');
+  publishMessage(5);
+  publishMessage(6);
+  expect(seqsOf(ann)).toEqual([5, 6]);
+});
+
+test('Typing and receipts do not reach the own devices of their user', async () => {
+  const [phone, laptop] = [sockets.connect('ann', { id: 'phone' }), sockets.connect('ann', { id: 'laptop' })];
+  const bob = sockets.connect('bob');
+  for (const connection of [phone, laptop, bob]) await rooms.join(connection, 'c');
+  const ann = { conversationId: 'c', userId: 'ann' };
+  relay.publish('conversation', 'c', { type: 'typing', update: { ...ann, isTyping: true } });
+  relay.publish('conversation', 'c', { type: 'receipt', receipt: { ...ann, deliveredSeq: 1, readSeq: 1 } });
+  for (const event of ['typing:update', 'message:receipt']) {
+    const counts = [phone, laptop, bob].map((connection) => sockets.sentTo(connection, event).length);
+    expect(counts, event).toEqual([0, 0, 1]);
+  }
+});
+
+test('A congested socket may miss the start of typing, but never its end (P9)', async () => {
+  const [ann, bob] = [sockets.connect('ann'), sockets.connect('bob')];
+  for (const connection of [ann, bob]) await rooms.join(connection, 'c');
+  sockets.congest(ann);
+  for (const isTyping of [true, false]) {
+    const update = { conversationId: 'c', userId: 'carl', isTyping };
+    relay.publish('conversation', 'c', { type: 'typing', update });
+  }
+  expect(sockets.sentTo(ann, 'typing:update')).toMatchObject([{ isTyping: false }]);
+  expect(sockets.sentTo(bob, 'typing:update')).toHaveLength(2);
+});
+
+test('A room that is closed has no timers left (P7)', async () => {
+  vi.useFakeTimers();
+  try {
+    const ann = sockets.connect('ann');
+    await rooms.join(ann, 'c');
+    const receipt = { conversationId: 'c', userId: 'bob', deliveredSeq: 1, readSeq: 1 };
+    relay.publish('conversation', 'c', { type: 'receipt', receipt });
+    expect(vi.getTimerCount()).toBe(1);
+    rooms.leave(ann, 'c');
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('A room is closed when its last connection leaves, and leaving again changes nothing', async () => {
   const ann = sockets.connect('ann');
   const left = vi.fn<() => void>();
   await rooms.join(ann, 'c');
