@@ -34,6 +34,9 @@ export const GUIDE_QUESTIONS: readonly (readonly [question: string, heading: Exp
   ['my company blocks websockets', /WebSocket is blocked/],
   ['invite another person to a chat', /Let others into a conversation/],
   ['can several people talk to one AI', /Several people and one AI/],
+  ['what is the maximum size of a message', /How long may a message be/],
+  ['can I use markdown', /Markdown/],
+  ['does it support threads', /threads/],
   // Models
   ['How do I set a system prompt', /system prompt/],
   ['change the temperature', /temperature/],
@@ -54,6 +57,7 @@ export const GUIDE_QUESTIONS: readonly (readonly [question: string, heading: Exp
   ['disable anonymous guests', /Allow or forbid guests/],
   ['delete all data of a user, GDPR', /delete a user/],
   ['is it end to end encrypted', /encrypted/],
+  ['how long are messages kept', /How long are messages kept/],
   // Operation
   ['How do I scale to 3 servers behind a load balancer', /scale to several nodes/],
   ['does clustering work', /scale to several nodes/],
@@ -79,6 +83,8 @@ export const GUIDE_QUESTIONS: readonly (readonly [question: string, heading: Exp
   ['does it run on windows', /Windows/],
   ['how fast is it', /How fast/],
   ['how do I make somebody an admin', /admin/],
+  ['can it run without internet', /offline/],
+  ['behind a corporate proxy', /WebSocket is blocked/],
   // Nothing to be said, or nothing for sure
   ['What is the capital of France?', 'no answer'],
   ['How do I cook rice', 'no answer'],

@@ -5,30 +5,30 @@ import { DIALECTS } from './llm-dialects.js';
 
 const WORDS = 'The quick brown fox jumps over the lazy dog and runs home'.split(' ');
 
-/** What a behaviour may use to answer one request. */
+/** One request, as a behaviour sees it. */
 export interface Turn {
   response: ServerResponse;
   /** Last message of the prompt. */
   question: string;
-  /** The request's own header with the key. */
+  /** The request's `Authorization` header. */
   authorization: string;
   /** Whether the request asks for usage by `stream_options`. */
   asksForUsage: boolean;
   /** Aborted when the client's connection is gone. */
   signal: AbortSignal;
-  /** Called with the size of everything that is written. */
+  /** Called with the size of each write. */
   wrote: (bytes: number) => void;
 }
 
 type Behaviour = (turn: Turn, args: string[]) => Promise<void>;
 
-/** The text of `words:<count>`, to compare with. */
+/** Returns the text that `words:<count>` sends. */
 export function wordsText(count: number): string {
   return Array.from({ length: count }, (_, index) => `${WORDS[index % WORDS.length]} `).join('');
 }
 
 /**
- * Answers a request as `behaviour` says: a name and its arguments, joined by colons.
+ * Answers a request by `behaviour`: a name and its arguments, joined by colons.
  *
  * | behaviour | answer |
  * |---|---|
@@ -52,7 +52,7 @@ export function wordsText(count: number): string {
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
  * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
  * | `endlessline` | one event line that never ends |
- * | `dialect:<name>` | an answer as some real server sends it: see `DIALECTS` |
+ * | `dialect:<name>` | an answer in the dialect of a real server: see `DIALECTS` |
  * | `strict:<behaviour>` | 422 to a request with `stream_options`, as Mistral's and Azure's; else that behaviour |
  */
 export async function behave(behaviour: string, turn: Turn): Promise<void> {
@@ -107,7 +107,7 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   },
   cut: async (turn, [count = '3']) => {
     await words(turn, Number(count), 0);
-    // Destroyed only when the words are on their way: the cut is in the middle, not before it.
+    // Destroyed only after the words are sent: the cut must come in the middle of the answer.
     turn.response.socket?.end(() => turn.response.socket?.destroy());
   },
   nofinish: async (turn, [count = '3']) => {
@@ -158,7 +158,7 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     turn.response.writeHead(200, { 'content-type': contentType });
     for (const part of parts) {
       await write(turn, part);
-      // So that each part arrives by itself.
+      // Lets each part arrive by itself.
       await delay(5, undefined, { signal: turn.signal });
     }
     turn.response.end();
@@ -174,7 +174,7 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   },
 };
 
-/** How providers repeat what they were sent, when they fail. */
+/** Ways in which failing providers repeat what they were sent. */
 const LEAKS: Record<string, (turn: Turn, said: string) => unknown> = {
   refusal: ({ response }, said) =>
     response.writeHead(400).write(JSON.stringify({ error: { message: said } })),
@@ -185,7 +185,7 @@ const LEAKS: Record<string, (turn: Turn, said: string) => unknown> = {
   sentence: (turn, said) => event(turn, JSON.stringify({ error: said })),
   code: (turn, said) => event(turn, JSON.stringify({ error: { code: 429, message: said } })),
   broken: (turn, said) => event(turn, `{"choices":[{"delta":{"content":"${said}`),
-  // No HTTP at all.
+  // Not HTTP at all.
   bytes: ({ response }, said) => response.socket?.write(`${said}\r\n\r\n`),
 };
 
@@ -227,7 +227,7 @@ async function event(turn: Turn, data: string): Promise<void> {
   await write(turn, `data: ${data}\n\n`);
 }
 
-/** Writes, and waits until the client has read enough to go on. */
+/** Writes, and waits for the client to read. */
 async function write({ response, signal, wrote }: Turn, text: string | Buffer): Promise<void> {
   signal.throwIfAborted();
   wrote(Buffer.byteLength(text));

@@ -1,4 +1,4 @@
-/** A whole response; its parts arrive one by one. */
+/** A response; its parts arrive one by one. */
 interface Dialect {
   contentType?: string;
   parts: (string | Buffer)[];
@@ -8,7 +8,7 @@ const DONE = 'data: [DONE]\n\n';
 const STOP = chunk({ index: 0, delta: {}, finish_reason: 'stop' });
 const SMILE = Buffer.from(says('smile 😀 again'));
 
-/** How real servers differ; each of these answers says `smile 😀 again`, but for the failures. */
+/** Dialects of real servers. Each answer says `smile 😀 again`, except the failures. */
 export const DIALECTS: Record<string, Dialect> = {
   /** Carriage returns, split between the two characters of a line's end. */
   crlf: {
@@ -43,9 +43,9 @@ export const DIALECTS: Record<string, Dialect> = {
       DONE,
     ],
   },
-  /** No [DONE] behind the finish reason. */
+  /** No [DONE] after the finish reason. */
   nodone: { parts: [says('smile 😀 again'), STOP] },
-  /** No empty line behind the last event. */
+  /** No empty line after the last event. */
   'llama-end': { parts: [says('smile 😀 again'), STOP.trimEnd()] },
   length: {
     parts: [chunk({ index: 0, delta: { content: 'smile 😀 again' }, finish_reason: 'length' }), DONE],
@@ -53,7 +53,7 @@ export const DIALECTS: Record<string, Dialect> = {
   filter: {
     parts: [says('smile 😀 again'), chunk({ index: 0, delta: {}, finish_reason: 'content_filter' }), DONE],
   },
-  /** Ollama's and newer vLLM's name for it. */
+  /** The name that Ollama and newer vLLM use for it. */
   reasoning: {
     parts: [chunk({ index: 0, delta: { reasoning: 'Hm.' } }), says('smile 😀 again'), STOP, DONE],
   },
@@ -64,7 +64,7 @@ export const DIALECTS: Record<string, Dialect> = {
         `data: {"choices":[{"index":0,"delta":{"content":"${n === 1 ? 'smile ' : '😀 again'}"},"finish_reason":${n === 1 ? 'null' : '"stop"'}}],"usage":{"prompt_tokens":3,"completion_tokens":${n}}}\n\n`,
     ),
   },
-  /** All at once, although a stream was asked for. */
+  /** The whole answer at once, although a stream was requested. */
   json: {
     contentType: 'application/json; charset=utf-8',
     parts: [
@@ -77,11 +77,11 @@ export const DIALECTS: Record<string, Dialect> = {
     contentType: 'application/json',
     parts: Array.from({ length: 40 }, () => 'x'.repeat(65_536)),
   },
-  /** A field of this name, where there should be data. */
+  /** A field `error` in the place of `data`. */
   'llama-error': { parts: ['error: {"code":400,"message":"the request exceeds the context"}\n\n', DONE] },
   'vllm-error': { parts: ['data: {"object":"error","message":"the engine died","code":500}\n\n', DONE] },
   'lm-studio-error': { parts: ['event: error\ndata: {"error":{"message":"model crashed"}}\n\n'] },
-  /** As OpenRouter ends an answer whose model failed. */
+  /** OpenRouter, when the model failed. */
   'finish-error': { parts: ['data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\n', DONE] },
 };
 

@@ -6,15 +6,15 @@ import { behave } from './llm-behaviour.js';
 
 const DEADLINE_MS = 10_000;
 
-/** One chat completion as the server saw it. Times are `performance.now()` of this process. */
+/** A chat completion request as the server saw it. Times are `performance.now()` of this process. */
 export interface SeenRequest {
   readonly path: string;
-  /** The client's, which tells connections apart. */
+  /** The client's port, which tells connections apart. */
   readonly port: number | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly body: ChatBody;
   readonly receivedAt: number;
-  /** Bytes of the answer that were handed to the socket so far. */
+  /** Bytes of the answer that were written to the socket so far. */
   bytesWritten: number;
   lastWriteAt: number;
   /** When the answer ended or the client went away; undefined while it runs. */
@@ -30,21 +30,21 @@ interface ChatBody {
   messages: { role: string; content: string; name?: string }[];
 }
 
-/** A real HTTP server that speaks the streaming chat completions protocol, with faults to order. */
+/** A real HTTP server with the streaming chat completions API, and faults on demand. */
 export interface LlmServer {
   /** For `LLM_BASE_URL`. */
   readonly baseUrl: string;
-  /** Every request, oldest first. */
+  /** All requests, oldest first. */
   readonly requests: readonly SeenRequest[];
-  /** Answers that are being written now. */
+  /** Counts the answers that are being written. */
   openConnections(): number;
-  /** Orders behaviours (see `behave`) for the next requests, one each; without an order the model's name is the behaviour. */
+  /** Sets the behaviours (see `behave`) of the next requests, one each. Without one the model's name is the behaviour. */
   script(...behaviours: string[]): void;
-  /** Waits until the request at `index` has come. Throws when it has not within 10 s. */
+  /** Waits for the request at `index`. Throws after 10 s. */
   waitForRequest(index: number): Promise<SeenRequest>;
-  /** Waits until the request at `index` has ended, from either side. Throws when it has not within 10 s. */
+  /** Waits until the request at `index` has ended, from either side. Throws after 10 s. */
   waitForClose(index: number): Promise<SeenRequest>;
-  /** Waits until nothing was written for `quietMs`: the reader does not read. Throws when that has not come within 10 s. */
+  /** Waits until nothing was written for `quietMs`, since the reader does not read. Throws after 10 s. */
   waitForQuiet(index: number, quietMs: number): Promise<SeenRequest>;
   /** Ends all connections and the server. */
   close(): Promise<void>;

@@ -86,20 +86,14 @@ export class DocSearch {
     for (const { shares, weight } of concepts) {
       for (const [id, share] of shares) covered.set(id, (covered.get(id) ?? 0) + weight * share);
     }
-    return Array.from(covered, ([id, score]) => ({ section: this.sections[id], score }))
-      .flatMap(({ section, score }) =>
-        section
-          ? [
-              {
-                section,
-                coverage:
-                  (score / total) * trust(section) * (1 + SAME_WORDS * overlap(section.heading, asked)),
-                concepts,
-              },
-            ]
-          : [],
-      )
-      .toSorted((a, b) => b.coverage - a.coverage || a.section.id - b.section.id);
+    const findings: Finding[] = [];
+    for (const [id, score] of covered) {
+      const section = this.sections[id];
+      if (!section) continue;
+      const bonus = 1 + SAME_WORDS * overlap(section.heading, asked);
+      findings.push({ section, coverage: (score / total) * trust(section) * bonus, concepts });
+    }
+    return findings.toSorted((a, b) => b.coverage - a.coverage || a.section.id - b.section.id);
   }
 
   private conceptsOf(question: string, factor = 1): ScoredConcept[] {

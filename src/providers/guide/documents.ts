@@ -8,7 +8,7 @@ export interface DocFile {
   markdown: string;
 }
 
-/** README.md and every page below docs/, in a fixed order. What is missing is left out. */
+/** Reads README.md and all pages below docs/, in a fixed order. Missing files are left out. */
 export async function readProjectDocs(root: string = PROJECT_ROOT): Promise<DocFile[]> {
   const pages = await markdownFiles(root, 'docs');
   const docs: DocFile[] = [];

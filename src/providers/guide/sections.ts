@@ -1,16 +1,16 @@
 import { lexer, type Token, type Tokens } from 'marked';
 import type { DocFile } from './documents.js';
 
-/** A piece of Markdown that makes sense whole. Items of one list and rows of one table share a `group`. */
+/** A piece of Markdown that makes sense by itself. Items of one list and rows of one table share a `group`. */
 export interface Block {
   kind: 'text' | 'code' | 'item' | 'row';
   text: string;
   group: number;
-  /** Of a row: the table's head, two lines. */
+  /** For a row: the two lines of the table's head. */
   head?: string;
 }
 
-/** What stands under one heading of one file, up to the next heading. */
+/** The text under one heading of a file, up to the next heading. */
 export interface Section {
   id: number;
   file: string;
@@ -21,8 +21,8 @@ export interface Section {
 }
 
 /**
- * Splits a file at its headings; ids count from `firstId`. A heading without text of its own gives no section,
- * but stays in the trail of those below it.
+ * Splits a file at its headings; ids count from `firstId`. A heading without text of its own makes no section, but stays
+ * in the trail of the headings below it.
  */
 export function toSections({ file, markdown }: DocFile, firstId: number): Section[] {
   const sections: Section[] = [];
@@ -72,7 +72,7 @@ function toBlocks(token: Token, group: number): Block[] {
   }
 }
 
-/** Pictures go, and links within the documentation become their text: they lead nowhere from a chat. */
+/** Removes pictures, and replaces links within the documentation by their text: they lead nowhere from a chat. */
 function withoutLinks(markdown: string): string {
   return markdown
     .replace(/!\[[^\]]*\]\([^)]*\)/g, '')

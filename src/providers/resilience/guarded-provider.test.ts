@@ -16,7 +16,7 @@ const FINISH: Delta = { type: 'finish', usage: null };
 
 type Act = Error | 'answer' | 'stall' | 'cut';
 
-/** A provider that does what it is told, once for each act; then it answers. */
+/** A provider that performs its acts, one per call; then it answers. */
 class Scripted implements Provider {
   readonly models = ['m'] as const;
   readonly canContinue = true;
@@ -88,7 +88,7 @@ describe('retries', () => {
     expect(scripted.requests).toHaveLength(3);
   });
 
-  it('are not for what was refused for good, nor behind the first delta', async () => {
+  it('do not follow a final refusal, nor a failure after the first delta', async () => {
     const refused = guarded({ acts: [WRONG] });
     await expect(ask(refused.provider)).rejects.toBe(WRONG);
     const cut = guarded({ acts: ['cut'] });
@@ -201,8 +201,8 @@ describe('the breaker', () => {
   });
 });
 
-describe('places', () => {
-  it('are held to the end of an answer; who waits gets one then, and too many are refused (P7)', async () => {
+describe('the concurrency limit', () => {
+  it('counts a call to the end of its answer, then lets the next one in; too many waiting calls are refused (P7)', async () => {
     const { provider, scripted } = guarded({ limits: { maxConcurrent: 1 } });
     const first = await provider.open(request());
     const waiting = Array.from({ length: 4 }, () => ask(provider));
@@ -215,7 +215,7 @@ describe('places', () => {
     await vi.waitFor(() => expect(provider.concurrency.active).toBe(0));
   });
 
-  it('are waited for 30 s at most', async () => {
+  it('lets a call wait for 30 s at most', async () => {
     vi.useFakeTimers();
     const { provider, scripted } = guarded({ limits: { maxConcurrent: 1, timeoutMs: 300_000 } });
     await provider.open(request());
@@ -228,7 +228,7 @@ describe('places', () => {
     expect([provider.concurrency.waiting, scripted.requests.length]).toEqual([0, 1]);
   });
 
-  it('are not waited for by who has left: there is room for others at once (P7)', async () => {
+  it('forgets a waiting call that was cancelled, and takes others in its stead at once (P7)', async () => {
     const { provider } = guarded({ limits: { maxConcurrent: 1 } });
     const first = await provider.open(request());
     const leaving = new AbortController();
@@ -240,7 +240,7 @@ describe('places', () => {
     for (const answer of waiting) expect(await answer).toEqual([WORD, FINISH]);
   });
 
-  it('are given back by who is cancelled in the moment it gets one', async () => {
+  it('is released by a call that is cancelled the moment its turn comes', async () => {
     const { provider, scripted } = guarded({ limits: { maxConcurrent: 1 } });
     const [holder, waiter] = [new AbortController(), new AbortController()];
     await provider.open(request(holder.signal));
@@ -253,7 +253,7 @@ describe('places', () => {
     expect([provider.concurrency.active, scripted.requests.length]).toEqual([0, 1]);
   });
 
-  it('are given back by a reader that leaves, by a cut and by a cancel; a wait ends with its cancel', async () => {
+  it('is released by a reader that leaves, by a cut and by a cancel; a cancel ends a wait', async () => {
     const { provider } = guarded({ acts: ['answer', 'cut'], limits: { maxConcurrent: 1 } });
     for await (const _ of await provider.open(request())) break;
     await vi.waitFor(() => expect(provider.concurrency.active).toBe(0));
@@ -283,18 +283,18 @@ describe('the fallback', () => {
     return { open, registry };
   }
 
-  it('answers when the first has failed for good, and says so', async () => {
+  it('answers when the first has failed for good, and is marked as the fallback', async () => {
     const { open, registry } = source({ acts: [AWAY, AWAY, AWAY] });
     expect(await open()).toMatchObject({ provider: 'second', usedFallback: true });
     expect(await registry.metrics()).toContain('streamgate_provider_fallbacks_total{provider="first"} 1');
   });
 
-  it('is not asked while the first answers, nor where it may not', async () => {
+  it('is not called while the first answers, nor where it is not allowed', async () => {
     expect(await source({ acts: [AWAY] }).open()).toMatchObject({ provider: 'first', usedFallback: false });
     await expect(source({ acts: [AWAY, AWAY, AWAY] }).open(false)).rejects.toBe(AWAY);
   });
 
-  it('that fails too leaves the first one’s failure', async () => {
+  it('that fails too leaves the failure of the first', async () => {
     await expect(source({ acts: [WRONG] }, [AWAY]).open()).rejects.toBe(WRONG);
   });
 });
