@@ -73,7 +73,10 @@ test('a full disk refuses messages, which can be sent again; with room the embed
   expect(failed).toBeGreaterThan(0);
   // As it may end by itself, where there is no room for its write-ahead log; nor can it start without room.
   process.kill(parseInt(await readFile(join(disk, 'postgres/postmaster.pid'), 'utf8')), 'SIGKILL');
-  await eventually(() => server.output().includes('could not be started again'), 'it was tried');
+  await eventually(
+    () => server.output().includes('failed to restart the embedded PostgreSQL'),
+    'it was tried',
+  );
   expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
 
   await makeRoom();

@@ -48,13 +48,14 @@ it('waits for a server that is still starting, and says so', async () => {
     near.on('error', () => far.destroy());
     far.on('error', () => near.destroy());
   });
-  const told: string[] = [];
-  const info = (text: string): void => {
-    told.push(text);
+  const lines: unknown[] = [];
+  const info = (...line: unknown[]): void => {
+    lines.push(line);
     server.listen(port, '127.0.0.1');
   };
   await waitForDatabase({ url: url.href, log: { ...QUIET, info } });
-  expect(told).toEqual([expect.stringMatching(/^Waiting for PostgreSQL at .*ECONNREFUSED/)]);
+  const reason = expect.stringContaining('ECONNREFUSED') as string;
+  expect(lines).toEqual([['waiting for PostgreSQL', expect.objectContaining({ reason })]]);
   await once(server.close(), 'close');
 });
 
@@ -90,7 +91,9 @@ it('refuses at once where waiting does not help: a wrong password', async () => 
     url.username = role;
     url.password = 'secret';
     const sentence = await refusal({ url: url.href });
-    expect(sentence).toMatch(/refuses: .*(not permitted to log in|password authentication failed)/);
+    expect(sentence).toMatch(
+      /refuses the connection: .*(not permitted to log in|password authentication failed)/,
+    );
     expect(sentence).not.toContain('secret');
   } finally {
     await withClient(admin, (client) => client.query(`drop role ${role}`));

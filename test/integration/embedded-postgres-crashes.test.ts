@@ -32,8 +32,12 @@ import { withClient } from '../support/with-client.js';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
-const told: string[] = [];
-const LOG = { info: (text: string) => told.push(text), warn: () => {}, error: () => {} };
+const logged: [text: string, fields?: object][] = [];
+const LOG = {
+  info: (...line: [text: string, fields?: object]) => logged.push(line),
+  warn: () => {},
+  error: () => {},
+};
 
 let program: string;
 let seed: string;
@@ -60,7 +64,7 @@ async function plant(): Promise<void> {
 }
 
 beforeEach(async () => {
-  told.length = 0;
+  logged.length = 0;
   processes = [];
   servers = [];
   // Only its owner may enter a temporary folder: as root, these tests are those of a clone in root's home, too.
@@ -126,7 +130,7 @@ describe('after kill -9 of the process', () => {
     expect(isAlive(pid)).toBe(true);
     const second = await start();
     expect(await postmasterPid()).toBe(pid);
-    expect(told.join()).toContain(`Took over the PostgreSQL (pid ${pid})`);
+    expect(logged).toContainEqual(['took over a running PostgreSQL', { pid }]);
     await expectRemembered(second.url);
     await second.stop();
     await until(() => !isAlive(pid));
@@ -181,7 +185,7 @@ describe('under a process that goes on', () => {
     const server = await start();
     const pid = (await postmasterPid())!;
     process.kill(pid, 'SIGKILL');
-    await until(() => told.some((text) => text.includes('runs again')));
+    await until(() => logged.some(([text]) => text === 'restarted the embedded PostgreSQL'));
     await expectRemembered(server.url);
     expect(await postmasterPid()).not.toBe(pid);
     const revived = (await postmasterPid())!;
@@ -198,7 +202,7 @@ describe('under a process that goes on', () => {
       ),
     );
     process.kill(rows[0]!.pid, 'SIGKILL');
-    await until(() => told.some((text) => text.includes('runs again')));
+    await until(() => logged.some(([text]) => text === 'restarted the embedded PostgreSQL'));
     expect([await postmasterPid(), await isOurs()]).toEqual([pid, true]);
     await expectRemembered(server.url);
   });

@@ -1,10 +1,10 @@
 import type { DataSource } from 'typeorm';
 
 /**
- * Runs `work` unless another node is at it: one works, the others rest. The lock is PostgreSQL's, held by a session of
- * its own, and ends with that session whatever becomes of the process.
+ * Runs `work` unless another node is running it. The lock is PostgreSQL's, held by a session of its own, and ends with that
+ * session even if the process crashes.
  * @param lock a number that nothing else uses.
- * @returns whether this node did the work.
+ * @returns whether this node ran it.
  */
 export async function withAdvisoryLock(
   dataSource: DataSource,

@@ -6,10 +6,10 @@ import { MetricsRegistry } from '../metrics/registry.js';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const ITEMS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** What is appended by group commit: messages, chunks of answers, and positions of members. */
+/** What is written by group commit: messages, chunks of answers, and positions of members. */
 type LogName = 'messages' | 'chunks' | 'acks';
 
-/** How large the group commits are, and how long they take. */
+/** Counts group commits, their sizes and times. */
 @Injectable()
 export class CommitMetrics {
   private readonly seconds: Histogram<'log'>;
@@ -40,7 +40,7 @@ export class CommitMetrics {
     });
   }
 
-  /** What a group commit of `log` tells its figures to. */
+  /** Returns the observer for the group commits of `log`. */
   of(log: LogName): GroupCommitObserver {
     const seconds = this.seconds.labels(log);
     const items = this.items.labels(log);

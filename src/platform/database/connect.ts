@@ -7,25 +7,25 @@ import { StartError } from './start-error.js';
 export interface WaitOptions {
   url: string;
   log: DatabaseLog;
-  /** How long to wait for a server that does not answer yet; default 30000. */
+  /** How long to wait for a server that does not accept connections yet, in milliseconds; default 30000. */
   deadlineMs?: number;
 }
 
 const DEADLINE_MS = 30_000;
 const RETRY_MS = 250;
-const TELL_EVERY_MS = 5000;
+const LOG_INTERVAL_MS = 5000;
 const CONNECT_MS = 5000;
 const OLDEST_MAJOR = 15;
 
 /**
- * Waits until the server of DATABASE_URL accepts connections, also one that is still starting.
- * @throws {StartError} at the deadline, and at once where waiting does not help: refused credentials, an unknown
+ * Waits until the server of DATABASE_URL accepts connections.
+ * @throws {StartError} at the deadline, and at once where waiting does not help: wrong credentials, an unknown
  * database, a PostgreSQL older than 15. Never shows the password.
  */
 export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: WaitOptions): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   const place = describe(url);
-  let tellAt = Date.now();
+  let logAt = Date.now();
   for (;;) {
     const left = deadline - Date.now();
     const fault = await tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left)));
@@ -35,15 +35,15 @@ export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: Wa
         `PostgreSQL at ${place} did not answer within ${deadlineMs / 1000} s (${fault}): start it, or correct DATABASE_URL.`,
       );
     }
-    if (Date.now() >= tellAt) {
-      log.info(`Waiting for PostgreSQL at ${place}: ${fault}.`);
-      tellAt = Date.now() + TELL_EVERY_MS;
+    if (Date.now() >= logAt) {
+      log.info('waiting for PostgreSQL', { database: place, reason: fault });
+      logAt = Date.now() + LOG_INTERVAL_MS;
     }
     await delay(RETRY_MS);
   }
 }
 
-/** Undefined if the server is there and will do; why not, where it may be there later. */
+/** Returns undefined if the server can be used, or why it cannot be used yet. */
 async function tryOnce(url: string, place: string, timeoutMs: number): Promise<string | undefined> {
   const client = new Client({
     connectionString: url,
@@ -51,7 +51,7 @@ async function tryOnce(url: string, place: string, timeoutMs: number): Promise<s
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
   });
-  client.on('error', () => {}); // It reaches the pending call as well.
+  client.on('error', () => {}); // The pending call rejects with it as well.
   try {
     await client.connect();
     const { rows } = await client.query<{ version: number }>(
@@ -63,11 +63,11 @@ async function tryOnce(url: string, place: string, timeoutMs: number): Promise<s
     if (error instanceof StartError) throw error;
     const message = messageOf(error);
     if (toDatabaseError(error).code === 'timeout' || message === 'Query read timeout') return message;
-    throw new StartError(`PostgreSQL at ${place} refuses: ${message}; correct DATABASE_URL.`, {
+    throw new StartError(`PostgreSQL at ${place} refuses the connection: ${message}; correct DATABASE_URL.`, {
       cause: error,
     });
   } finally {
-    // After a time-out the server may never say goodbye; the socket is destroyed then, and nobody waits for it.
+    // Not awaited: after a timeout the server may never close the connection.
     void client.end().catch(() => {});
   }
 }
@@ -79,13 +79,13 @@ function refuseOld(major: number, place: string): void {
   );
 }
 
-/** Where it is and as whom: the URL without its password and options. */
+/** The URL without its password and options. */
 function describe(url: string): string {
   const { username, host, pathname } = new URL(url);
   return `${username && `${username}@`}${host}${pathname}`;
 }
 
-/** Several addresses tried in vain make an AggregateError with an empty message. */
+/** A host whose addresses all fail gives an AggregateError with an empty message. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
   return error instanceof Error ? error.message : String(error);

@@ -3,14 +3,14 @@ import { DataSource, type MigrationInterface } from 'typeorm';
 
 export interface DataSourceOptions {
   url: string;
-  /** Most connections that are open at once. */
+  /** The most connections that are open at once. */
   poolSize: number;
   entities: (new () => object)[];
   /** Oldest first. */
   migrations: (new () => MigrationInterface)[];
 }
 
-/** Limits of every pooled session: a query that takes longer is the server's or a lock's trouble, and must not hold a connection. */
+/** Limits of every pooled session. A query that takes longer waits for a lock or a slow server, and must not hold a connection. */
 const SESSION = {
   statement_timeout: 5000,
   lock_timeout: 4000,
@@ -19,7 +19,7 @@ const SESSION = {
   keepAlive: true,
 };
 
-/** A data source that is not connected yet. The schema comes from migrations alone. */
+/** Returns a data source that is not connected yet. The schema comes from migrations alone. */
 export function createDataSource({ url, poolSize, entities, migrations }: DataSourceOptions): DataSource {
   return new DataSource({
     type: 'postgres',

@@ -8,8 +8,8 @@ import { migrate } from './migrate.js';
 import { PoolMetrics } from './pool-metrics.js';
 
 /**
- * Gives the connected and migrated {@link DataSource} and the {@link DedicatedConnections} to everybody, and closes both when the
- * application has shut down.
+ * Provides the connected and migrated {@link DataSource} and the {@link DedicatedConnections} to all modules, and closes both
+ * when the application has shut down.
  */
 @Global()
 @Module({})

@@ -23,20 +23,20 @@ export interface EmbeddedPostgresOptions extends BinaryPlaces {
   settings?: Readonly<Record<string, string>>;
 }
 
-/** A PostgreSQL that belongs to this process, and runs until it is stopped: one that dies is started again. */
+/** A PostgreSQL that belongs to this process. It is restarted if it dies, until it is stopped. */
 export interface EmbeddedPostgres {
-  /** Reachable from this machine alone; holds the password. The same through all its lives. */
+  /** Contains the password. Reachable from this machine only; stays the same over restarts. */
   readonly url: string;
-  /** Ends PostgreSQL and waits until it has; further calls do nothing more. */
+  /** Stops PostgreSQL and waits until it has ended. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** How long a start is tried again after what passes by itself: orphans that still end, a port that was taken meanwhile. */
+/** How long a start is retried after a temporary failure: orphaned processes that are still ending, a port just taken. */
 const RETRY_MS = 10_000;
 const RETRY_DELAY_MS = 100;
-/** Between tries to start one again that died, such as while its disk is full. */
-const REVIVE_DELAY_MS = 2000;
-const PASSES_BY_ITSELF =
+/** Delay between tries to restart a PostgreSQL that died, for instance while its disk is full. */
+const RESTART_DELAY_MS = 2000;
+const TEMPORARY_FAILURE =
   /lock file ".*" already exists|shared memory block|could not bind|could not create any TCP/;
 
 /**
@@ -66,7 +66,7 @@ async function start({ dataDir, log, settings = {}, ...places }: EmbeddedPostgre
   const password = await openCluster(folder, binaries, account);
   const logFile = join(home, 'postgres.log');
   const launch: Launch = { folder, logFile, program: binaries.postgres, account, settings };
-  return new Keeper({ launch, password, log }, await own(launch, password, log));
+  return new Supervisor({ launch, password, log }, await own(launch, password, log));
 }
 
 interface Owned {
@@ -74,7 +74,7 @@ interface Owned {
   session: Client;
 }
 
-/** Finds or launches PostgreSQL until one is ours. */
+/** Finds or launches PostgreSQL until this process owns one. */
 async function own(launch: Launch, password: string, log: DatabaseLog): Promise<Owned> {
   const deadline = Date.now() + RETRY_MS;
   for (;;) {
@@ -82,35 +82,35 @@ async function own(launch: Launch, password: string, log: DatabaseLog): Promise<
     const postmaster = found ?? (await launchPostmaster(launch));
     const session = await takeOwnership(postmaster, password, log);
     if (session) {
-      if (found) log.info(`Took over the PostgreSQL (pid ${found.pid}) that was still running.`);
+      if (found) log.info('took over a running PostgreSQL', { pid: found.pid });
       return { postmaster, session };
     }
     const lastWords = await postmaster.lastWords();
-    if (!found && !(PASSES_BY_ITSELF.test(lastWords) && Date.now() < deadline)) {
+    if (!found && !(TEMPORARY_FAILURE.test(lastWords) && Date.now() < deadline)) {
       throw new StartError(`PostgreSQL did not start; ${launch.logFile} ends with:\n${lastWords}`);
     }
     await delay(RETRY_DELAY_MS);
   }
 }
 
-interface Keeping {
+interface Supervised {
   launch: Launch;
   password: string;
   log: DatabaseLog;
 }
 
-/** Keeps PostgreSQL ours and running: it ends by itself where its disk is full or memory is short, and takes our lock with it. */
-class Keeper implements EmbeddedPostgres {
+/** Restarts PostgreSQL and takes its lock again when it dies, as it does when its disk is full or memory is short. */
+class Supervisor implements EmbeddedPostgres {
   readonly url: string;
   private owned: Owned;
-  private reviving: Promise<void> | undefined;
+  private restarting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
 
   constructor(
-    private readonly keeping: Keeping,
+    private readonly supervised: Supervised,
     owned: Owned,
   ) {
-    this.url = urlOf(owned.postmaster, keeping.password);
+    this.url = urlOf(owned.postmaster, supervised.password);
     this.owned = this.watched(owned);
   }
 
@@ -119,36 +119,38 @@ class Keeper implements EmbeddedPostgres {
   }
 
   private async end(): Promise<void> {
-    await this.reviving;
+    await this.restarting;
     const { postmaster, session } = this.owned;
-    // The lock goes last: who starts now must not take over a server that is about to end.
+    // The lock is released last: a process that starts now must not take over a server that is about to end.
     const ended = await stopPostmaster(postmaster);
-    if (!ended) this.keeping.log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) does not end.`);
+    if (!ended) this.supervised.log.error('embedded PostgreSQL does not stop', { pid: postmaster.pid });
     await session.end();
   }
 
   private watched(owned: Owned): Owned {
     const { postmaster, session } = owned;
     session.on('error', (error) => {
-      if (this.stopping || this.reviving) return;
-      this.keeping.log.error(`The embedded PostgreSQL (pid ${postmaster.pid}) is gone: ${error.message}.`);
-      this.reviving = this.revive();
+      if (this.stopping || this.restarting) return;
+      this.supervised.log.error('lost the embedded PostgreSQL', {
+        ...{ pid: postmaster.pid, reason: error.message },
+      });
+      this.restarting = this.restart();
     });
     return owned;
   }
 
-  /** Starts it again, or waits for it where it recovers by itself, and takes the lock anew; on its old port, which `url` names. */
-  private async revive(): Promise<void> {
-    const { launch, password, log } = this.keeping;
+  /** Restarts it on the port in `url`, or waits where it recovers by itself, and takes the lock again. */
+  private async restart(): Promise<void> {
+    const { launch, password, log } = this.supervised;
     const { port } = this.owned.postmaster;
     while (!this.stopping) {
       try {
         this.owned = this.watched(await own({ ...launch, port }, password, log));
-        this.reviving = undefined;
-        return log.info(`The embedded PostgreSQL runs again (pid ${this.owned.postmaster.pid}).`);
+        this.restarting = undefined;
+        return log.info('restarted the embedded PostgreSQL', { pid: this.owned.postmaster.pid });
       } catch (error) {
-        log.error(`The embedded PostgreSQL could not be started again: ${(error as Error).message}`);
-        await delay(REVIVE_DELAY_MS);
+        log.error('failed to restart the embedded PostgreSQL', { reason: (error as Error).message });
+        await delay(RESTART_DELAY_MS);
       }
     }
   }

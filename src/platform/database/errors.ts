@@ -1,6 +1,6 @@
 import { DomainError, toDomainError } from '../../common/domain-error.js';
 
-/** What a driver's error carries: an SQLSTATE (five characters) or a system's code such as ECONNREFUSED. */
+/** An error of the driver: its code is an SQLSTATE (five characters) or a system's, such as ECONNREFUSED. */
 interface Coded {
   code: string;
 }
@@ -8,18 +8,18 @@ interface Coded {
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** Query cancelled by statement_timeout, lock not available in lock_timeout, idle in a transaction, idle session. */
 const TIMEOUTS = new Set(['57014', '55P03', '25P03', '57P05']);
-/** Serialization failure and deadlock: the same again may succeed. */
+/** Serialization failure and deadlock: a retry may succeed. */
 const CONFLICTS = new Set(['40001', '40P01']);
 
-/** Whether PostgreSQL refused the data itself (SQLSTATE class 22 or 23): the same again fails again. */
+/** Whether PostgreSQL refused the data itself (SQLSTATE class 22 or 23), so that a retry fails again. */
 export function isDataFault(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== undefined && (state.startsWith('22') || state.startsWith('23'));
 }
 
 /**
- * Whether the connection is lost or was never made, so that nothing more can be asked on it: an error that is not
- * PostgreSQL's answer, or one of class 08 or 57P (shut down, starting up, terminated), or idle in a transaction for too long.
+ * Whether the connection is lost or was never made, so that it cannot be used any more: an error that did not come from
+ * PostgreSQL, or one of class 08 or 57P (shut down, starting up, terminated), or idle in a transaction for too long.
  */
 export function isConnectionFault(error: unknown): boolean {
   const state = sqlStateOf(error);
@@ -33,8 +33,9 @@ export function isStalePlan(error: unknown): boolean {
 }
 
 /**
- * `error` as services throw it: a time-out, a lost or refused connection, a server without room and a deadlock become
- * `timeout` (retryable; whether the statement was committed is unknown), anything else `internal`.
+ * Translates `error` into what services throw. A timeout, a lost or refused connection, a server without free connections,
+ * memory or disk, and a deadlock become `timeout` (retryable; the statement may have been committed), anything else
+ * `internal`.
  */
 export function toDatabaseError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
@@ -48,7 +49,7 @@ export function toDatabaseError(error: unknown): DomainError {
     return new DomainError('timeout', 'The database was too busy. Send it again.', { cause: error });
   }
   if (isUnreachable(error, state)) {
-    return new DomainError('timeout', 'The database cannot be reached just now. Send it again.', {
+    return new DomainError('timeout', 'The database cannot be reached now. Send it again.', {
       cause: error,
     });
   }
@@ -68,7 +69,7 @@ function isUnreachable(error: unknown, state: string | undefined): boolean {
 const DRIVER_LOSSES =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Client (has|was))/;
 
-/** The SQLSTATE of a PostgreSQL error, also where TypeORM has wrapped it; undefined if it is no answer of PostgreSQL. */
+/** Returns the SQLSTATE of a PostgreSQL error, also where TypeORM has wrapped it; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);
   return code !== undefined && SQLSTATE.test(code) && !code.startsWith('E') ? code : undefined;

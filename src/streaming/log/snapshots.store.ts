@@ -52,7 +52,7 @@ const MAX_REST_MS = 250;
 export class SnapshotsStore {
   private readonly snapshots = batchReads({
     read: (batch: readonly SnapshotRequest[]) => this.read(batch),
-    atOnce: AT_ONCE,
+    concurrency: AT_ONCE,
     resultBytes: RESULT_BYTES,
     restMs: (snapshots) => Math.min(MAX_REST_MS, membersOf(snapshots) / MEMBERS_PER_MS),
   });

@@ -7,23 +7,23 @@ import type { Postmaster } from './postmaster.js';
 /** Held by the session of the one process that owns this PostgreSQL; PostgreSQL itself frees it when that process dies. */
 const LOCK = 5_742_001;
 const POLL_MS = 15;
-/** Crash recovery of a large database takes its time. */
+/** Crash recovery of a large database takes long. */
 const READY_DEADLINE_MS = 120_000;
 const CONNECT_MS = 3000;
-const TELL_EVERY_MS = 5000;
+const LOG_INTERVAL_MS = 5000;
 /** How long a PostgreSQL that found its port taken may need to end. */
 const END_MS = 1000;
-/** How long PostgreSQL may take to notice that the former owner was killed. */
+/** How long PostgreSQL may take to notice that the previous owner was killed. */
 const LOCK_DEADLINE_MS = 2000;
 
-/** SQLSTATEs of a server that starts or stops, or whose connections a killed process has not yet let go of. */
-const PASSING = /^(57P..|53300)$/;
+/** SQLSTATEs of a server that is starting or stopping, or that still holds the connections of a killed process. */
+const TEMPORARY = /^(57P..|53300)$/;
 const DATABASE = 'streamgate';
 
 /**
- * Takes `postmaster` for this process alone, as soon as it accepts connections, and makes sure that the database
- * `streamgate` exists. Gives the session that holds the lock, or undefined if PostgreSQL ended meanwhile.
- * @throws {StartError} if another process has it, or if it does not answer.
+ * Takes the lock of `postmaster` for this process as soon as it accepts connections, and makes sure that the database
+ * `streamgate` exists. Returns the session that holds the lock, or undefined if PostgreSQL ended meanwhile.
+ * @throws {StartError} if another process has it, or if it accepts no connections in time.
  */
 export async function takeOwnership(
   postmaster: Postmaster,
@@ -31,7 +31,7 @@ export async function takeOwnership(
   log: DatabaseLog,
 ): Promise<Client | undefined> {
   const deadline = Date.now() + READY_DEADLINE_MS;
-  let tellAt = Date.now() + TELL_EVERY_MS;
+  let logAt = Date.now() + LOG_INTERVAL_MS;
   for (;;) {
     const session = await connect(postmaster, password).catch(async (refusal: unknown) => {
       // Another program's PostgreSQL may have taken the port, and ours be about to end for that.
@@ -42,12 +42,12 @@ export async function takeOwnership(
     if (!(await postmaster.isRunning())) return undefined;
     if (Date.now() > deadline) {
       throw new StartError(
-        `The embedded PostgreSQL (pid ${postmaster.pid}) runs and does not answer (${session.message}): end it, then start again.`,
+        `The embedded PostgreSQL (pid ${postmaster.pid}) is running but does not accept connections (${session.message}): stop it, then start again.`,
       );
     }
-    if (Date.now() > tellAt) {
-      log.info(`Waiting for the embedded PostgreSQL (pid ${postmaster.pid}): ${session.message}.`);
-      tellAt += TELL_EVERY_MS;
+    if (Date.now() > logAt) {
+      log.info('waiting for the embedded PostgreSQL', { pid: postmaster.pid, reason: session.message });
+      logAt += LOG_INTERVAL_MS;
     }
     await delay(POLL_MS);
   }
@@ -62,7 +62,7 @@ async function endsSoon(postmaster: Postmaster): Promise<boolean> {
   return true;
 }
 
-/** A session that holds the lock, or why there is none yet. */
+/** Returns a session that holds the lock, or why there is none yet. */
 async function connect({ port }: Postmaster, password: string): Promise<Client | Error> {
   const client = new Client({
     host: '127.0.0.1',
@@ -88,7 +88,7 @@ async function connect({ port }: Postmaster, password: string): Promise<Client |
     void client.end().catch(ignore);
     if (error instanceof StartError) throw error;
     if (!(error instanceof DatabaseError)) return error as Error; // Refused, reset, timed out: not up, or going down.
-    if (PASSING.test(error.code ?? '')) return error;
+    if (TEMPORARY.test(error.code ?? '')) return error;
     throw new StartError(`The embedded PostgreSQL refuses this Streamgate: ${error.message}.`, {
       cause: error,
     });
@@ -116,7 +116,7 @@ async function occupied(client: Client): Promise<StartError> {
   );
   const pid = rows[0]?.name.replace(/\D+/, '') ?? 'unknown';
   return new StartError(
-    `Another Streamgate (pid ${pid}) uses this DATA_DIR: end it, or set DATA_DIR to another folder.`,
+    `Another Streamgate (pid ${pid}) uses this DATA_DIR: stop it, or set DATA_DIR to another folder.`,
   );
 }
 
