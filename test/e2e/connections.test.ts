@@ -41,7 +41,7 @@ async function stats(on = server): Promise<Stats> {
 }
 
 describe('The registry of connections', () => {
-  test('tells of each its device, transport, times, address and user agent', async () => {
+  test('lists each connection with device, transport, times, address and user agent', async () => {
     const phone = await connect('ann', { deviceId: 'phone' });
     await connect('ann', { deviceId: 'laptop', transports: ['polling'] });
     const status = await phone.waitFor('connection:status');
@@ -68,7 +68,7 @@ describe('The registry of connections', () => {
     );
   });
 
-  test('notices that a client went from polling to WebSocket', async () => {
+  test('shows an upgrade from polling to WebSocket', async () => {
     await connect('ann-up', { transports: ['polling', 'websocket'] });
     await eventually(
       async () => (await list('ann-up', 'ann-up'))[0]?.transport === 'websocket',
@@ -76,7 +76,7 @@ describe('The registry of connections', () => {
     );
   });
 
-  test('shows members who has joined, without address of others and without who is invisible (P10)', async () => {
+  test('shows members who has joined, without the address of others and without invisible users (P10)', async () => {
     await share(server.url, 'r-one', ['ann', 'bob', 'cid']);
     const [ann, bob, cid] = [await connect('ann'), await connect('bob'), await connect('cid')];
     for (const client of [ann, bob, cid]) await client.ask('conversation:join', { conversationId: 'r-one' });
@@ -93,7 +93,7 @@ describe('The registry of connections', () => {
     expect((await list('conversation/r-one', 'ann')).map(({ userId }) => userId)).toEqual(['ann']);
   });
 
-  test('lets a user close its own connections, so that the client stays away, and nobody else', async () => {
+  test('lets a user close its own connections, but no others, and the client stays away', async () => {
     const phone = await connect('ann-close', { reconnection: true });
     const laptop = await connect('ann-close');
     const connectionId = phone.socket.id as string;
@@ -111,7 +111,7 @@ describe('The registry of connections', () => {
   });
 });
 
-test('The figures agree with the sockets and the database at every rest', async () => {
+test('The figures agree with the sockets and the database whenever nothing is in progress', async () => {
   const fresh = await startServer({ env: { PRESENCE_LEAVE_GRACE_MS: '200', TYPING_TIMEOUT_MS: '60000' } });
   const guest = await fetch(`${fresh.url}/api/auth/guest`, { method: 'POST' });
   const { token } = (await guest.json()) as { token: string };
@@ -177,7 +177,7 @@ async function agreesOnTheQueue(on: TestServer): Promise<void> {
   }, 'figures that agree');
 }
 
-test('An idle connection is closed, the client comes back by itself, and any event keeps one alive', async () => {
+test('An idle connection is closed, its client reconnects by itself, and any event keeps a connection open', async () => {
   const strict = await startServer({ env: { CONNECTION_IDLE_TIMEOUT_MS: '800' } });
   const busy = await connect('busy', { reconnection: true }, strict);
   const pinging = setInterval(() => busy.socket.emit('ping', 1), 100);
@@ -191,7 +191,7 @@ test('An idle connection is closed, the client comes back by itself, and any eve
   await strict.stop();
 });
 
-test('A dead peer is found by the heartbeat, and its user becomes offline (P9)', async () => {
+test('The heartbeat finds a dead peer, and its user goes offline (P9)', async () => {
   const env = { HEARTBEAT_INTERVAL_MS: '300', HEARTBEAT_TIMEOUT_MS: '300', PRESENCE_LEAVE_GRACE_MS: '100' };
   const quick = await startServer({ env });
   await share(quick.url, 'h-one', ['ann', 'dead']);
@@ -202,7 +202,7 @@ test('A dead peer is found by the heartbeat, and its user becomes offline (P9)',
     auth: { token: await tokenFor('dead') },
   });
   await ann.waitFor('presence:update', ({ userId, status }) => userId === 'dead' && status === 'online');
-  // It neither answers pings any more nor closes.
+  // The client neither answers pings nor closes.
   const engine = dead.io.engine as unknown as { _sendPacket: () => void };
   engine._sendPacket = () => {};
   await ann.waitFor('presence:update', ({ userId, status }) => userId === 'dead' && status === 'offline');

@@ -5,7 +5,7 @@ import { http } from '../support/http.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { share } from '../support/share.js';
 
-/** What a stranger names: things of others, or things that do not exist. */
+/** Ids that a stranger asks for: of others, or missing. */
 interface Named {
   conversationId: string;
   userId: string;
@@ -45,18 +45,18 @@ const EVENTS: [string, (named: Named) => object][] = [
 ];
 
 test.each(EVENTS)(
-  '%s tells a stranger the same of what is foreign and of what is missing (P10)',
+  '%s gives a stranger the same error for foreign and for missing ids (P10)',
   async (event, payload) => {
-    const answers = await Promise.all(
+    const results = await Promise.all(
       [foreign, MISSING].map(async (named) => eve.raw(event, payload(named))),
     );
-    const errors = answers.map((answer) => (answer.ok ? null : comparable(answer.error)));
+    const errors = results.map((ack) => (ack.ok ? null : comparable(ack.error)));
     expect(errors[0]).toMatchObject({ code: 'not_found' });
     expect(errors[1]).toEqual(errors[0]);
   },
 );
 
-test('typing:start of a stranger is not_found and told to nobody also while it asks to join (P10)', async () => {
+test('typing:start of a stranger is not_found, and reaches nobody, also while the stranger tries to join (P10)', async () => {
   const { conversationId } = foreign;
   for (let n = 0; n < 20; n += 1) {
     const [joining, typing] = await Promise.all([
@@ -81,9 +81,9 @@ const ROUTES: [`GET ${string}` | `DELETE ${string}`][] = [
 ];
 
 test.each(ROUTES)(
-  '%s tells a stranger the same of what is foreign and of what is missing (P10)',
+  '%s gives a stranger the same error for foreign and for missing ids (P10)',
   async (route) => {
-    const answers = await Promise.all(
+    const results = await Promise.all(
       [foreign, MISSING].map(async ({ conversationId, userId, connectionId }) => {
         const path = route
           .replace(':conversationId', conversationId)
@@ -93,8 +93,8 @@ test.each(ROUTES)(
         return { status: response.status, body: comparable((await response.json()) as Problem) };
       }),
     );
-    expect(answers[0]).toMatchObject({ status: 404, body: { code: 'not_found' } });
-    expect(answers[1]).toEqual(answers[0]);
+    expect(results[0]).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(results[1]).toEqual(results[0]);
   },
 );
 
@@ -105,13 +105,13 @@ test.each(['GET /api/ws/presence/online', 'GET /api/ws/stats'] as const)(
   },
 );
 
-test('unwatching strangers changes nothing and tells nothing', async () => {
+test('presence:unwatch of strangers changes nothing and reveals nothing', async () => {
   for (const { userId } of [foreign, MISSING]) {
     expect(await eve.ask('presence:unwatch', { userIds: [userId] })).toMatchObject({ presence: [] });
   }
 });
 
-test('that somebody goes who shares no conversation with anybody is told to nobody (P10)', async () => {
+test('the disconnect of a user without shared conversations reaches nobody (P10)', async () => {
   const zed = await TestClient.connect(server.url, 'zed');
   zed.close();
   const state = async () => (await http(server.url, 'GET /api/ws/presence/zed', { userId: 'zed' })).json();
@@ -120,7 +120,7 @@ test('that somebody goes who shares no conversation with anybody is told to nobo
   expect(eve.all('presence:update').filter(({ userId }) => userId === 'zed')).toEqual([]);
 });
 
-test('and a stranger hears of nothing that was done meanwhile', async () => {
+test('a stranger receives no events of a foreign conversation', async () => {
   await ann.ask('presence:update', { status: 'busy' });
   await ann.ask('typing:stop', { conversationId: 'private' });
   await ann.ask('message:send', {
@@ -136,7 +136,7 @@ test('and a stranger hears of nothing that was done meanwhile', async () => {
   expect([...new Set(eve.heard.map(({ event }) => event))]).toEqual(['connection:status']);
 });
 
-/** All of an error but what is different for each. */
+/** Returns an error without the parts that differ each time. */
 function comparable<T extends WireError | Problem>({ correlationId, ...rest }: T): Omit<T, 'correlationId'> {
   expect(correlationId).not.toBe('');
   return rest;

@@ -34,20 +34,20 @@ async function joined(userId: string, conversationId: string, on = server): Prom
   return client;
 }
 
-/** The statuses that `client` heard of `userId`, in order. */
-function heard(client: TestClient, userId: string): string[] {
+/** Returns the statuses of `userId` that `client` received, in order. */
+function statusesOf(client: TestClient, userId: string): string[] {
   return client
     .all('presence:update')
     .filter((presence) => presence.userId === userId)
     .map(({ status }) => status);
 }
 
-function stateOf(answer: { presence: Presence[] }, userId: string): Presence | undefined {
-  return answer.presence.find((presence) => presence.userId === userId);
+function stateOf(ack: { presence: Presence[] }, userId: string): Presence | undefined {
+  return ack.presence.find((presence) => presence.userId === userId);
 }
 
-/** A change that comes after all that `client` could have heard before it. */
-async function settled(client: TestClient, by: TestClient): Promise<void> {
+/** Waits for a change by another user: all earlier changes have arrived before it. */
+async function receivedAll(client: TestClient, by: TestClient): Promise<void> {
   const mark = { mark: `${Math.random()}` };
   await by.ask('presence:update', { status: 'busy', metadata: mark });
   await client.waitFor('presence:update', ({ metadata }) => metadata?.['mark'] === mark.mark);
@@ -55,7 +55,7 @@ async function settled(client: TestClient, by: TestClient): Promise<void> {
 }
 
 describe('Presence', () => {
-  test('is told once each to who shares a conversation, however many: online, offline, with lastSeenAt (P9)', async () => {
+  test('reaches each user who shares a conversation once, however many are shared: online, offline, with lastSeenAt (P9)', async () => {
     await share(server.url, 'p-one', ['ann', 'bob']);
     await share(server.url, 'p-two', ['ann', 'bob']);
     await share(server.url, 'p-else', ['eve']);
@@ -65,9 +65,9 @@ describe('Presence', () => {
     const phone = await connect('bob');
     await ann.waitFor('presence:update', ({ status }) => status === 'online');
     const laptop = await connect('bob');
-    const answer = await laptop.ask('conversation:join', { conversationId: 'p-one' });
-    expect(stateOf(answer, 'ann')).toMatchObject({ status: 'online' });
-    expect(stateOf(answer, 'bob')).toMatchObject({ status: 'online' });
+    const ack = await laptop.ask('conversation:join', { conversationId: 'p-one' });
+    expect(stateOf(ack, 'ann')).toMatchObject({ status: 'online' });
+    expect(stateOf(ack, 'bob')).toMatchObject({ status: 'online' });
     phone.terminate();
     laptop.terminate();
     const { lastSeenAt } = await ann.waitFor('presence:update', ({ status }) => status === 'offline');
@@ -77,19 +77,19 @@ describe('Presence', () => {
       'presence:update',
       ({ status, version }) => status === 'online' && version > Date.parse(lastSeenAt as string),
     );
-    expect(heard(ann, 'bob')).toEqual(['online', 'offline', 'online']);
-    expect(heard(again, 'bob')).toEqual([]);
+    expect(statusesOf(ann, 'bob')).toEqual(['online', 'offline', 'online']);
+    expect(statusesOf(again, 'bob')).toEqual([]);
     expect(eve.all('presence:update')).toEqual([]);
   });
 
-  test('does not flap where the device returns within the grace', async () => {
+  test('does not flap when the device reconnects within the grace period', async () => {
     await share(server.url, 'p-flap', ['ann', 'bob-flap', 'mark']);
     const ann = await joined('ann', 'p-flap');
     const mark = await connect('mark');
     for (let round = 0; round < 4; round += 1) (await connect('bob-flap')).terminate();
     const bob = await connect('bob-flap');
-    await settled(ann, mark);
-    expect(heard(ann, 'bob-flap')).toEqual(['online']);
+    await receivedAll(ann, mark);
+    expect(statusesOf(ann, 'bob-flap')).toEqual(['online']);
     bob.terminate();
     await ann.waitFor(
       'presence:update',
@@ -97,15 +97,15 @@ describe('Presence', () => {
     );
   });
 
-  test("takes the user's own choice, with metadata, and tells the user's other devices", async () => {
+  test("can be set by the user, with metadata, and reaches the user's other devices", async () => {
     await share(server.url, 'p-own', ['ann', 'bob-own']);
     const ann = await joined('ann', 'p-own');
     const phone = await connect('bob-own');
     const laptop = await connect('bob-own');
     await phone.ask('presence:update', { status: 'busy', metadata: { until: 'noon' } });
-    const told = await ann.waitFor('presence:update', ({ status }) => status === 'busy');
-    expect(told).toMatchObject({ userId: 'bob-own', metadata: { until: 'noon' } });
-    expect(await laptop.waitFor('presence:update')).toEqual(told);
+    const change = await ann.waitFor('presence:update', ({ status }) => status === 'busy');
+    expect(change).toMatchObject({ userId: 'bob-own', metadata: { until: 'noon' } });
+    expect(await laptop.waitFor('presence:update')).toEqual(change);
     await phone.ask('presence:update', { status: 'offline', metadata: { until: 'noon' } });
     const hidden = await ann.waitFor('presence:update', ({ status }) => status === 'offline');
     expect(hidden).not.toHaveProperty('metadata');
@@ -114,33 +114,33 @@ describe('Presence', () => {
     phone.close();
     laptop.close();
     const back = await connect('bob-own');
-    await settled(ann, back);
-    // Within the grace the choice still stands: nothing of the return was seen.
-    expect(heard(ann, 'bob-own').slice(0, 4)).toEqual(['online', 'busy', 'offline', 'busy']);
+    await receivedAll(ann, back);
+    // Within the grace period the chosen status still holds: the reconnect is not visible.
+    expect(statusesOf(ann, 'bob-own').slice(0, 4)).toEqual(['online', 'busy', 'offline', 'busy']);
     expect(phone.all('presence:update')).toEqual([]);
   });
 
-  test('has a version that tells which of two states is the newer', async () => {
+  test('has a version that is higher in the newer of two states', async () => {
     await share(server.url, 'p-version', ['ann', 'bob-version']);
     const ann = await joined('ann', 'p-version');
     const bob = await connect('bob-version');
-    const choices = ['busy', 'away', 'online', 'busy', 'offline', 'online'] as const;
-    const answers = await Promise.all(
-      choices.map(async (status) => {
+    const statuses = ['busy', 'away', 'online', 'busy', 'offline', 'online'] as const;
+    const inAcks = await Promise.all(
+      statuses.map(async (status) => {
         const done = bob.ask('presence:update', { status });
-        const answer = await ann.ask('conversation:join', { conversationId: 'p-version' });
+        const ack = await ann.ask('conversation:join', { conversationId: 'p-version' });
         await done;
-        return stateOf(answer, 'bob-version') as Presence;
+        return stateOf(ack, 'bob-version') as Presence;
       }),
     );
     const last = await ann.waitFor(
       'presence:update',
-      () => heard(ann, 'bob-version').length === choices.length + 1,
+      () => statusesOf(ann, 'bob-version').length === statuses.length + 1,
     );
     expect(last).toBeDefined();
     const states = [
       ...ann.all('presence:update').filter(({ userId }) => userId === 'bob-version'),
-      ...answers,
+      ...inAcks,
     ];
     const newest = states.reduce((a, b) => (b.version > a.version ? b : a));
     expect(newest.status).toBe('online');
@@ -149,8 +149,8 @@ describe('Presence', () => {
   });
 });
 
-describe('Watching', () => {
-  test('hears of people of unjoined conversations, and no more when unwatched or no longer shared (P10)', async () => {
+describe('presence:watch', () => {
+  test('sends changes of users in conversations that are not joined, until unwatched or no longer shared (P10)', async () => {
     await share(server.url, 'w-one', ['ann-w', 'bob-w', 'cid-w', 'mark-w']);
     const ann = await connect('ann-w');
     const { presence } = await ann.ask('presence:watch', { userIds: ['bob-w', 'cid-w', 'mark-w'] });
@@ -167,21 +167,21 @@ describe('Watching', () => {
     const left = await ann.ask('presence:unwatch', { userIds: ['bob-w'] });
     expect(left.presence.map(({ userId }) => userId)).toEqual(['cid-w', 'mark-w']);
     await bob.ask('presence:update', { status: 'busy' });
-    await settled(ann, mark);
-    expect(heard(ann, 'bob-w')).toEqual(['online']);
+    await receivedAll(ann, mark);
+    expect(statusesOf(ann, 'bob-w')).toEqual(['online']);
     const removed = await http(server.url, 'DELETE /api/conversations/w-one/members/cid-w', {
       userId: 'ann-w',
     });
     expect(removed.status).toBe(204);
     const cid = await connect('cid-w');
     await cid.ask('presence:update', { status: 'busy' });
-    await settled(ann, mark);
-    expect(heard(ann, 'cid-w')).toEqual([]);
+    await receivedAll(ann, mark);
+    expect(statusesOf(ann, 'cid-w')).toEqual([]);
     const rest = await ann.ask('presence:unwatch', { userIds: ['bob-w'] });
     expect(rest.presence.map(({ userId }) => userId)).toEqual(['mark-w']);
   });
 
-  test('is bounded, for one connection', async () => {
+  test('is bounded for each connection', async () => {
     const others = Array.from({ length: 257 }, (_, index) => `w-many-${index}`);
     const ann = await connect('ann-m');
     expect(await ann.raw('presence:watch', { userIds: others })).toMatchObject({
@@ -195,7 +195,7 @@ describe('Watching', () => {
   });
 });
 
-test('A user is away without activity on any device, and back by any event (P9)', async () => {
+test('A user without activity on any device is away, and online again with any event (P9)', async () => {
   const quick = await startServer({ env: { ...TIMES, PRESENCE_AWAY_AFTER_MS: '700' } });
   await share(quick.url, 'p-away', ['ann', 'bob']);
   const ann = await joined('ann', 'p-away', quick);
@@ -203,13 +203,13 @@ test('A user is away without activity on any device, and back by any event (P9)'
   const laptop = await connect('bob', {}, quick);
   await ann.waitFor('presence:update', ({ userId, status }) => userId === 'bob' && status === 'away');
   await laptop.ask('ping', 1);
-  await eventually(() => heard(ann, 'bob').length >= 3, 'bob back');
-  expect(heard(ann, 'bob').slice(0, 3)).toEqual(['online', 'away', 'online']);
+  await eventually(() => statusesOf(ann, 'bob').length >= 3, 'bob back');
+  expect(statusesOf(ann, 'bob').slice(0, 3)).toEqual(['online', 'away', 'online']);
   for (const client of [ann, phone, laptop]) client.close();
   await quick.stop();
 });
 
-test('After kill -9 and a restart there is no ghost, and lastSeenAt is kept (P9)', async () => {
+test('After kill -9 and a restart nobody appears online who is not, and lastSeenAt is kept (P9)', async () => {
   const first = await startServer({ env: TIMES });
   await share(first.url, 'p-kill', ['ann', 'bob', 'cid']);
   const ann = await joined('ann', 'p-kill', first);
@@ -246,7 +246,7 @@ test('After kill -9 and a restart there is no ghost, and lastSeenAt is kept (P9)
   expect(await second.stop()).toBe(0);
 });
 
-test('A stop writes down when those who were there were last seen', async () => {
+test('A stop stores when the connected users were last seen', async () => {
   const first = await startServer({ env: TIMES });
   await share(first.url, 'p-stop', ['ann', 'bob']);
   await joined('ann', 'p-stop', first);

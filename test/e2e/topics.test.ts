@@ -30,7 +30,7 @@ async function publish(topic: string, content = BODY.content, roles = ['admin'])
   return (await http(server.url, `POST /api/ws/topics/${topic}/messages`, call)).status;
 }
 
-test('A system message goes to the subscribers of its topic, and to nobody else', async () => {
+test('Only the subscribers of a topic receive its system messages', async () => {
   const ann = await connect('ann');
   const bob = await connect('bob');
   expect(await ann.ask('topic:subscribe', { topics: ['maintenance', 'news:de'] })).toMatchObject({
@@ -38,15 +38,15 @@ test('A system message goes to the subscribers of its topic, and to nobody else'
   });
   await bob.ask('topic:subscribe', { topics: ['news:de'] });
   expect(await publish('maintenance')).toBe(200);
-  const told = await ann.waitFor('system:message');
-  expect(told).toMatchObject({ topic: 'maintenance', ...BODY });
-  expect(Date.parse(told.createdAt)).toBeGreaterThan(Date.now() - 60_000);
+  const message = await ann.waitFor('system:message');
+  expect(message).toMatchObject({ topic: 'maintenance', ...BODY });
+  expect(Date.parse(message.createdAt)).toBeGreaterThan(Date.now() - 60_000);
   await publish('news:de');
   await bob.waitFor('system:message', ({ topic }) => topic === 'news:de');
   expect(bob.all('system:message')).toHaveLength(1);
 });
 
-test('Who has unsubscribed hears no more', async () => {
+test('A client that has unsubscribed receives no more messages', async () => {
   const ann = await connect('ann');
   await ann.ask('topic:subscribe', { topics: ['a', 'b', 'a'] });
   expect(await ann.ask('topic:unsubscribe', { topics: ['a', 'never'] })).toMatchObject({ topics: ['b'] });
@@ -56,13 +56,13 @@ test('Who has unsubscribed hears no more', async () => {
   expect(ann.all('system:message').map(({ topic }) => topic)).toEqual(['b']);
 });
 
-test('Only admins may publish, under names that are allowed', async () => {
+test('Only admins can publish, and only to valid topic names', async () => {
   expect(await publish('maintenance', 'x', [])).toBe(403);
   expect(await publish('not%20allowed')).toBe(400);
   expect(await publish('x'.repeat(129))).toBe(400);
 });
 
-test('Names and their number are bounded', async () => {
+test('Topic names and their number are bounded', async () => {
   const ann = await connect('ann');
   for (const topics of [
     [],
@@ -73,8 +73,8 @@ test('Names and their number are bounded', async () => {
     'news',
     Array.from({ length: 65 }, String),
   ]) {
-    const answer = await ann.raw('topic:subscribe', { topics });
-    expect(answer).toMatchObject({ ok: false, error: { code: 'invalid_payload' } });
+    const ack = await ann.raw('topic:subscribe', { topics });
+    expect(ack).toMatchObject({ ok: false, error: { code: 'invalid_payload' } });
   }
   await ann.ask('topic:subscribe', { topics: Array.from({ length: 64 }, (_, index) => `t${index}`) });
   expect(await ann.raw('topic:subscribe', { topics: ['one-more'] })).toMatchObject({

@@ -29,8 +29,8 @@ async function joined(userId: string, conversationId: string): Promise<TestClien
   return client;
 }
 
-/** What `client` heard of `userId`'s typing in a conversation. */
-function heard(client: TestClient, userId: string): boolean[] {
+/** Returns the values of `isTyping` that `client` received of `userId`, in order. */
+function updatesOf(client: TestClient, userId: string): boolean[] {
   return client
     .all('typing:update')
     .filter((update) => update.userId === userId)
@@ -41,7 +41,7 @@ async function typists(conversationId: string, userId: string): Promise<unknown>
   return (await http(server.url, `GET /api/ws/typing/${conversationId}`, { userId })).json();
 }
 
-/** Each way in which typing ends. `bob` types in the conversation. */
+/** Each way in which typing ends, while `bob` types in the conversation. */
 const ENDINGS: [string, (bob: TestClient, conversationId: string) => Promise<unknown>][] = [
   ['typing:stop', (bob, conversationId) => bob.ask('typing:stop', { conversationId })],
   [
@@ -69,7 +69,7 @@ const ENDINGS: [string, (bob: TestClient, conversationId: string) => Promise<unk
   ],
 ];
 
-test.each(ENDINGS)('Typing is told to the others, and ended by %s, once (P9)', async (way, end) => {
+test.each(ENDINGS)('The others receive one start of typing, and one end by %s (P9)', async (way, end) => {
   const id = `t-${way.replaceAll(/\W/g, '-')}`;
   await share(server.url, id, ['ann', 'bob', 'cid']);
   const ann = await joined('ann', id);
@@ -82,16 +82,16 @@ test.each(ENDINGS)('Typing is told to the others, and ended by %s, once (P9)', a
   await end(bob, id);
   await ann.waitFor('typing:update', ({ isTyping }) => !isTyping);
   expect(await typists(id, 'ann')).toEqual({ userIds: [] });
-  // What comes later than all that could still come of bob.
+  // Sent after everything about bob.
   const cid = await joined('cid', id);
   await cid.ask('typing:start', { conversationId: id });
   await ann.waitFor('typing:update', ({ userId }) => userId === 'cid');
-  expect(heard(ann, 'bob')).toEqual([true, false]);
-  expect(heard(bob, 'bob')).toEqual([]);
-  expect(heard(laptop, 'bob')).toEqual([]);
+  expect(updatesOf(ann, 'bob')).toEqual([true, false]);
+  expect(updatesOf(bob, 'bob')).toEqual([]);
+  expect(updatesOf(laptop, 'bob')).toEqual([]);
 });
 
-test('A member who has not joined may type; the join answer leaves oneself out', async () => {
+test('A member can type without having joined; the ack of a join leaves out its own user', async () => {
   await share(server.url, 't-unjoined', ['ann', 'bob']);
   const ann = await joined('ann', 't-unjoined');
   const bob = await TestClient.connect(server.url, 'bob');
@@ -103,7 +103,7 @@ test('A member who has not joined may type; the join answer leaves oneself out',
   await ann.waitFor('typing:update', ({ isTyping }) => !isTyping);
 });
 
-test('500 members who type all the time send no more than the throttle allows', async () => {
+test('500 members who type all the time cause no more updates than the throttle allows', async () => {
   const id = 't-many';
   const userIds = Array.from({ length: TYPISTS }, (_, index) => `typist-${index}`);
   await share(server.url, id, ['ann']);
@@ -131,14 +131,14 @@ test('500 members who type all the time send no more than the throttle allows', 
   }
   await Promise.all(clients.map((client) => client.ask('typing:stop', { conversationId: id })));
   await eventually(
-    () => userIds.every((userId) => heard(watcher, userId).at(-1) === false),
+    () => userIds.every((userId) => updatesOf(watcher, userId).at(-1) === false),
     'the stop of every one who typed',
   );
   const allowed = Math.floor((Date.now() - startedAt) / 2000) + 1;
   expect(asked).toBeGreaterThan(allowed);
   for (const userId of userIds) {
-    const told = heard(watcher, userId);
-    expect(told.filter((isTyping) => isTyping).length).toBeLessThanOrEqual(allowed);
-    expect(told.filter((isTyping) => !isTyping).length).toBeLessThanOrEqual(allowed);
+    const updates = updatesOf(watcher, userId);
+    expect(updates.filter((isTyping) => isTyping).length).toBeLessThanOrEqual(allowed);
+    expect(updates.filter((isTyping) => !isTyping).length).toBeLessThanOrEqual(allowed);
   }
 }, 90_000);

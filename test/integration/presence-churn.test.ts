@@ -21,8 +21,8 @@ import { withClient } from '../support/with-client.js';
 
 const USERS = 300;
 const CONNECTIONS = 2000;
-const AT_ONCE = 60;
-/** Users of whom one watcher hears. */
+const CONCURRENT = 60;
+/** Users that each watcher subscribes to. */
 const HALL = 150;
 const EVENTS_PER_SECOND = 500;
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
   tokens = await Promise.all(userIds.map((userId) => tokenFor(userId)));
   await withClient(service.databaseUrl, async (client) => {
-    // Ten to a room, and two halls with a watcher each.
+    // Rooms of ten users, and two halls with a watcher each.
     await client.query(`
       with places as (
         select 'room-' || i % 30 as c, 'u' || i as u from generate_series(0, ${USERS - 1}) i
@@ -52,13 +52,13 @@ afterAll(async () => {
   await service.stop();
 });
 
-/** Everything that must be 0 when nobody is there. */
+/** Everything that must be 0 when nobody is connected. */
 function left(): Record<string, unknown> {
   const { app } = service;
   return {
     connections: app.get(Connections, { strict: false }).size,
     rooms: app.get(Rooms, { strict: false }).size,
-    watches: app.get(PresenceSubscriptions, { strict: false }).size,
+    subscriptions: app.get(PresenceSubscriptions, { strict: false }).size,
     topics: app.get(TopicRooms, { strict: false }).size,
     idle: app.get(IdleTimeouts, { strict: false }).size,
     presence: app.get<PresenceLeases, MemoryPresenceLeases>(PresenceLeases, { strict: false }).size,
@@ -70,7 +70,7 @@ function left(): Record<string, unknown> {
 
 const NOTHING = {
   ...{ connections: 0, rooms: 0, idle: 0 },
-  watches: { users: 0, connections: 0 },
+  subscriptions: { users: 0, connections: 0 },
   topics: { topics: 0, connections: 0 },
   presence: { users: 0, due: 0 },
   typing: { conversations: 0, due: 0 },
@@ -85,7 +85,7 @@ function pick<T>(items: readonly T[]): T {
   return items[Math.floor(Math.random() * items.length)] as T;
 }
 
-/** One thing that the client of user `index` may do. */
+/** Picks a random event for the client of user `index`. */
 function someEvent(index: number): [string, object] {
   const conversationId = pick([`room-${index % 30}`, `hall-${Math.floor(index / HALL)}`]);
   return pick<[string, object]>([
@@ -116,7 +116,7 @@ async function connect(index: number): Promise<Socket> {
   return socket;
 }
 
-/** Half of them go without a word, while things are under way. */
+/** Disconnects; half of the clients cut the transport, with requests in progress. */
 function go(socket: Socket): void {
   const { transport } = socket.io.engine as unknown as { transport: { ws: { terminate(): void } } };
   if (Math.random() < 0.5) transport.ws.terminate();
@@ -129,8 +129,8 @@ interface Churn {
   startedAt: number;
 }
 
-/** Comes as a random user, does a few things and goes, until there were enough connections. */
-async function comeAndGo(churn: Churn): Promise<void> {
+/** Connects as a random user, sends a few events and disconnects, until there were enough connections. */
+async function churnOnce(churn: Churn): Promise<void> {
   while (churn.connected < CONNECTIONS) {
     churn.connected += 1;
     const index = Math.floor(Math.random() * USERS);
@@ -138,7 +138,7 @@ async function comeAndGo(churn: Churn): Promise<void> {
     for (let more = Math.floor(Math.random() * 6); more > 0; more -= 1) {
       socket.emit(...someEvent(index), () => {});
       churn.events += 1;
-      // Held to the pace as a whole.
+      // Keeps all clients together at the overall rate.
       const aheadMs = (churn.events / EVENTS_PER_SECOND) * 1000 - (Date.now() - churn.startedAt);
       await delay(Math.max(0, aheadMs));
     }
@@ -146,7 +146,7 @@ async function comeAndGo(churn: Churn): Promise<void> {
   }
 }
 
-test('2000 connections of 300 users come and go at random, and leave nothing behind (P7, P9)', async () => {
+test('2000 connections of 300 users open and close at random, and leave nothing in memory (P7, P9)', async () => {
   const timersBefore = timers();
   const watchers = await Promise.all(
     [0, 1].map((hall) => TestClient.connect(service.url, `watcher-${hall}`)),
@@ -157,7 +157,7 @@ test('2000 connections of 300 users come and go at random, and leave nothing beh
   const lost: unknown[] = [];
   for (const watcher of watchers) watcher.socket.on('disconnect', (reason) => lost.push(reason));
   const churn = { connected: 0, events: 0, startedAt: Date.now() };
-  await Promise.all(Array.from({ length: AT_ONCE }, () => comeAndGo(churn)));
+  await Promise.all(Array.from({ length: CONCURRENT }, () => churnOnce(churn)));
   expect(churn.connected).toBeGreaterThanOrEqual(CONNECTIONS);
   expect([...lost, ...watchers.flatMap((watcher) => watcher.all('connection:closing'))]).toEqual([]);
 
