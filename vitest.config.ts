@@ -17,8 +17,9 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // For two cores: tests also wait.
-    maxWorkers: 3,
+    // For two cores: tests wait for most of their time.
+    maxWorkers: 4,
+    maxConcurrency: 4,
     projects: [
       // Pure logic needs no database and shares its workers: a process for each file would cost more than the tests.
       { extends: true, test: { name: 'pure', include: ['src/**/*.test.ts'], isolate: false } },

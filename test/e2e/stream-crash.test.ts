@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi, type OnTestFinishedHandler } from 'vitest';
 import type { Chunk, TerminalMetadata } from '../../src/protocol/index.js';
 import { newId } from '../../src/common/ids.js';
 import { TestClient } from '../support/client.js';
@@ -22,42 +22,41 @@ vi.setConfig({ testTimeout: 120_000 });
 const QUESTION = 'How do I use my own PostgreSQL?';
 const QUICK = { STREAM_LEASE_MS: '1000', STREAM_MAX_PER_USER: '1000', RATE_LIMIT_ENABLED: 'false' };
 
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+/** Where one test plays: what it begins ends with it. */
+class Scene {
+  constructor(private readonly defer: (undo: OnTestFinishedHandler) => void) {}
 
-async function begin(env: Record<string, string>, databaseUrl?: string): Promise<TestServer> {
-  const server = await startServer({ env: { ...QUICK, ...env }, ...(databaseUrl && { databaseUrl }) });
-  cleanups.push(() => server.stop());
-  return server;
-}
+  async begin(env: Record<string, string>, databaseUrl?: string): Promise<TestServer> {
+    const server = await startServer({ env: { ...QUICK, ...env }, ...(databaseUrl && { databaseUrl }) });
+    this.defer(async () => void (await server.stop()));
+    return server;
+  }
 
-async function sharedDatabase(): Promise<string> {
-  const database = await createTestDatabase();
-  cleanups.push(() => database.drop());
-  return database.url;
-}
+  async sharedDatabase(): Promise<string> {
+    const database = await createTestDatabase();
+    this.defer(() => database.drop());
+    return database.url;
+  }
 
-async function beginLlm(): Promise<LlmServer> {
-  const llm = await startLlmServer();
-  cleanups.push(() => llm.close());
-  return llm;
-}
+  async beginLlm(): Promise<LlmServer> {
+    const llm = await startLlmServer();
+    this.defer(() => llm.close());
+    return llm;
+  }
 
-/** Kills the server; its successor takes its place at the end of the test. */
-async function crash(server: TestServer): Promise<TestServer> {
-  await server.kill();
-  cleanups.pop();
-  const next = await server.restart();
-  cleanups.push(() => next.stop());
-  return next;
-}
+  /** Kills the server and starts its successor. */
+  async crash(server: TestServer): Promise<TestServer> {
+    await server.kill();
+    const next = await server.restart();
+    this.defer(async () => void (await next.stop()));
+    return next;
+  }
 
-async function connect(server: TestServer): Promise<TestClient> {
-  const client = await TestClient.connect(server.url, 'alice');
-  cleanups.push(() => Promise.resolve(client.close()));
-  return client;
+  async connect(server: TestServer): Promise<TestClient> {
+    const client = await TestClient.connect(server.url, 'alice');
+    this.defer(() => client.close());
+    return client;
+  }
 }
 
 /** Asks in a conversation of its own; gives the stream's id. */
@@ -91,14 +90,17 @@ function expectSeenIsLogged(viewers: readonly TestClient[], log: readonly Chunk[
   }
 }
 
-describe('kill -9', () => {
-  test('in the middle of 50 answers: each is continued from its last chunk and ends once, as if nothing had been (P4, P5)', async () => {
-    const server = await begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_DURABILITY: 'process' });
-    const before = await connect(server);
+describe.concurrent('kill -9', () => {
+  test('in the middle of 50 answers: each is continued from its last chunk and ends once, as if nothing had been (P4, P5)', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_DURABILITY: 'process' });
+    const before = await scene.connect(server);
     const ids = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(before, `crash-${n}`)));
     await waitForStreams(server.databaseUrl, ids, isUnderWay);
-    const next = await crash(server);
-    const after = await connect(next);
+    const next = await scene.crash(server);
+    const after = await scene.connect(next);
     await Promise.all(ids.map((_, n) => after.ask('conversation:join', { conversationId: `crash-${n}` })));
     const rows = await waitForStreams(server.databaseUrl, ids, hasEnded);
     expect(rows.every(({ status, recoveries }) => status === 'completed' && recoveries === 1)).toBe(true);
@@ -117,17 +119,20 @@ describe('kill -9', () => {
     ]);
   });
 
-  test('of an answer that a model gives and cannot continue: it is ended with an error, and its text is kept (P5)', async () => {
-    const llm = await beginLlm();
-    const server = await begin({
+  test('of an answer that a model gives and cannot continue: it is ended with an error, and its text is kept (P5)', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const llm = await scene.beginLlm();
+    const server = await scene.begin({
       LLM_BASE_URL: llm.baseUrl,
       LLM_MODEL: 'stall:10',
       STREAM_CHUNK_DELAY_MS: '0',
     });
-    const client = await connect(server);
+    const client = await scene.connect(server);
     const id = await ask(client, 'model-1');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
-    const next = await crash(server);
+    const next = await scene.crash(server);
     const [row] = await waitForStreams(server.databaseUrl, [id], hasEnded);
     expect(row).toMatchObject({ status: 'failed', interruptions: 1 });
     const log = await readLog(server.databaseUrl, id);
@@ -137,36 +142,44 @@ describe('kill -9', () => {
       type: 'error',
       metadata: { error: { code: 'internal', retryable: true } },
     });
-    const { messages } = await (await connect(next)).ask('message:history', { conversationId: 'model-1' });
+    const { messages } = await (
+      await scene.connect(next)
+    ).ask('message:history', { conversationId: 'model-1' });
     expect(messages.at(-1)).toMatchObject({ content: text, metadata: { finish: 'error' } });
     expect(llm.requests).toHaveLength(1);
   });
 
-  test('of an answer of which nothing was written: it begins anew, with any provider', async () => {
-    const llm = await beginLlm();
-    const server = await begin({ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10' });
+  test('of an answer of which nothing was written: it begins anew, with any provider', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const llm = await scene.beginLlm();
+    const server = await scene.begin({ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10' });
     llm.script('stall:none');
-    const id = await ask(await connect(server), 'model-2');
+    const id = await ask(await scene.connect(server), 'model-2');
     await llm.waitForRequest(0);
     expect(await storedStreams(server.databaseUrl, [id])).toMatchObject([{ last_sequence: -1 }]);
-    await crash(server);
+    await scene.crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
     const { text, terminal } = expectWholeChunks(await readLog(server.databaseUrl, id));
     expect(text).toBe(wordsText(10));
     expect(terminal.metadata.usage.source).toBe('provider');
   });
 
-  test('of an answer that the fallback began: the fallback continues it exactly, and it stays one that says so', async () => {
-    const llm = await beginLlm();
-    const server = await begin({
+  test('of an answer that the fallback began: the fallback continues it exactly, and it stays one that says so', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const llm = await scene.beginLlm();
+    const server = await scene.begin({
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10', GUIDE_WORDS_PER_SECOND: '40' },
       ...{ PROVIDER_FALLBACK: 'guide', PROVIDER_RETRIES: '0' },
     });
     llm.script('status:503');
-    const client = await connect(server);
+    const client = await scene.connect(server);
     const id = await ask(client, 'fallback');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
-    await crash(server);
+    await scene.crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
     const log = expectWholeChunks(await readLog(server.databaseUrl, id));
     expect(log.text).toBe(guideText);
@@ -174,18 +187,21 @@ describe('kill -9', () => {
     expect(llm.requests).toHaveLength(1);
   });
 
-  test('with LLM_CONTINUE: the model is given its own beginning and goes on behind it', async () => {
-    const llm = await beginLlm();
-    const server = await begin({
+  test('with LLM_CONTINUE: the model is given its own beginning and goes on behind it', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const llm = await scene.beginLlm();
+    const server = await scene.begin({
       LLM_BASE_URL: llm.baseUrl,
       LLM_MODEL: 'stall:10',
       STREAM_CHUNK_DELAY_MS: '0',
       LLM_CONTINUE: 'true',
     });
-    const id = await ask(await connect(server), 'model-3');
+    const id = await ask(await scene.connect(server), 'model-3');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
     llm.script('say:and goes on.');
-    await crash(server);
+    await scene.crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ status }) => status === 'completed');
     const log = await readLog(server.databaseUrl, id);
     const { text } = expectWholeChunks(log);
@@ -200,39 +216,46 @@ describe('kill -9', () => {
     expect(terminalOf(log).usage.source).toBe('estimated');
   });
 
-  test('again and again: after STREAM_MAX_CONTINUATIONS it is ended, its text kept', async () => {
+  test('again and again: after STREAM_MAX_CONTINUATIONS it is ended, its text kept', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
     const env = { GUIDE_WORDS_PER_SECOND: '20', STREAM_MAX_CONTINUATIONS: '1', STREAM_CHUNK_DELAY_MS: '20' };
-    const first = await begin(env);
-    const id = await ask(await connect(first), 'again');
+    const first = await scene.begin(env);
+    const id = await ask(await scene.connect(first), 'again');
     await waitForStreams(first.databaseUrl, [id], isUnderWay);
-    const second = await crash(first);
+    const second = await scene.crash(first);
     await waitForStreams(
       first.databaseUrl,
       [id],
       ({ epoch, last_sequence }) => epoch === 3 && last_sequence > 20,
     );
-    await crash(second);
+    await scene.crash(second);
     const [row] = await waitForStreams(first.databaseUrl, [id], hasEnded);
     expect(row).toMatchObject({ status: 'failed', interruptions: 2 });
     expectWholeChunks(await readLog(first.databaseUrl, id));
   });
 
-  test('with STREAM_CONTINUE=false: it is ended with an error', async () => {
-    const server = await begin({ GUIDE_WORDS_PER_SECOND: '20', STREAM_CONTINUE: 'false' });
-    const id = await ask(await connect(server), 'ended');
+  test('with STREAM_CONTINUE=false: it is ended with an error', async ({ onTestFinished }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '20', STREAM_CONTINUE: 'false' });
+    const id = await ask(await scene.connect(server), 'ended');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
-    await crash(server);
+    await scene.crash(server);
     expect(await waitForStreams(server.databaseUrl, [id], hasEnded)).toMatchObject([{ status: 'failed' }]);
     expectWholeChunks(await readLog(server.databaseUrl, id));
   });
 
-  test('of an answer that is not shown (stream: false): it is continued, and still only its message is heard', async () => {
-    const server = await begin({ GUIDE_WORDS_PER_SECOND: '40' });
-    const before = await connect(server);
+  test('of an answer that is not shown (stream: false): it is continued, and still only its message is heard', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '40' });
+    const before = await scene.connect(server);
     const id = await ask(before, 'hidden', { stream: false });
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
-    const next = await crash(server);
-    const after = await connect(next);
+    const next = await scene.crash(server);
+    const after = await scene.connect(next);
     const joined = await after.ask('conversation:join', { conversationId: 'hidden' });
     expect(joined.activeStreams).toEqual([]);
     const message = await after.waitFor('message:new', ({ role }) => role === 'assistant');
@@ -241,15 +264,18 @@ describe('kill -9', () => {
       expect(heard.filter(({ event }) => event.startsWith('stream:'))).toEqual([]);
   });
 
-  test('of a paused answer: it stays paused, and its resume continues it exactly', async () => {
-    const server = await begin({ GUIDE_WORDS_PER_SECOND: '40' });
-    const id = await ask(await connect(server), 'paused');
+  test('of a paused answer: it stays paused, and its resume continues it exactly', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '40' });
+    const id = await ask(await scene.connect(server), 'paused');
     await waitForStreams(server.databaseUrl, [id], isUnderWay);
-    const before = await connect(server);
+    const before = await scene.connect(server);
     const paused = await before.ask('stream:pause', { streamId: id });
-    const next = await crash(server);
+    const next = await scene.crash(server);
     await waitForStreams(server.databaseUrl, [id], ({ owner_node }) => owner_node === null);
-    const after = await connect(next);
+    const after = await scene.connect(next);
     expect(await after.ask('stream:pause', { streamId: id })).toEqual(paused);
     await after.ask('conversation:join', { conversationId: 'paused' });
     const resumed = await after.ask('stream:resume', { streamId: id });
@@ -258,14 +284,15 @@ describe('kill -9', () => {
     expect(expectWholeChunks(await readLog(server.databaseUrl, id)).text).toBe(guideText);
   });
 
-  test('the answers that are continued take their slots, and give them back', async () => {
-    const server = await begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_MAX_CONCURRENT: '2' });
-    const client = await connect(server);
+  test('the answers that are continued take their slots, and give them back', async ({ onTestFinished }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_MAX_CONCURRENT: '2' });
+    const client = await scene.connect(server);
     const ids = await Promise.all([ask(client, 'slots-1'), ask(client, 'slots-2')]);
     await waitForStreams(server.databaseUrl, ids, isUnderWay);
-    const next = await crash(server);
+    const next = await scene.crash(server);
     await waitForStreams(server.databaseUrl, ids, ({ recoveries }) => recoveries === 1);
-    const after = await connect(next);
+    const after = await scene.connect(next);
     await expect(ask(after, 'slots-3')).rejects.toMatchObject({ error: { code: 'too_many_streams' } });
     await waitForStreams(server.databaseUrl, ids, ({ status }) => status === 'completed');
     const last = await Promise.all([ask(after, 'slots-4'), ask(after, 'slots-5')]);
@@ -273,54 +300,65 @@ describe('kill -9', () => {
   });
 });
 
-test('PostgreSQL crashed and lost the log’s end: the owner writes it again, as it was seen', async () => {
-  const server = await begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_CHUNK_DELAY_MS: '20' });
-  const client = await connect(server);
-  const id = await ask(client, 'lost');
-  await client.waitFor('stream:chunk', ({ sequence }) => sequence >= 8);
-  await withClient(server.databaseUrl, async (database) => {
-    await database.query('begin');
-    await database.query('update streams set last_sequence = last_sequence - 5 where id = $1', [id]);
-    const { rowCount } = await database.query(
-      `delete from stream_chunks where stream_id = $1
+test.concurrent(
+  'PostgreSQL crashed and lost the log’s end: the owner writes it again, as it was seen',
+  async ({ onTestFinished }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({ GUIDE_WORDS_PER_SECOND: '40', STREAM_CHUNK_DELAY_MS: '20' });
+    const client = await scene.connect(server);
+    const id = await ask(client, 'lost');
+    await client.waitFor('stream:chunk', ({ sequence }) => sequence >= 8);
+    await withClient(server.databaseUrl, async (database) => {
+      await database.query('begin');
+      await database.query('update streams set last_sequence = last_sequence - 5 where id = $1', [id]);
+      const { rowCount } = await database.query(
+        `delete from stream_chunks where stream_id = $1
          and sequence > (select last_sequence from streams where id = $1)`,
-      [id],
-    );
-    expect(rowCount).toBe(5);
-    await database.query('commit');
-  });
-  await client.waitFor('message:new', ({ role }) => role === 'assistant');
-  const log = await readLog(server.databaseUrl, id);
-  expectWholeChunks(log);
-  expect(client.all('stream:chunk')).toEqual(log);
-});
+        [id],
+      );
+      expect(rowCount).toBe(5);
+      await database.query('commit');
+    });
+    await client.waitFor('message:new', ({ role }) => role === 'assistant');
+    const log = await readLog(server.databaseUrl, id);
+    expectWholeChunks(log);
+    expect(client.all('stream:chunk')).toEqual(log);
+  },
+);
 
-test('An answer that its living owner does not produce is found, and produced', async () => {
-  const server = await begin({});
-  const client = await connect(server);
-  await ask(client, 'orphan', { respond: false });
-  const id = newId();
-  await withClient(server.databaseUrl, (database) =>
-    database.query(
-      `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options,
+test.concurrent(
+  'An answer that its living owner does not produce is found, and produced',
+  async ({ onTestFinished }) => {
+    const scene = new Scene(onTestFinished);
+    const server = await scene.begin({});
+    const client = await scene.connect(server);
+    await ask(client, 'orphan', { respond: false });
+    const id = newId();
+    await withClient(server.databaseUrl, (database) =>
+      database.query(
+        `insert into streams (id, conversation_id, message_id, reply_to, user_id, provider, model, transport, options,
          owner_node, started_at)
        select $1, 'orphan', $1, '{"seq":1}', 'alice', 'guide', 'guide', 'websocket',
          '{"visible":true,"includeContext":true,"chunkBytes":1024,"chunkDelayMs":50}', n.id, now() from nodes n`,
-      [id],
-    ),
-  );
-  const message = await client.waitFor('message:new', ({ role }) => role === 'assistant');
-  expect(message.content).toBe(guideText);
-  expectWholeChunks(await readLog(server.databaseUrl, id));
-});
+        [id],
+      ),
+    );
+    const message = await client.waitFor('message:new', ({ role }) => role === 'assistant');
+    expect(message.content).toBe(guideText);
+    expectWholeChunks(await readLog(server.databaseUrl, id));
+  },
+);
 
-describe('Two processes on one database', () => {
-  test('the owner is stopped past its lease and wakes: its late appends are refused, the log has no fork (P4, P5)', async () => {
-    const databaseUrl = await sharedDatabase();
+describe.concurrent('Two processes on one database', () => {
+  test('the owner is stopped past its lease and wakes: its late appends are refused, the log has no fork (P4, P5)', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const databaseUrl = await scene.sharedDatabase();
     const env = { GUIDE_WORDS_PER_SECOND: '30', STREAM_CHUNK_DELAY_MS: '20' };
-    const owner = await begin(env, databaseUrl);
-    const other = await begin(env, databaseUrl);
-    const client = await connect(owner);
+    const owner = await scene.begin(env, databaseUrl);
+    const other = await scene.begin(env, databaseUrl);
+    const client = await scene.connect(owner);
     const ids = await Promise.all(Array.from({ length: 10 }, (_, n) => ask(client, `stopped-${n}`)));
     await waitForStreams(databaseUrl, ids, isUnderWay);
     process.kill(owner.pid, 'SIGSTOP');
@@ -338,7 +376,7 @@ describe('Two processes on one database', () => {
     // It has noticed: it answers, owns none of them, and can begin new ones.
     const again = await ask(client, 'woken');
     await client.waitFor('message:new', ({ streamId }) => streamId === again);
-    const viewer = await connect(other);
+    const viewer = await scene.connect(other);
     for (const id of ids) {
       const log = await readLog(databaseUrl, id);
       expect(expectWholeChunks(log).text).toBe(guideText);
@@ -347,14 +385,16 @@ describe('Two processes on one database', () => {
     expect(owner.output()).not.toContain('could not be ended');
   });
 
-  test('on SIGTERM one hands over, and the other goes on at once, without waiting for a lease (P12)', async () => {
-    const databaseUrl = await sharedDatabase();
+  test('on SIGTERM one hands over, and the other goes on at once, without waiting for a lease (P12)', async ({
+    onTestFinished,
+  }) => {
+    const scene = new Scene(onTestFinished);
+    const databaseUrl = await scene.sharedDatabase();
     // Nobody would take over for ten minutes if the lease had to run out.
     const env = { GUIDE_WORDS_PER_SECOND: '20', STREAM_LEASE_MS: '600000', SHUTDOWN_GRACE_MS: '60000' };
-    const owner = await begin(env, databaseUrl);
-    cleanups.pop();
-    await begin(env, databaseUrl);
-    const client = await connect(owner);
+    const owner = await scene.begin(env, databaseUrl);
+    await scene.begin(env, databaseUrl);
+    const client = await scene.connect(owner);
     const ids = await Promise.all(Array.from({ length: 5 }, (_, n) => ask(client, `left-${n}`)));
     await waitForStreams(databaseUrl, ids, isUnderWay);
     const paused = ids[0] as string;
@@ -375,39 +415,40 @@ describe('Two processes on one database', () => {
     ]);
   });
 
-  test('on SIGTERM an answer that nobody can continue gets its time to end', async () => {
-    const llm = await beginLlm();
-    const databaseUrl = await sharedDatabase();
+  test('on SIGTERM an answer that nobody can continue gets its time to end', async ({ onTestFinished }) => {
+    const scene = new Scene(onTestFinished);
+    const llm = await scene.beginLlm();
+    const databaseUrl = await scene.sharedDatabase();
     const env = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:40:25', STREAM_LEASE_MS: '600000' };
-    const owner = await begin(env, databaseUrl);
-    cleanups.pop();
-    const id = await ask(await connect(owner), 'waits');
+    const owner = await scene.begin(env, databaseUrl);
+    const id = await ask(await scene.connect(owner), 'waits');
     await waitForStreams(databaseUrl, [id], isUnderWay);
     expect(await owner.stop()).toBe(0);
     expect(await storedStreams(databaseUrl, [id])).toMatchObject([{ status: 'completed', interruptions: 0 }]);
     expect(expectWholeChunks(await readLog(databaseUrl, id)).text).toBe(wordsText(40));
   });
+});
 
-  test('on SIGTERM what does not end within the grace is given up, and ended by the next process', async () => {
-    const llm = await beginLlm();
-    const databaseUrl = await sharedDatabase();
-    const env = {
-      LLM_BASE_URL: llm.baseUrl,
-      LLM_MODEL: 'stall:10',
-      STREAM_CHUNK_DELAY_MS: '0',
-      STREAM_LEASE_MS: '600000',
-      SHUTDOWN_GRACE_MS: '400',
-    };
-    const owner = await begin(env, databaseUrl);
-    cleanups.pop();
-    const id = await ask(await connect(owner), 'given-up');
-    await waitForStreams(databaseUrl, [id], isUnderWay);
-    expect(await owner.stop()).toBe(0);
-    expect(await storedStreams(databaseUrl, [id])).toMatchObject([
-      { status: 'interrupted', owner_node: null },
-    ]);
-    await begin(env, databaseUrl);
-    await waitForStreams(databaseUrl, [id], ({ status }) => status === 'failed');
-    expectWholeChunks(await readLog(databaseUrl, id));
-  });
+// Its grace is short: nothing else of this file takes the machine's time meanwhile.
+test('What does not end within the grace after SIGTERM is given up, and ended by the next process', async ({
+  onTestFinished,
+}) => {
+  const scene = new Scene(onTestFinished);
+  const llm = await scene.beginLlm();
+  const databaseUrl = await scene.sharedDatabase();
+  const env = {
+    LLM_BASE_URL: llm.baseUrl,
+    LLM_MODEL: 'stall:10',
+    STREAM_CHUNK_DELAY_MS: '0',
+    STREAM_LEASE_MS: '600000',
+    SHUTDOWN_GRACE_MS: '1500',
+  };
+  const owner = await scene.begin(env, databaseUrl);
+  const id = await ask(await scene.connect(owner), 'given-up');
+  await waitForStreams(databaseUrl, [id], isUnderWay);
+  expect(await owner.stop()).toBe(0);
+  expect(await storedStreams(databaseUrl, [id])).toMatchObject([{ status: 'interrupted', owner_node: null }]);
+  await scene.begin(env, databaseUrl);
+  await waitForStreams(databaseUrl, [id], ({ status }) => status === 'failed');
+  expectWholeChunks(await readLog(databaseUrl, id));
 });
