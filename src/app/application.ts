@@ -6,7 +6,6 @@ import { AppModule, type AppOptions } from './app.module.js';
 import { serveDocs } from './docs.js';
 import { refuseWhileLeaving } from './shutdown.js';
 import { notFound } from '../common/domain-error.js';
-import { SocketAdapter } from '../gateway/engine/socket.adapter.js';
 import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
 import { servePages } from '../operations/pages.js';
 import type { Config } from '../platform/config/config.js';
@@ -50,10 +49,8 @@ export async function configure(app: NestExpressApplication, config: Config): Pr
   app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, leaving);
   app.use(app.get(HttpLimits).limitAddress, jsonOnly);
   app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
-  app.useWebSocketAdapter(new SocketAdapter(app, config));
   app.setGlobalPrefix('api', { exclude: [METRICS_PATH] });
   app.useGlobalFilters(problems);
-  // For events as well: Nest runs global pipes in gateways, too.
   app.useGlobalPipes(new PayloadPipe());
   if (config.CORS_ORIGINS.length > 0) {
     app.enableCors({ origin: config.CORS_ORIGINS, credentials: true, exposedHeaders: EXPOSED_HEADERS });

@@ -1,12 +1,11 @@
 import type { CallHandler, ExecutionContext } from '@nestjs/common';
 import { IncomingMessage } from 'node:http';
-import { queryObjects, setFlagsFromString } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Socket } from 'socket.io';
+import { Server, type Socket } from 'socket.io';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Connections } from '../../src/gateway/connections/connections.js';
 import type { Connection } from '../../src/gateway/connections/connection.js';
-import { UserQuota } from '../../src/gateway/connections/user-quota.js';
 import { RawWebSocket, textFrame } from '../fuzz/frames.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { TestClient, tokenFor, type ClientOptions } from '../support/client.js';
@@ -73,22 +72,29 @@ test('Guards and interceptors see HTTP requests only: events do not reach them',
 });
 
 test('A client that leaves the namespace keeps neither its transport nor its place (P7)', async () => {
-  const quota = service.app.get(UserQuota);
-  await eventually(() => quota.size === 0, 'no place is taken');
+  const { engine } = service.app.get(Server);
+  await eventually(() => engine.clientsCount === 0, 'no transport is open');
   const client = await RawWebSocket.open(service.url);
   ends.push(() => client.cut());
   await client.connect(await tokenFor('leaver'));
-  expect(quota.size).toBe(1);
+  expect(engine.clientsCount).toBe(1);
   client.send([textFrame('41')]);
   await eventually(() => client.isClosing, 'the transport is closed');
-  await eventually(() => quota.size === 0, 'the place is free');
+  await eventually(() => engine.clientsCount === 0, 'its place is free');
 });
 
 test('No closed socket is retained (P7)', async () => {
-  for (let n = 0; n < 3; n += 1) await (await connect(`user-${n}`)).ask('ping', n);
-  expect(queryObjects(Socket, { format: 'count' })).toBeGreaterThanOrEqual(3);
+  const sockets: WeakRef<Socket>[] = [];
+  for (let n = 0; n < 3; n += 1) {
+    const client = await connect(`user-${n}`);
+    await client.ask('ping', n);
+    sockets.push(new WeakRef(connectionOf(client).socket));
+  }
   for (const end of ends.splice(0)) end();
-  await eventually(() => queryObjects(Socket, { format: 'count' }) === 0, 'every socket is collected');
+  await eventually(() => {
+    collectGarbage();
+    return sockets.every((socket) => socket.deref() === undefined);
+  }, 'every socket is collected');
 });
 
 test('The handshake and the request of a connected socket are of their types, without headers and token', async () => {

@@ -74,8 +74,8 @@ const attack: fc.Arbitrary<Attack> = fc
 
 /** What the service itself says that the payload may have. */
 function keysOf(event: string): string[] {
-  const dtos = (payloads.get(event) ?? []) as (new () => object)[];
-  return dtos.flatMap((dto) => [...propertiesOf(dto).keys()]);
+  const payloadClass = payloads.get(event);
+  return payloadClass ? [...propertiesOf(payloadClass).keys()] : [];
 }
 
 /** A conversation of all three with an answer under way: everything that a good event needs. */

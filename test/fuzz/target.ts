@@ -26,7 +26,7 @@ export interface Target {
 }
 
 const MIB = 1024 * 1024;
-/** Timers and the pool's connections come and go, and Nest remembers the last socket of each gateway. */
+/** Timers and the pool's connections come and go. */
 const SLACK = 12;
 /** Socket.IO keeps a timer of 30 s for each session of long polling that nobody asks for any more. */
 const TIMER_SLACK = 1000;

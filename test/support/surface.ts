@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { AppModule } from '../../src/app/app.module.js';
+import { CLIENT_EVENT } from '../../src/gateway/events/event-handlers.js';
 import { AuthKeys } from '../../src/auth/tokens/auth-keys.js';
 import { METRICS_PATH } from '../../src/operations/metrics/metrics.controller.js';
 import { readConfig } from '../../src/platform/config/config.js';
@@ -11,30 +12,27 @@ const CONTROLLERS = 'controllers';
 const PROVIDERS = 'providers';
 const PATH = 'path';
 const METHOD = 'method';
-const IS_GATEWAY = 'websockets:is_gateway';
-const MESSAGE = 'message';
 const PARAMETERS = 'design:paramtypes';
 const ARGUMENTS = '__routeArguments__';
-/** What the keys of {@link ARGUMENTS} begin with for `@MessageBody()`; behind it is the index. */
-const BODY = '3:';
-/** The same of controllers, for what a client may write freely. */
+/** What the keys of {@link ARGUMENTS} begin with for arguments that a client may write freely. */
 const HTTP_INPUTS = new Map([
   ['3', 'Body'],
   ['4', 'Query'],
   ['5', 'Param'],
 ]);
 
+type PayloadClass = (new () => object) | null;
 type Class = (abstract new (...args: never[]) => object) & { prototype: object };
 
 interface Parts {
   controllers: Set<Class>;
-  gateways: Set<Class>;
+  providers: Set<Class>;
 }
 
 interface Surface {
   events: string[];
-  /** Event → the classes of its handler's `@MessageBody()`: its DTO, or none where it may be anything. */
-  payloads: Map<string, unknown[]>;
+  /** Event → the class that its payload is checked by; null where it may be anything. */
+  payloads: Map<string, PayloadClass>;
   routes: string[];
   inputs: Input[];
 }
@@ -48,14 +46,14 @@ interface Input {
   type: unknown;
 }
 
-/** Every client event that some gateway of the application takes, and every route of its controllers, such as `GET /api/ws/health`. */
+/** Every client event that some provider of the application handles, and every route of its controllers, such as `GET /api/ws/health`. */
 export function surface(): Surface {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
-  const parts: Parts = { controllers: new Set(), gateways: new Set() };
+  const parts: Parts = { controllers: new Set(), providers: new Set() };
   const keys = new AuthKeys([], [new Uint8Array()]);
   const options = { config: readConfig({}), keys, databaseUrl: 'postgres://nowhere', log };
   collect(AppModule.of(options), parts, new Set());
-  const payloads = new Map([...parts.gateways].flatMap(payloadsOf));
+  const payloads = new Map([...parts.providers].flatMap(payloadsOf));
   return {
     events: [...payloads.keys()],
     payloads,
@@ -75,21 +73,15 @@ function collect(given: unknown, parts: Parts, seen: Set<unknown>): void {
   ];
   for (const controller of all(CONTROLLERS)) parts.controllers.add(controller as Class);
   for (const provider of all(PROVIDERS)) {
-    if (typeof provider === 'function' && Reflect.getMetadata(IS_GATEWAY, provider)) {
-      parts.gateways.add(provider as unknown as Class);
-    }
+    if (typeof provider === 'function') parts.providers.add(provider as unknown as Class);
   }
   for (const imported of all(IMPORTS)) collect(imported, parts, seen);
 }
 
-function payloadsOf(gateway: Class): [string, unknown[]][] {
-  return handlersOf(gateway, MESSAGE).map(({ handler, value }) => {
-    const { name } = handler as { name: string };
-    const types = Reflect.getMetadata(PARAMETERS, gateway.prototype, name) as unknown[];
-    const bodies = Object.keys(Reflect.getMetadata(ARGUMENTS, gateway, name) as object)
-      .filter((key) => key.startsWith(BODY))
-      .map((key) => types[Number(key.slice(BODY.length))]);
-    return [String(value), bodies.filter((type) => type !== Object)];
+function payloadsOf(provider: Class): [string, PayloadClass][] {
+  return handlersOf(provider, CLIENT_EVENT).map(({ value }) => {
+    const { event, payloadClass } = value as { event: string; payloadClass: PayloadClass };
+    return [event, payloadClass];
   });
 }
 

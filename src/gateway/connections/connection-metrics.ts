@@ -1,7 +1,8 @@
-import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect } from '@nestjs/websockets';
-import type { Socket } from 'socket.io';
+import { Injectable } from '@nestjs/common';
 import type { Counter, Gauge } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
+import type { ErrorCode } from '../../protocol/index.js';
+import type { ConnectionObserver } from './connection-observer.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { StreamMetrics } from '../../streaming/metrics/stream-metrics.js';
@@ -22,8 +23,9 @@ const REASONS = new Map([
 const TRANSPORTS = ['websocket', 'polling'] as const;
 
 /** Counts connections: how they come and go, and how many there are. */
-@WebSocketGateway()
-export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
+@Injectable()
+export class ConnectionMetrics implements ConnectionObserver {
+  private readonly refusals: Counter<'code'>;
   private readonly connects: Counter<'transport'>;
   private readonly upgrades: Counter;
   private readonly disconnects: Counter<'reason'>;
@@ -34,6 +36,11 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGateway
     private readonly connections: Connections,
   ) {
     streams.countViewers('websocket', () => this.countJoins());
+    this.refusals = registry.counter(
+      'streamgate_handshake_refusals_total',
+      'Handshakes and requests of long polling that were refused, over HTTP or by connect_error.',
+      ['code'],
+    );
     this.connects = registry.counter(
       'streamgate_connects_total',
       'Connections that were opened, by the transport that they began with.',
@@ -55,14 +62,15 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGateway
     });
   }
 
-  handleConnection(socket: Socket): void {
-    const connection = socket.data as Connection;
+  /** Counts a request or handshake that was refused before there was a connection. */
+  readonly onRefused = (code: ErrorCode): void => this.refusals.inc({ code });
+
+  onConnect(connection: Connection): void {
     this.connects.inc({ transport: connection.transport });
     connection.onceUpgraded(() => this.upgrades.inc());
   }
 
-  handleDisconnect(socket: Socket, reason: string): void {
-    const { closedFor } = socket.data as Connection;
+  onDisconnect({ closedFor }: Connection, reason: string): void {
     this.disconnects.inc({ reason: closedFor ?? REASONS.get(reason) ?? 'other' });
   }
 
@@ -73,7 +81,7 @@ export class ConnectionMetrics implements OnGatewayConnection<Socket>, OnGateway
     return count;
   }
 
-  /** Looked at when somebody asks, so that an upgrade is never missed. */
+  /** Counts when the metrics are read, so that an upgrade is never missed. */
   private setConnections(gauge: Gauge<'transport'>): void {
     const counts = { websocket: 0, polling: 0 };
     for (const { transport } of this.connections.all()) counts[transport] += 1;

@@ -14,6 +14,7 @@ import {
   type RegisteredConnection,
 } from '../../presence/registry/connection-registry.js';
 import type { Connection } from './connection.js';
+import type { ConnectionObserver } from './connection-observer.js';
 import { Connections } from './connections.js';
 
 /** Renewed three times within a lease: one that is late or lost does no harm. */
@@ -22,7 +23,7 @@ const MAX_TOUCH_MS = 1000;
 
 /** Tells presence and the registry of this node's connections: that they come, are used, are still there, and go. */
 @Injectable()
-export class ConnectionTracker implements OnApplicationBootstrap, OnApplicationShutdown {
+export class ConnectionTracker implements ConnectionObserver, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ConnectionTracker.name);
   private readonly renewals: PeriodicTask;
   /** How often activity is told at most, for each connection. */

@@ -1,38 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import type { Connection } from './connection.js';
+import type { ConnectionObserver } from './connection-observer.js';
 
 /** The connections of this node, by id and by user. */
 @Injectable()
-export class Connections {
+export class Connections implements ConnectionObserver {
   private readonly byId = new Map<string, Connection>();
-  /** Few for each: an array is a third of a set. */
+  /** A user has few, and an array takes a third of the memory of a set. */
   private readonly byUser = new Map<string, readonly Connection[]>();
 
   get size(): number {
     return this.byId.size;
   }
 
-  /** How many users they are. */
+  /** The number of users who have them. */
   get users(): number {
     return this.byUser.size;
   }
 
-  /** @returns whether it is the user's first connection here. */
-  add(connection: Connection): boolean {
+  onConnect(connection: Connection): void {
     this.byId.set(connection.id, connection);
-    const others = this.byUser.get(connection.userId) ?? [];
-    this.byUser.set(connection.userId, others.concat(connection));
-    return others.length === 0;
+    this.byUser.set(connection.userId, this.ofUser(connection.userId).concat(connection));
   }
 
-  /** @returns whether it was the user's last connection here. */
-  remove(connection: Connection): boolean {
+  onDisconnect(connection: Connection): void {
     this.byId.delete(connection.id);
-    const mine = this.byUser.get(connection.userId) ?? [];
-    const others = mine.filter((other) => other !== connection);
+    const others = this.ofUser(connection.userId).filter((other) => other !== connection);
     if (others.length > 0) this.byUser.set(connection.userId, others);
     else this.byUser.delete(connection.userId);
-    return mine.length > 0 && others.length === 0;
   }
 
   get(connectionId: string): Connection | undefined {

@@ -9,6 +9,7 @@ import { AuthFailures } from '../../platform/limits/auth-failures.js';
 import { addressKey } from '../../platform/limits/client-addresses.js';
 import type { RefreshResult } from '../../protocol/index.js';
 import type { Connection } from './connection.js';
+import type { ConnectionObserver } from './connection-observer.js';
 
 /** How long before its token's end a connection is told, in milliseconds. */
 const NOTICE_MS = 60_000;
@@ -18,7 +19,7 @@ const SLOT_MS = 250;
 
 /** A connection lives as long as its token, and a little longer: then it ends, unless it brings a new one. */
 @Injectable()
-export class Expiry implements OnApplicationShutdown {
+export class Expiry implements ConnectionObserver, OnApplicationShutdown {
   /** When connections are told, and when they end. */
   private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
   private readonly checks = new PeriodicTask({
@@ -41,17 +42,17 @@ export class Expiry implements OnApplicationShutdown {
   }
 
   /** Tells the connection before its token ends, and ends it some time after, or when the token is revoked. */
-  watch(connection: Connection): void {
-    this.forget(connection);
+  onConnect(connection: Connection): void {
+    this.onDisconnect(connection);
     this.revoked.watch(connection);
     const { expiresAt } = connection.principal;
     if (expiresAt !== Infinity) this.due.set(connection, expiresAt - NOTICE_MS);
     // It may have been revoked, or have left, already.
-    if (!connection.socket.connected) this.forget(connection);
+    if (!connection.socket.connected) this.onDisconnect(connection);
   }
 
   /** The connection has ended. */
-  forget(connection: Connection): void {
+  onDisconnect(connection: Connection): void {
     this.revoked.forget(connection);
     this.due.delete(connection);
   }
@@ -83,7 +84,7 @@ export class Expiry implements OnApplicationShutdown {
       throw new DomainError('forbidden', 'This token is for another user. Connect anew with it.');
     }
     connection.renew(principal);
-    this.watch(connection);
+    this.onConnect(connection);
     return { userId, ...(Number.isFinite(expiresAt) && { expiresAt: new Date(expiresAt).toISOString() }) };
   }
 }

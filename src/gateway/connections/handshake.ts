@@ -13,7 +13,7 @@ import { addressKey, ClientAddresses } from '../../platform/limits/client-addres
 import { isClientMessageId } from '../../protocol/index.js';
 import { Connection } from './connection.js';
 import { forgetHandshake } from '../engine/engine.js';
-import { HandshakeMetrics } from './handshake-metrics.js';
+import { ConnectionMetrics } from './connection-metrics.js';
 import { UserQuota } from './user-quota.js';
 
 type Next = (error?: Error) => void;
@@ -32,7 +32,7 @@ export class HandshakeMiddleware {
     private readonly addresses: ClientAddresses,
     private readonly failures: AuthFailures,
     private readonly quota: UserQuota,
-    private readonly metrics: HandshakeMetrics,
+    private readonly metrics: ConnectionMetrics,
   ) {}
 
   /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
@@ -85,7 +85,7 @@ export class HandshakeMiddleware {
 
   private refusal(error: unknown, { id: correlationId }: RequestContext): Error {
     const fault = toDomainError(error);
-    this.metrics.refused(fault.code);
+    this.metrics.onRefused(fault.code);
     if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);
     return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
   }

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
+import { Socket as NetworkSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
 import type { SharedPacket } from '../rooms/shared-fields.js';
@@ -54,13 +55,22 @@ export function engineOf({ conn }: Socket): Engine {
   return conn as object as Engine;
 }
 
+/** Takes the place of every handshake that was read. */
+const READ_HANDSHAKE: Socket['handshake'] = Object.freeze({
+  ...{ headers: Object.freeze({}), query: Object.freeze({}), auth: Object.freeze({}) },
+  ...{ address: '', url: '', time: '', issued: 0, secure: false, xdomain: false },
+});
+
+/** Takes the place of every request that began a connection. */
+const READ_REQUEST = new IncomingMessage(new NetworkSocket());
+
 /**
- * Lets go of the request that a connection began with, its headers and its token: they would live as long as it does, and
- * be a tenth of it or, with cookies, half. Nothing reads them once the namespace is connected.
+ * Replaces the handshake of a connected socket, and its request, by empty ones that all sockets share. With their headers
+ * and token they would live as long as the connection and be a tenth of its memory or, with cookies, half.
  */
 export function forgetHandshake(socket: Socket): void {
-  Object.assign(socket, { handshake: undefined });
-  Object.assign(socket.conn, { request: undefined });
+  Object.assign(socket, { handshake: READ_HANDSHAKE });
+  Object.assign(socket.conn, { request: READ_REQUEST });
 }
 
 /** What of an engine.io server is used here. */
@@ -71,4 +81,31 @@ export interface EngineServer {
   use(middleware: unknown): unknown;
   /** Tells at once whether it would take `request`: by no number, or by that of its refusal. */
   verify(request: IncomingMessage, isUpgrade: boolean, done: (code?: number) => void): unknown;
+}
+
+/** Packets in one request of long polling: more than an ordinary client gathers between two requests. */
+const MAX_PACKETS = 2000;
+/** What engine.io's protocol 4 has between the packets of one body. */
+const SEPARATOR = '\x1e';
+
+/**
+ * For engine.io's `connection`: a request of long polling with more packets ends its connection before they are decoded.
+ * engine.io would take all that fit into a body at once, a hundred thousand, while everybody else waits (P7).
+ */
+export function boundPolling({ transport }: Engine): void {
+  if (transport.name !== 'polling') return;
+  const take = transport.onData?.bind(transport);
+  transport.onData = (body) => {
+    if (hasMoreThan(MAX_PACKETS, body)) transport.onError?.('too many packets in one request');
+    else take?.(body);
+  };
+}
+
+function hasMoreThan(max: number, body: string): boolean {
+  let packets = 1;
+  for (let at = body.indexOf(SEPARATOR); at >= 0; at = body.indexOf(SEPARATOR, at + 1)) {
+    packets += 1;
+    if (packets > max) return true;
+  }
+  return false;
 }

@@ -3,12 +3,13 @@ import { DeadlineQueue } from '../../common/deadline-queue.js';
 import { PeriodicTask } from '../../common/periodic-task.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 
 const SLOT_MS = 100;
 
 /** Closes connections whose clients send nothing for `CONNECTION_IDLE_TIMEOUT_MS`; 0: none. */
 @Injectable()
-export class IdleTimeouts implements OnApplicationShutdown {
+export class IdleTimeouts implements ConnectionObserver, OnApplicationShutdown {
   private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
   private readonly checks = new PeriodicTask({
     name: 'close idle connections',
@@ -29,12 +30,12 @@ export class IdleTimeouts implements OnApplicationShutdown {
     return this.checks.stop();
   }
 
-  watch(connection: Connection): void {
+  onConnect(connection: Connection): void {
     const { CONNECTION_IDLE_TIMEOUT_MS: timeoutMs } = this.config;
     if (timeoutMs > 0) this.due.set(connection, connection.lastActivityAt + timeoutMs);
   }
 
-  forget(connection: Connection): void {
+  onDisconnect(connection: Connection): void {
     this.due.delete(connection);
   }
 
@@ -43,7 +44,7 @@ export class IdleTimeouts implements OnApplicationShutdown {
     const now = performance.now();
     for (const connection of this.due.take(now)) {
       const idleMs = now - connection.lastActivityAt;
-      if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.watch(connection);
+      if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.onConnect(connection);
       else connection.closeAndRetry('idle_timeout', 'Nothing was sent on this connection for long.');
     }
   }

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../../common/domain-error.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { engineOf, type EnginePacket, type WebSocketLike } from './engine.js';
 
 /** How long a closed socket may take for what is on its way, `connection:closing` at its end, in milliseconds. */
@@ -12,13 +13,13 @@ const CLOSE_TIMEOUT_MS = 5000;
  * the namespace, so that an unmodified client comes back by itself and recovers.
  */
 @Injectable()
-export class SlowConsumers {
+export class SlowConsumers implements ConnectionObserver {
   private readonly logger = new Logger(SlowConsumers.name);
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
   /** Watches a socket until it ends. Costs an addition for each packet; looks further only while some are waiting. */
-  watch(connection: Connection): void {
+  onConnect(connection: Connection): void {
     const engine = engineOf(connection.socket);
     const max = this.config.VIEWER_MAX_BUFFERED_BYTES;
     /** Characters of packets that wait for the transport to be writable. */

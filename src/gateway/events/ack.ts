@@ -4,7 +4,8 @@ import { RequestContext } from '../../platform/tracing/request-context.js';
 import { toDatabaseError } from '../../platform/database/errors.js';
 import { LIMITS, type ErrorCode, type WireError } from '../../protocol/index.js';
 
-type AckCallback = (answer: object) => void;
+/** The callback that the client gave. Socket.IO sends its argument. */
+export type AckCallback = (ack: object) => void;
 
 /** Hears of an answer. */
 export interface AckObserver {

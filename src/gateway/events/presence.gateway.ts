@@ -1,101 +1,57 @@
-import { UseFilters } from '@nestjs/common';
-import {
-  MessageBody,
-  SubscribeMessage,
-  WebSocketGateway,
-  type OnGatewayConnection,
-  type OnGatewayDisconnect,
-} from '@nestjs/websockets';
-import type { Socket } from 'socket.io';
+import { Injectable } from '@nestjs/common';
 import { ConversationDto } from '../../conversations/conversations.dto.js';
 import { PresenceDto, WatchDto } from '../../presence/presence.dto.js';
 import { PresenceService } from '../../presence/presence.service.js';
 import type { Presence } from '../../protocol/index.js';
 import { TopicsDto } from '../../conversations/topics/topics.dto.js';
 import type { Connection } from '../connections/connection.js';
-import { CurrentConnection } from './current-connection.decorator.js';
-import { ConnectionActivity } from '../connections/connection-activity.js';
-import { AckFilter } from './ack.filter.js';
 import { TopicRooms } from '../rooms/topic-rooms.js';
 import { ConnectionTyping } from '../rooms/connection-typing.js';
 import { PresenceSubscriptions } from '../rooms/presence-subscriptions.js';
+import { OnClientEvent } from './event-handlers.js';
 
-/** The client's events about who is there: presence, typing and topics, one line each. */
-@WebSocketGateway()
-@UseFilters(AckFilter)
-export class PresenceGateway implements OnGatewayConnection<Socket>, OnGatewayDisconnect<Socket> {
+/** The client's events about presence, typing and topics (protocol section 4.2). */
+@Injectable()
+export class PresenceGateway {
   constructor(
-    private readonly activity: ConnectionActivity,
     private readonly presence: PresenceService,
     private readonly subscriptions: PresenceSubscriptions,
     private readonly typing: ConnectionTyping,
     private readonly topics: TopicRooms,
   ) {}
 
-  handleConnection(socket: Socket): void {
-    this.activity.onConnect(socket.data as Connection);
-  }
-
-  handleDisconnect(socket: Socket): void {
-    const connection = socket.data as Connection;
-    this.activity.onDisconnect(connection);
-    this.subscriptions.removeConnection(connection);
-    this.topics.removeConnection(connection);
-  }
-
-  @SubscribeMessage('presence:update')
-  update(
-    @CurrentConnection() { userId, id }: Connection,
-    @MessageBody() payload: PresenceDto,
-  ): Promise<void> {
+  @OnClientEvent('presence:update', PresenceDto)
+  update(payload: PresenceDto, { userId, id }: Connection): Promise<void> {
     return this.presence.setStatus(userId, payload, id);
   }
 
-  @SubscribeMessage('presence:watch')
-  async watch(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { userIds }: WatchDto,
-  ): Promise<{ presence: Presence[] }> {
+  @OnClientEvent('presence:watch', WatchDto)
+  async watch({ userIds }: WatchDto, connection: Connection): Promise<{ presence: Presence[] }> {
     return { presence: await this.subscriptions.subscribe(connection, userIds) };
   }
 
-  @SubscribeMessage('presence:unwatch')
-  async unwatch(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { userIds }: WatchDto,
-  ): Promise<{ presence: Presence[] }> {
+  @OnClientEvent('presence:unwatch', WatchDto)
+  async unwatch({ userIds }: WatchDto, connection: Connection): Promise<{ presence: Presence[] }> {
     return { presence: await this.subscriptions.unsubscribe(connection, userIds) };
   }
 
-  @SubscribeMessage('typing:start')
-  startTyping(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { conversationId }: ConversationDto,
-  ): Promise<void> {
+  @OnClientEvent('typing:start', ConversationDto)
+  startTyping({ conversationId }: ConversationDto, connection: Connection): Promise<void> {
     return this.typing.start(connection, conversationId);
   }
 
-  @SubscribeMessage('typing:stop')
-  stopTyping(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { conversationId }: ConversationDto,
-  ): Promise<void> {
+  @OnClientEvent('typing:stop', ConversationDto)
+  stopTyping({ conversationId }: ConversationDto, connection: Connection): Promise<void> {
     return this.typing.stop(connection, conversationId);
   }
 
-  @SubscribeMessage('topic:subscribe')
-  subscribe(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { topics }: TopicsDto,
-  ): { topics: string[] } {
+  @OnClientEvent('topic:subscribe', TopicsDto)
+  subscribe({ topics }: TopicsDto, connection: Connection): { topics: string[] } {
     return { topics: this.topics.subscribe(connection, topics) };
   }
 
-  @SubscribeMessage('topic:unsubscribe')
-  unsubscribe(
-    @CurrentConnection() connection: Connection,
-    @MessageBody() { topics }: TopicsDto,
-  ): { topics: string[] } {
+  @OnClientEvent('topic:unsubscribe', TopicsDto)
+  unsubscribe({ topics }: TopicsDto, connection: Connection): { topics: string[] } {
     return { topics: this.topics.unsubscribe(connection, topics) };
   }
 }

@@ -1,63 +1,64 @@
-import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
-import type { Server } from 'socket.io';
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Server, type Socket } from 'socket.io';
 import type { Connection } from '../connections/connection.js';
-import { Connections } from '../connections/connections.js';
-import { QueueDeliveryService } from '../rooms/queue-delivery.service.js';
+import { CONNECTION_OBSERVERS, type ConnectionObserver } from '../connections/connection-observer.js';
 import { HandshakeMiddleware } from '../connections/handshake.js';
-import { Rooms } from '../rooms/rooms.js';
-import { UserEventSubscriptions } from '../rooms/user-event-subscriptions.js';
 
-/** What happens to a socket from its handshake to its end. */
+/** Leads a socket from its handshake to its end. */
 @Injectable()
-export class SocketLifecycle implements BeforeApplicationShutdown {
+export class SocketLifecycle implements OnModuleInit {
   private readonly logger = new Logger('Connection');
-  private server: Server | undefined;
 
   constructor(
+    private readonly server: Server,
     private readonly handshake: HandshakeMiddleware,
-    private readonly connections: Connections,
-    private readonly rooms: Rooms,
-    private readonly userEvents: UserEventSubscriptions,
-    private readonly deliveries: QueueDeliveryService,
+    @Inject(CONNECTION_OBSERVERS) private readonly observers: readonly ConnectionObserver[],
   ) {}
 
-  attach(server: Server): void {
-    this.server = server;
-    server.use(this.handshake.use);
-    server.of(/./).use(this.handshake.refuseNamespace);
+  onModuleInit(): void {
+    this.server.use(this.handshake.use);
+    this.server.of(/./).use(this.handshake.refuseNamespace);
+    this.server.on('connection', (socket) => this.onConnect(socket));
   }
 
-  connected(connection: Connection): void {
-    const { id: connectionId, userId, deviceId, principal } = connection;
-    if (this.connections.add(connection)) this.userEvents.subscribe(userId);
-    connection.emit('connection:status', {
-      status: 'connected',
-      connectionId,
-      userId,
-      deviceId,
-      serverTime: new Date().toISOString(),
-      ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
-    });
-    this.deliveries.start(connection);
-    this.note(connection, 'connected', { transport: connection.transport });
+  private onConnect(socket: Socket): void {
+    const connection = socket.data as Connection;
+    // First, so that a listener that throws cannot keep this one from being called.
+    socket.prependOnceListener('disconnect', (reason: string) => this.onDisconnect(connection, reason));
+    greet(connection);
+    for (const observer of this.observers) {
+      // One of them may have closed it, such as for a revoked token.
+      if (socket.connected) this.notify(() => observer.onConnect?.(connection));
+    }
+    this.log(connection, 'connected', { transport: connection.transport });
   }
 
-  disconnected(connection: Connection, reason: string): void {
-    this.note(connection, 'disconnected', { reason });
-    // An ordinary client closes the transport now; one that does not would hold a place for nothing.
+  private onDisconnect(connection: Connection, reason: string): void {
+    this.log(connection, 'disconnected', { reason });
+    // An ordinary client closes the transport now. One that does not must not keep it.
     if (reason === 'client namespace disconnect') connection.socket.conn.close();
-    this.deliveries.stop(connection);
-    for (const conversationId of connection.joined.keys()) this.rooms.leave(connection, conversationId);
-    if (this.connections.remove(connection)) this.userEvents.unsubscribe(connection.userId);
+    for (const observer of this.observers) this.notify(() => observer.onDisconnect?.(connection, reason));
   }
 
-  private note(connection: Connection, what: string, how: Record<string, string>): void {
+  private notify(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.logger.error('connection observer failed', error);
+    }
+  }
+
+  private log(connection: Connection, message: string, fields: Record<string, string>): void {
     const { id: connectionId, userId, deviceId, context } = connection;
-    this.logger.debug(what, { correlationId: context.id, connectionId, userId, deviceId, ...how });
+    this.logger.debug(message, { correlationId: context.id, connectionId, userId, deviceId, ...fields });
   }
+}
 
-  /** Closes what is left: connections that came while the others were sent away. */
-  beforeApplicationShutdown(): void {
-    this.server?.engine.close();
-  }
+function greet(connection: Connection): void {
+  const { id: connectionId, userId, deviceId, principal } = connection;
+  connection.emit('connection:status', {
+    ...{ status: 'connected', connectionId, userId, deviceId },
+    serverTime: new Date().toISOString(),
+    ...(Number.isFinite(principal.expiresAt) && { expiresAt: new Date(principal.expiresAt).toISOString() }),
+  });
 }

@@ -3,11 +3,12 @@ import { ConversationsService } from '../../conversations/conversations.service.
 import { isConversationId, LIMITS } from '../../protocol/index.js';
 import { TypingService } from '../../typing/typing.service.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { RoomEvents } from './room-events.js';
 
 /** Typing indicators of connections: members only. Ends them when a connection leaves, and when its user sends or is removed. */
 @Injectable()
-export class ConnectionTyping {
+export class ConnectionTyping implements ConnectionObserver {
   constructor(
     private readonly typing: TypingService,
     private readonly conversations: ConversationsService,

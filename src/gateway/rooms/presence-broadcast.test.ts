@@ -47,7 +47,7 @@ afterEach(() => {
 
 function connect(userId: string, conversationId?: string): Connection {
   const connection = sockets.connect(userId);
-  connections.add(connection);
+  connections.onConnect(connection);
   if (conversationId !== undefined) void connection.socket.join(conversationRoom(conversationId));
   return connection;
 }

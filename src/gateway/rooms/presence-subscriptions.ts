@@ -5,10 +5,11 @@ import { SharedConversationsStore, type Pair } from '../../presence/shared-conve
 import { PresenceService } from '../../presence/presence.service.js';
 import { LIMITS, type Presence } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 
 /** Tracks which users' presence the connections of this node subscribe to, in addition to that of the conversations they joined. */
 @Injectable()
-export class PresenceSubscriptions {
+export class PresenceSubscriptions implements ConnectionObserver {
   private readonly byUser = new Map<string, Set<Connection>>();
   private readonly byConnection = new Map<Connection, Set<string>>();
 
@@ -46,7 +47,7 @@ export class PresenceSubscriptions {
     return this.states(connection);
   }
 
-  removeConnection(connection: Connection): void {
+  onDisconnect(connection: Connection): void {
     for (const userId of this.byConnection.get(connection) ?? []) this.delete(connection, userId);
   }
 

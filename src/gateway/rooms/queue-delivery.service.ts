@@ -4,11 +4,12 @@ import { CONFIG, type Config } from '../../platform/config/config.js';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import { QueueService } from '../../queue/queue.service.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { QueueDelivery, type OfferOutcome, type QueueDeliveryOptions } from './queue-delivery.js';
 
 /** Sends the queues of users to their connections, and counts what it offers. */
 @Injectable()
-export class QueueDeliveryService {
+export class QueueDeliveryService implements ConnectionObserver {
   private readonly logger = new Logger(QueueDeliveryService.name);
   private readonly running = new Map<Connection, QueueDelivery>();
   private readonly options: QueueDeliveryOptions;
@@ -34,11 +35,11 @@ export class QueueDeliveryService {
   }
 
   /** Delivers what is queued for the connection's user. */
-  start(connection: Connection): void {
+  onConnect(connection: Connection): void {
     this.deliveryOf(connection).wake();
   }
 
-  stop(connection: Connection): void {
+  onDisconnect(connection: Connection): void {
     this.running.get(connection)?.stop();
     this.running.delete(connection);
   }

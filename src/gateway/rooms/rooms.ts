@@ -6,6 +6,7 @@ import { LIMITS, type ServerEvents } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import type { ConversationEvent } from '../../platform/relay/topics.js';
 import { JOINING, type Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { RoomEvents } from './room-events.js';
 import { DatabaseRoomSource } from './room-source.js';
 import { conversationRoom, Room, type Broadcast } from './room.js';
@@ -17,7 +18,7 @@ interface Entry {
 
 /** The rooms of this node: one for each conversation that a connection of this node has joined. */
 @Injectable()
-export class Rooms {
+export class Rooms implements ConnectionObserver {
   private readonly entries = new Map<string, Entry>();
 
   constructor(
@@ -81,6 +82,10 @@ export class Rooms {
     entry.unsubscribe();
     entry.room.close();
     this.entries.delete(conversationId);
+  }
+
+  onDisconnect(connection: Connection): void {
+    for (const conversationId of connection.joined.keys()) this.leave(connection, conversationId);
   }
 
   /** Removes all connections of a user from the room, at once. */

@@ -37,7 +37,7 @@ describe('Topics', () => {
     relay.publish('topic', 'news', NEWS);
     expect(topics.unsubscribe(ann, ['news'])).toEqual(['weather']);
     relay.publish('topic', 'news', NEWS);
-    topics.removeConnection(ann);
+    topics.onDisconnect(ann);
     relay.publish('topic', 'weather', NEWS);
     expect(sockets.sentTo(ann, 'system:message')).toEqual([NEWS]);
     expect(topics.size).toEqual({ topics: 0, connections: 0 });
@@ -72,16 +72,17 @@ describe('Queue deliveries', () => {
 
 describe('Events of a user', () => {
   const evict = vi.fn<Rooms['evict']>();
+  let connections: Connections;
   let subscriptions: UserEventSubscriptions;
 
   beforeEach(() => {
     evict.mockReset();
-    const connections = new Connections();
-    connections.add(ann);
+    connections = new Connections();
+    connections.onConnect(ann);
     const deliveries = {} as Partial<QueueDeliveryService> as QueueDeliveryService;
     const rooms: Partial<Rooms> = { evict };
     subscriptions = new UserEventSubscriptions(relay, connections, rooms as Rooms, deliveries);
-    subscriptions.subscribe('ann');
+    subscriptions.onConnect(ann);
   });
 
   function publish(change: 'added' | 'removed' | 'deleted'): void {
@@ -108,7 +109,8 @@ describe('Events of a user', () => {
   });
 
   test('stop with the last connection', () => {
-    subscriptions.unsubscribe('ann');
+    connections.onDisconnect(ann);
+    subscriptions.onDisconnect(ann);
     publish('added');
     expect(changes()).toEqual([]);
   });

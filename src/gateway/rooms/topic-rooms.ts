@@ -4,6 +4,7 @@ import { DomainError } from '../../common/domain-error.js';
 import { LIMITS } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 
 interface Entry {
   connections: Set<Connection>;
@@ -12,7 +13,7 @@ interface Entry {
 
 /** Tracks which connections of this node subscribe to which topics, and sends them the topics' messages. */
 @Injectable()
-export class TopicRooms {
+export class TopicRooms implements ConnectionObserver {
   private readonly entries = new Map<string, Entry>();
   private readonly byConnection = new Map<Connection, Set<string>>();
 
@@ -60,7 +61,7 @@ export class TopicRooms {
     return [...(mine ?? [])];
   }
 
-  removeConnection(connection: Connection): void {
+  onDisconnect(connection: Connection): void {
     this.unsubscribe(connection, [...(this.byConnection.get(connection) ?? [])]);
   }
 

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Relay } from '../../platform/relay/relay.js';
 import type { UserEvent } from '../../platform/relay/topics.js';
+import type { Connection } from '../connections/connection.js';
+import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { Connections } from '../connections/connections.js';
 import { QueueDeliveryService } from './queue-delivery.service.js';
 import { Rooms } from './rooms.js';
 
 /** Receives the relay's events about the users who are connected to this node, and passes them on to their connections. */
 @Injectable()
-export class UserEventSubscriptions {
+export class UserEventSubscriptions implements ConnectionObserver {
   private readonly subscriptions = new Map<string, () => void>();
 
   constructor(
@@ -17,12 +19,14 @@ export class UserEventSubscriptions {
     private readonly deliveries: QueueDeliveryService,
   ) {}
 
-  subscribe(userId: string): void {
+  onConnect({ userId }: Connection): void {
+    if (this.subscriptions.has(userId)) return;
     const unsubscribe = this.relay.subscribe('user', userId, (event) => this.receive(userId, event));
     this.subscriptions.set(userId, unsubscribe);
   }
 
-  unsubscribe(userId: string): void {
+  onDisconnect({ userId }: Connection): void {
+    if (this.connections.ofUser(userId).length > 0) return;
     this.subscriptions.get(userId)?.();
     this.subscriptions.delete(userId);
   }

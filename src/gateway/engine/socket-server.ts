@@ -1,0 +1,62 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Server as HttpServer } from 'node:http';
+import { Server } from 'socket.io';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { securityHeaders } from '../../platform/http/security-headers.js';
+import { SOCKET_PATH } from '../../protocol/index.js';
+import { ConnectionMetrics } from '../connections/connection-metrics.js';
+import { admission, AdmissionChecks } from './admission.js';
+import { boundedParser } from './bounded-parser.js';
+import { BoundedWebSocketServer } from './bounded-web-socket.js';
+import { boundPolling, type EngineServer } from './engine.js';
+import { frameShared } from './packet-encoder.js';
+import { coalesceWrites } from './write-coalescing.js';
+
+/** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Makes the Socket.IO server with this service's limits and heartbeat. It takes connections once {@link SocketServer} attaches it. */
+export function createSocketServer(config: Config): Server {
+  const { CORS_ORIGINS } = config;
+  return new Server({
+    path: SOCKET_PATH,
+    serveClient: false,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // A namespace that a client asks for is created, refused and removed.
+    cleanupEmptyChildNamespaces: true,
+    pingInterval: config.HEARTBEAT_INTERVAL_MS,
+    pingTimeout: config.HEARTBEAT_TIMEOUT_MS,
+    maxHttpBufferSize: 4 * config.MAX_PAYLOAD_BYTES,
+    parser: boundedParser(config.MAX_PAYLOAD_BYTES),
+    wsEngine: BoundedWebSocketServer,
+    ...(CORS_ORIGINS.length > 0 && { cors: { origin: CORS_ORIGINS, credentials: true } }),
+  });
+}
+
+/** Attaches Socket.IO to the HTTP server, with admission before the handshake, and closes it at shutdown. */
+@Injectable()
+export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
+  constructor(
+    private readonly server: Server,
+    private readonly http: HttpAdapterHost,
+    private readonly checks: AdmissionChecks,
+    private readonly metrics: ConnectionMetrics,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onModuleInit(): void {
+    this.server.attach(this.http.httpAdapter.getHttpServer() as HttpServer);
+    const engine = this.server.engine as object as EngineServer;
+    engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
+    engine.use(admission(this.checks.for(engine), this.metrics.onRefused));
+    engine.on('connection', frameShared);
+    engine.on('connection', coalesceWrites);
+    engine.on('connection', boundPolling);
+  }
+
+  /** Closes the connections that came while the others were sent away. */
+  beforeApplicationShutdown(): void {
+    this.server.engine.close();
+  }
+}
