@@ -12,7 +12,7 @@ import { StartError } from '../platform/database/start-error.js';
 import { waitForDatabase } from '../platform/database/connect.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import type { DatabaseLog } from '../platform/database/log.js';
-import { Acceptors } from '../platform/http/acceptors.js';
+import { Acceptors, listenOptions } from '../platform/http/acceptors.js';
 import { guardListener } from '../platform/http/listener-guard.js';
 import { renewTls } from '../platform/http/tls.js';
 import { startLogging } from '../platform/logging/logging.js';
@@ -71,15 +71,24 @@ async function listen(app: NestExpressApplication, config: Config): Promise<Acce
   const server = app.getHttpServer() as HttpServer | TlsServer;
   guardListener(server);
   if ('setSecureContext' in server) renewTls(server, config);
-  await app.listen(config.PORT, config.HOST).catch((error: unknown) => {
+  const handles = config.LISTEN_HANDLES - 1;
+  const reusePort = await listenOn(app, config, handles).catch((error: unknown) => {
     throw listenFault(error, config);
   });
   const acceptors = new Acceptors(server);
-  void acceptors.open();
+  void acceptors.open(handles, reusePort);
   return acceptors;
 }
 
-/** What to do about it, where that is known. */
+/** @returns whether the port is reused by further handles. */
+async function listenOn(app: NestExpressApplication, { PORT, HOST }: Config, handles: number) {
+  const options = await listenOptions(PORT, HOST, handles);
+  // Nest passes its first argument on to Node's `listen`, and its types know a port only.
+  await app.listen(options as unknown as number);
+  return options.reusePort;
+}
+
+/** Returns an error that says what to do, where that is known. */
 function listenFault(error: unknown, { HOST, PORT }: Config): Error {
   const { code } = error as NodeJS.ErrnoException;
   const advice: Record<string, string> = {

@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
-import { Acceptors } from '../../src/platform/http/acceptors.js';
+import { Acceptors, CAN_REUSE_PORT, listenOptions } from '../../src/platform/http/acceptors.js';
 import { eventually } from '../support/eventually.js';
 
 const HANDLES = 7;
@@ -39,6 +39,47 @@ async function turnsFor({ port }: AddressInfo): Promise<number> {
   for (; taken.length < KNOCKING; turns += 1) await nextTurn();
   return turns;
 }
+
+test('The port of another process is refused, whether or not this Node can reuse ports', async () => {
+  const { port } = await listen();
+  const next = createServer();
+  const options = listenOptions(port, '127.0.0.1', HANDLES).then(async (found) => {
+    next.listen(found);
+    await once(next, 'listening');
+  });
+  await expect(options).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('Without further handles the port is not reused, and nothing is opened', async () => {
+  expect(await listenOptions(0, '127.0.0.1', 0)).toEqual({ port: 0, host: '127.0.0.1', reusePort: false });
+  const address = await listen();
+  const acceptors = new Acceptors(server);
+  await acceptors.open(0);
+  server.close();
+  await once(server, 'close');
+  const next = createServer().listen(address.port, '127.0.0.1');
+  await once(next, 'listening');
+  next.close();
+});
+
+test('Handles that this Node opens accept connections for the server', async () => {
+  server = createServer((_request, response) => response.end('here'));
+  const options = await listenOptions(0, '127.0.0.1', HANDLES);
+  expect(options.reusePort).toBe(CAN_REUSE_PORT);
+  server.listen(options);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const acceptors = new Acceptors(server);
+  await acceptors.open(HANDLES, options.reusePort);
+  for (let n = 0; n < 4 * HANDLES; n += 1) {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } });
+    expect(await response.text()).toBe('here');
+  }
+  acceptors.close();
+  server.close();
+  await once(server, 'close');
+  await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed');
+});
 
 test('A turn takes in as many connections as there are handles', async () => {
   const address = await listen();

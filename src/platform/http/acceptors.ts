@@ -1,80 +1,134 @@
 import { Logger } from '@nestjs/common';
 import { spawn, type ChildProcess, type SendHandle } from 'node:child_process';
 import { once } from 'node:events';
-import { Server as NetServer, type ServerOpts, type Socket } from 'node:net';
+import {
+  createServer,
+  Server as NetServer,
+  type AddressInfo,
+  type ListenOptions,
+  type ServerOpts,
+  type Socket,
+} from 'node:net';
 
-/** Beside the server's own. */
-const HANDLES = 7;
-/** A program that sends every handle back: by then it is another handle of the same socket. */
+/** A program that sends every handle back: what comes back is another handle of the same socket. */
 const MIRROR = 'process.on("message", (_, handle) => process.send("", handle))';
-/** How long it may take for all, in milliseconds. */
+/** The longest time that opening all handles may take, in milliseconds. */
 const MIRROR_MS = 10_000;
 
-/** What of a server is used here and left out by its types; the options that it was made with are fields of it. */
+/** Node's option of that name, since 23.1, which the types of older versions lack. */
+interface ReusePort {
+  reusePort: boolean;
+}
+
+/** Fields of a server that its types leave out; the options of its constructor are fields of it. */
 interface Listening extends NetServer, Required<Pick<ServerOpts, 'allowHalfOpen' | 'noDelay'>> {
   readonly _handle: SendHandle;
-  /** Those it counts: it is closed when none is left. */
+  /** The connections that it counts. `close` ends when none is left. */
   _connections: number;
 }
 
+/** Whether this Node lets several sockets listen on one port, so that no private API is needed. */
+export const CAN_REUSE_PORT = process.platform === 'linux' && isAtLeast(23, 1);
+
+function isAtLeast(major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+}
+
 /**
- * Further handles of a server's listening socket, so that it takes in several connections in each turn of the event loop. Each
- * handle takes in one (libuv, since 1.46): a process whose turns last 10 ms takes in a hundred a second by one, and
- * thousands knock at once when they come back. Node 20 opens no socket a second time by itself; what comes back from another
- * process is a handle of its own.
+ * Returns how a server must listen on `port` for {@link Acceptors} to open `handles` more. Where they reuse the port, this
+ * makes sure that no other process has it: the kernel would let both listen.
+ * @throws the error of `listen`, such as `EADDRINUSE`.
+ */
+export async function listenOptions(
+  port: number,
+  host: string,
+  handles: number,
+): Promise<ListenOptions & ReusePort> {
+  if (!CAN_REUSE_PORT || handles === 0) return { port, host, reusePort: false };
+  const probe = createServer().listen(port, host);
+  await once(probe, 'listening');
+  const { port: free } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return { port: free, host, reusePort: true };
+}
+
+/**
+ * Opens further handles on a server's port, so that the server accepts several connections in each turn of the event loop.
+ * A handle accepts one in a turn (libuv, since 1.46): with turns of 10 ms that is a hundred a second, and thousands of
+ * clients come back at once after a deploy. Where Node cannot reuse a port, another process sends handles of the
+ * socket back: that needs private fields of Node (docs/private-apis.md).
  */
 export class Acceptors {
   private readonly logger = new Logger(Acceptors.name);
   private readonly opened: NetServer[] = [];
-  private closed = false;
+  private readonly closing = new AbortController();
 
-  /** @param server that listens. */
+  /** @param server that listens, by {@link listenOptions}. */
   constructor(private readonly server: NetServer) {}
 
-  /** Never rejects: without them the server takes in connections as it did. */
-  async open(handles = HANDLES): Promise<void> {
+  /**
+   * Opens `handles` more; 0 opens none. Never rejects: without them the server accepts connections more slowly.
+   * @param reusePort as {@link listenOptions} returned it.
+   */
+  async open(handles: number, reusePort = false): Promise<void> {
+    if (handles === 0) return;
     try {
-      await this.openAll(handles);
+      await (reusePort ? this.openByPort(handles) : this.openByMirror(handles));
     } catch (error) {
-      if (!this.closed)
-        this.logger.warn(
-          `No process could be started for a moment, so thousands that come at once are let in slowly: ${String(error)}`,
-        );
+      if (!this.closing.signal.aborted)
+        this.logger.warn('failed to open further listening handles', { handles, error });
     }
   }
 
-  /** Lets the port go, as far as it is held here. */
+  /** Closes all handles that were opened here. */
   close(): void {
-    this.closed = true;
+    this.closing.abort();
     for (const acceptor of this.opened) acceptor.close();
   }
 
-  private async openAll(handles: number): Promise<void> {
+  private async openByPort(handles: number): Promise<void> {
+    const { address: host, port } = this.server.address() as AddressInfo;
+    const options: ListenOptions & ReusePort = { host, port, reusePort: true };
+    while (this.opened.length < handles && !this.closing.signal.aborted) {
+      const acceptor = this.acceptor().listen(options);
+      this.opened.push(acceptor);
+      await once(acceptor, 'listening', this.closing);
+    }
+  }
+
+  private async openByMirror(handles: number): Promise<void> {
     const mirror = spawn(process.execPath, ['-e', MIRROR], {
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     try {
       const signal = AbortSignal.timeout(MIRROR_MS);
-      while (this.opened.length < handles && !this.closed) await this.openOne(mirror, signal);
+      while (this.opened.length < handles && !this.closing.signal.aborted) await this.openOne(mirror, signal);
     } finally {
-      // It holds the port as well.
+      // The mirror holds the port as well.
       if (mirror.kill('SIGKILL')) await once(mirror, 'exit');
     }
   }
 
   private async openOne(mirror: ChildProcess, signal: AbortSignal): Promise<void> {
-    const server = this.server as Listening;
-    const [answer] = await Promise.all([once(mirror, 'message', { signal }), send(mirror, server._handle)]);
-    const [, handle] = answer as [unknown, object];
-    const acceptor = new NetServer(server) as Listening;
-    acceptor.on('connection', (socket) => handOver(socket, acceptor, server)).listen(handle);
+    const { _handle: own } = this.server as Listening;
+    const [reply] = await Promise.all([once(mirror, 'message', { signal }), send(mirror, own)]);
+    const [, handle] = reply as [unknown, object];
+    const acceptor = this.acceptor().listen(handle);
     this.opened.push(acceptor);
-    if (this.closed) acceptor.close();
+    if (this.closing.signal.aborted) acceptor.close();
+  }
+
+  private acceptor(): NetServer {
+    const server = this.server as Listening;
+    const acceptor = new NetServer(server) as Listening;
+    return acceptor.on('connection', (socket) => handOver(socket, acceptor, server));
   }
 }
 
-/** From here on it is a connection of `to` as its own are: also one that its `close` waits for. */
+/** Makes a connection one of `to`, so that `close` of `to` waits for it too. */
 function handOver(socket: Socket, from: Listening, to: Listening): void {
   from._connections -= 1;
   to._connections += 1;

@@ -5,6 +5,11 @@ import { trustedProxies } from '../limit-fields.js';
 export const ADDRESS = {
   PORT: integer(3000, 'Port to listen on; `0` takes a free one.', { max: 65_535 }),
   HOST: text('127.0.0.1', 'Address to listen on; `0.0.0.0` is all of them.'),
+  LISTEN_HANDLES: integer(
+    8,
+    'Listening handles on `PORT`. Each accepts one connection per turn of the event loop, so several let clients that return at the same moment in faster. `1` uses Node’s own only.',
+    { min: 1, max: 64 },
+  ),
   TRUST_PROXY: trustedProxies(
     'Proxies before the server whose `X-Forwarded-For` is believed: a number of hops, or addresses, networks and `loopback`, `linklocal`, `uniquelocal`, separated by commas. Unset: none, the address is that of the socket. [Behind a proxy](deployment.md#tell-the-server-which-proxies-to-trust) it must be set.',
   ),
