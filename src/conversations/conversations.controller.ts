@@ -5,6 +5,7 @@ import type { Principal } from '../auth/principal.js';
 import { Responds } from '../platform/http/responses.decorator.js';
 import { ConversationIdPipe, NewMemberIdPipe, UserIdPipe } from '../platform/http/id.pipes.js';
 import { pageOf, ref, objectSchema } from '../protocol/schemas/schema.js';
+import type { CursorPage } from '../common/cursor-page.js';
 import { LIMITS, type Conversation, type MessagePage } from '../protocol/index.js';
 import { Acknowledger } from '../queue/acknowledger.js';
 import {
@@ -48,7 +49,7 @@ export class ConversationsController {
   list(
     @CurrentPrincipal() principal: Principal,
     @Query() { cursor, limit = LIMITS.defaultPageMessages }: ListQueryDto,
-  ): Promise<{ items: ListedConversation[]; nextCursor?: string }> {
+  ): Promise<CursorPage<ListedConversation>> {
     return this.conversations.list(principal, { cursor, limit });
   }
 

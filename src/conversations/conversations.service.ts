@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { authorize, denied } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
+import { decodeCursor, encodeCursor, toCursorPage, type CursorPage } from '../common/cursor-page.js';
 import { DomainError, notFound } from '../common/domain-error.js';
 import { randomText } from '../common/ids.js';
-import { invalid } from '../platform/validation/payload.js';
 import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../platform/relay/relay.js';
@@ -12,7 +12,7 @@ import type { ListedConversation } from './listed-conversation.js';
 
 type Change = ServerEvents['conversation:changed']['change'];
 
-/** As `toISOString` writes the years from 1 to 9999. */
+/** The format of `toISOString` for the years 1 to 9999. */
 const MOMENT = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** Conversations and who is in them. Everything foreign is `not_found` (P10). */
@@ -57,12 +57,10 @@ export class ConversationsService {
   async list(
     principal: Principal,
     { cursor, limit }: { cursor?: string | undefined; limit: number },
-  ): Promise<{ items: ListedConversation[]; nextCursor?: string }> {
+  ): Promise<CursorPage<ListedConversation>> {
     const before = cursor === undefined ? null : fromCursor(cursor);
     const found = await this.store.ofUser(principal.userId, before, limit + 1);
-    const items = found.slice(0, limit);
-    const last = items.at(-1);
-    return { items, ...(found.length > limit && last && { nextCursor: toCursor(last) }) };
+    return toCursorPage(found, limit, ({ activeAt, id }) => encodeCursor([activeAt, id]));
   }
 
   /** Changes title or access. @throws {DomainError} `forbidden` for members who are not the owner. */
@@ -120,19 +118,12 @@ export class ConversationsService {
   }
 }
 
-function toCursor({ activeAt, id }: ActivityCursor): string {
-  return Buffer.from(`${activeAt} ${id}`).toString('base64url');
-}
-
 function fromCursor(cursor: string): ActivityCursor {
-  const [activeAt = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  if (!isMoment(activeAt) || !isConversationId(id)) {
-    throw invalid(['cursor must be the nextCursor of the previous page']);
-  }
+  const [activeAt, id] = decodeCursor(cursor, [isMoment, isConversationId]);
   return { activeAt, id };
 }
 
-/** Whether `text` is a moment as {@link toCursor} writes it: much else that a Date takes PostgreSQL does not, such as `0` or the year 0. */
+/** Whether `text` is a time as `toISOString` writes it. PostgreSQL refuses other texts that a Date accepts, such as `0` or the year 0. */
 function isMoment(text: string): boolean {
   return MOMENT.test(text) && Number.isFinite(Date.parse(text)) && new Date(text).toISOString() === text;
 }

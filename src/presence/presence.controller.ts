@@ -6,7 +6,8 @@ import type { Principal } from '../auth/principal.js';
 import { Responds } from '../platform/http/responses.decorator.js';
 import { UserIdPipe } from '../platform/http/id.pipes.js';
 import { pageOf, ref } from '../protocol/schemas/schema.js';
-import type { Presence } from '../protocol/index.js';
+import { toCursorPage, type CursorPage } from '../common/cursor-page.js';
+import { LIMITS, type Presence } from '../protocol/index.js';
 import { OnlineQueryDto } from './presence.dto.js';
 import { PresenceService } from './presence.service.js';
 
@@ -21,13 +22,11 @@ export class PresenceController {
   @Responds(200, pageOf(ref('Presence')))
   async online(
     @CurrentPrincipal() principal: Principal,
-    @Query() { limit = 50, cursor = '' }: OnlineQueryDto,
-  ): Promise<{ items: Presence[]; nextCursor?: string }> {
+    @Query() { limit = LIMITS.defaultPageMessages, cursor = '' }: OnlineQueryDto,
+  ): Promise<CursorPage<Presence>> {
     authorize(principal, 'presence:list');
     const found = await this.presence.listOnline(cursor, limit + 1);
-    const items = found.slice(0, limit);
-    const last = items.at(-1);
-    return { items, ...(found.length > limit && last && { nextCursor: last.userId }) };
+    return toCursorPage(found, limit, ({ userId }) => userId);
   }
 
   @Get(':userId')

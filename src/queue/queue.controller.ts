@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/decorators.js';
+import { LIMITS } from '../protocol/index.js';
+import { toCursorPage, type CursorPage } from '../common/cursor-page.js';
 import { authorize } from '../auth/policy.js';
 import type { Principal } from '../auth/principal.js';
 import { Responds } from '../platform/http/responses.decorator.js';
@@ -9,11 +11,6 @@ import { pageOf, objectSchema } from '../protocol/schemas/schema.js';
 import { ENTRY, type QueueEntry } from './queue-entry.js';
 import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
 import { QueueService } from './queue.service.js';
-
-interface QueuePage {
-  items: QueueEntry[];
-  nextCursor?: string;
-}
 
 interface Queued {
   queued: true;
@@ -31,13 +28,11 @@ export class QueueController {
   async page(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
-    @Query() { limit = 50, cursor = '0' }: QueuePageDto,
-  ): Promise<QueuePage> {
+    @Query() { limit = LIMITS.defaultPageMessages, cursor = '0' }: QueuePageDto,
+  ): Promise<CursorPage<QueueEntry>> {
     authorize(principal, 'queue:see', { userId });
     const entries = await this.queue.page(userId, cursor, limit + 1);
-    const items = entries.slice(0, limit);
-    const last = items.at(-1);
-    return { items, ...(entries.length > limit && last && { nextCursor: last.queueId }) };
+    return toCursorPage(entries, limit, ({ queueId }) => queueId);
   }
 
   @Delete('queue/:userId')

@@ -4,13 +4,14 @@ import { CurrentPrincipal } from '../../auth/decorators.js';
 import { authorize, can } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
+import { toCursorPage, type CursorPage } from '../../common/cursor-page.js';
 import { notFound } from '../../common/domain-error.js';
 import { ConnectionIdPipe, ConversationIdPipe, UserIdPipe } from '../../platform/http/id.pipes.js';
 import { enumOf, optional, pageOf, objectSchema, TEXT, TIME } from '../../protocol/schemas/schema.js';
 import { IsText, NEXT_CURSOR, Optional, PageLimit } from '../../platform/validation/rules.js';
 import { ConversationsService } from '../../conversations/conversations.service.js';
 import { PresenceService } from '../presence.service.js';
-import type { ConnectionInfo } from '../../protocol/index.js';
+import { LIMITS, type ConnectionInfo } from '../../protocol/index.js';
 import { Relay } from '../../platform/relay/relay.js';
 import { ConnectionRegistry, type RegisteredConnection } from './connection-registry.js';
 
@@ -22,11 +23,6 @@ export class ConnectionsQueryDto {
   @Optional(NEXT_CURSOR)
   @IsText(128)
   cursor?: string;
-}
-
-interface ConnectionPage {
-  items: ConnectionInfo[];
-  nextCursor?: string;
 }
 
 const PAGE = pageOf(
@@ -59,11 +55,14 @@ export class ConnectionsController {
   async ofUser(
     @CurrentPrincipal() principal: Principal,
     @Param('userId', UserIdPipe) userId: string,
-    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
-  ): Promise<ConnectionPage> {
+    @Query() { limit = LIMITS.defaultPageMessages, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<CursorPage<ConnectionInfo>> {
     authorize(principal, 'connections:see', { userId });
     const found = await this.registry.ofUser(userId, { after: cursor, limit: limit + 1 });
-    return toPage(found, limit, (connection) => toInfo(connection, true));
+    return toPage(
+      found.map((connection) => toInfo(connection, true)),
+      limit,
+    );
   }
 
   @Get('conversation/:conversationId')
@@ -76,15 +75,18 @@ export class ConnectionsController {
   async ofConversation(
     @CurrentPrincipal() principal: Principal,
     @Param('conversationId', ConversationIdPipe) conversationId: string,
-    @Query() { limit = 50, cursor = '' }: ConnectionsQueryDto,
-  ): Promise<ConnectionPage> {
+    @Query() { limit = LIMITS.defaultPageMessages, cursor = '' }: ConnectionsQueryDto,
+  ): Promise<CursorPage<ConnectionInfo>> {
     if (!can(principal, 'conversation:observe')) {
       await this.conversations.require(conversationId, principal.userId);
     }
     const found = await this.registry.ofConversation(conversationId, { after: cursor, limit: limit + 1 });
     const seesAll = ({ userId }: RegisteredConnection) => can(principal, 'connections:see', { userId });
     const hidden = await this.invisible(found.filter((connection) => !seesAll(connection)));
-    const page = toPage(found, limit, (connection) => toInfo(connection, seesAll(connection)));
+    const page = toPage(
+      found.map((connection) => toInfo(connection, seesAll(connection))),
+      limit,
+    );
     return { ...page, items: page.items.filter(({ userId }) => !hidden.has(userId)) };
   }
 
@@ -110,14 +112,8 @@ export class ConnectionsController {
   }
 }
 
-function toPage(
-  found: readonly RegisteredConnection[],
-  limit: number,
-  show: (connection: RegisteredConnection) => ConnectionInfo,
-): ConnectionPage {
-  const items = found.slice(0, limit).map(show);
-  const last = items.at(-1);
-  return { items, ...(found.length > limit && last && { nextCursor: last.connectionId }) };
+function toPage(found: readonly ConnectionInfo[], limit: number): CursorPage<ConnectionInfo> {
+  return toCursorPage(found, limit, ({ connectionId }) => connectionId);
 }
 
 function toInfo(connection: RegisteredConnection, whole: boolean): ConnectionInfo {
