@@ -1,12 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GroupCommit, shardOfKey } from '../common/group-commit.js';
+import { GroupCommit, shardOfKey, type GroupCommitObserver } from '../common/group-commit.js';
 import { NodeIdentity } from '../common/ids.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
+import { CommitMetrics } from '../platform/database/commit-metrics.js';
+import { MetricsRegistry } from '../platform/metrics/registry.js';
 import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
 import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
 import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
-import { MessageMetrics } from './message-metrics.js';
 import { StreamSlots } from './stream-slots.js';
 
 /** The answer that a message asks for: becomes the row of a stream in the message's own commit (P2). */
@@ -43,9 +44,42 @@ export type AppendResult =
       streamId: string | null;
     };
 
+type Outcome = AppendResult['outcome'];
+
+/** Counts users' messages by outcome. */
+@Injectable()
+export class MessageMetrics {
+  readonly commits: GroupCommitObserver;
+  private readonly outcomes: Record<Outcome, { inc: (count: number) => void }>;
+
+  constructor(registry: MetricsRegistry, commits: CommitMetrics) {
+    this.commits = commits.of('messages');
+    const counter = registry.counter(
+      'streamgate_messages_total',
+      'Messages of people, and what became of them.',
+      ['outcome'],
+    );
+    this.outcomes = {
+      stored: counter.labels('stored'),
+      duplicate: counter.labels('duplicate'),
+      not_found: counter.labels('not_found'),
+      too_many_streams: counter.labels('too_many_streams'),
+    };
+  }
+
+  /** Counts the results of one commit. */
+  record(results: readonly { outcome: Outcome }[]): void {
+    const counts = { stored: 0, duplicate: 0, not_found: 0, too_many_streams: 0 };
+    for (const { outcome } of results) counts[outcome] += 1;
+    for (const [outcome, count] of Object.entries(counts)) {
+      if (count > 0) this.outcomes[outcome as Outcome].inc(count);
+    }
+  }
+}
+
 interface AppendRow {
   n: number;
-  outcome: AppendResult['outcome'];
+  outcome: Outcome;
   seq: string;
   id: string;
   created_at: Date;
@@ -129,7 +163,7 @@ export class AppendStore {
     // Rows come back in no useful order.
     const results: AppendResult[] = [];
     for (const row of rows) results[row.n - 1] = toResult(row);
-    this.metrics.appended(results);
+    this.metrics.record(results);
     return results;
   }
 }

@@ -14,9 +14,10 @@ import {
   HistoryQueryDto,
   ListQueryDto,
   UpdateConversationDto,
+  LISTED,
+  type ListedConversation,
 } from './conversations.dto.js';
 import { ConversationsService } from './conversations.service.js';
-import { LISTED, type ListedConversation } from './listed-conversation.js';
 import { MessagesService } from './messages.service.js';
 
 interface Acked {

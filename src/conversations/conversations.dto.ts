@@ -13,10 +13,23 @@ import {
 import {
   LIMITS,
   type AckPayload,
+  type Conversation,
   type ConversationAccess,
   type HistoryPayload,
   type JoinPayload,
+  type Role,
 } from '../protocol/index.js';
+import { OBJECTS } from '../protocol/schemas/objects.js';
+import {
+  COUNT,
+  extend,
+  enumOf,
+  optional,
+  objectSchema,
+  TEXT,
+  TIME,
+  UUID,
+} from '../protocol/schemas/schema.js';
 
 const ACCESS: ConversationAccess[] = ['members', 'link'];
 
@@ -135,3 +148,29 @@ export class AckBodyDto {
   @IsFlag()
   read?: boolean;
 }
+
+/** A conversation in a user's list, with a preview of its last message and the number of unread messages. */
+export interface ListedConversation extends Conversation {
+  unread: number;
+  lastMessage?: { id: string; seq: number; senderId: string; role: Role; content: string; createdAt: string };
+  activeAt: string;
+}
+
+/** The schema of a {@link ListedConversation}. */
+export const LISTED = extend(
+  OBJECTS.Conversation,
+  objectSchema<Omit<ListedConversation, keyof Conversation>>({
+    unread: COUNT,
+    lastMessage: optional(
+      objectSchema<Required<ListedConversation>['lastMessage']>({
+        id: UUID,
+        seq: COUNT,
+        senderId: TEXT,
+        role: enumOf<Role>({ user: true, assistant: true, system: true }),
+        content: TEXT,
+        createdAt: TIME,
+      }),
+    ),
+    activeAt: TIME,
+  }),
+);

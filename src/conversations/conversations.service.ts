@@ -8,7 +8,7 @@ import { isConversationId } from '../protocol/index.js';
 import type { Conversation, ConversationAccess, ServerEvents } from '../protocol/index.js';
 import { Relay } from '../platform/relay/relay.js';
 import { ConversationsStore, type ActivityCursor, type Membership } from './conversations.store.js';
-import type { ListedConversation } from './listed-conversation.js';
+import type { ListedConversation } from './conversations.dto.js';
 
 type Change = ServerEvents['conversation:changed']['change'];
 

@@ -4,7 +4,7 @@ import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
-import type { ListedConversation } from './listed-conversation.js';
+import type { ListedConversation } from './conversations.dto.js';
 
 /** A conversation as one of its members sees it. */
 export interface Membership {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { withAdvisoryLock } from '../platform/database/advisory-lock.js';
-import type { DeliveryState, QueueEntry } from './queue-entry.js';
+import type { DeliveryState, QueueEntry } from './queue.dto.js';
 
 interface EntryRow {
   id: string;

@@ -4,14 +4,14 @@ import { MetricsRegistry } from '../platform/metrics/registry.js';
 import { QueueSampleStore, type QueueSample } from './queue-sample.store.js';
 
 const STATES = ['queued', 'expired', 'dropped', 'failed'] as const;
-/** Shortest time from one sample to the next, in milliseconds. */
+/** Shortest pause between two samples. */
 const PAUSE_MS = 5000;
-/** Sampling takes at most one part of so many of the database's time: the longer the last took, the longer the pause. */
-const SHARE = 20;
+/** The pause is at least this many times the duration of the last sample: sampling takes 5 % of the time at most. */
+const PAUSE_FACTOR = 20;
 
 /**
- * The queue, counted when somebody reads the metrics, but not each time. Where it cannot be counted, its gauges have no value:
- * an old figure would look like a good one.
+ * Gauges of the queue. A read of the metrics counts the queue, unless a recent sample is there. When counting fails, the
+ * gauges have no value: an old figure would look like a current one.
  */
 @Injectable()
 export class QueueMetrics {
@@ -40,7 +40,7 @@ export class QueueMetrics {
         labelNames: ['state'],
         collect: (self) =>
           this.set(self, ({ deliveries }) => {
-            for (const state of STATES) self.set({ state }, deliveries[state] ?? 0);
+            for (const state of STATES) self.set({ state }, deliveries[state]);
           }),
       },
     );
@@ -53,7 +53,7 @@ export class QueueMetrics {
   private async set(gauge: Gauge, fill: (sample: QueueSample) => void): Promise<void> {
     const sample = await this.current();
     gauge.reset();
-    // A gauge without labels is 0 then, which would be a figure.
+    // After `reset` a gauge without labels is 0, which would look like a count.
     gauge.remove({});
     if (sample) fill(sample);
   }
@@ -61,11 +61,11 @@ export class QueueMetrics {
   private current(): Promise<QueueSample | null> {
     if (this.sample && performance.now() < this.sampleAgainAt) return this.sample;
     this.sampleAgainAt = Infinity;
-    this.sample = this.take();
+    this.sample = this.sampleNow();
     return this.sample;
   }
 
-  private async take(): Promise<QueueSample | null> {
+  private async sampleNow(): Promise<QueueSample | null> {
     const startedAt = performance.now();
     try {
       return await this.store.read();
@@ -74,7 +74,7 @@ export class QueueMetrics {
       return null;
     } finally {
       const now = performance.now();
-      this.sampleAgainAt = now + Math.max(PAUSE_MS, SHARE * (now - startedAt));
+      this.sampleAgainAt = now + Math.max(PAUSE_MS, PAUSE_FACTOR * (now - startedAt));
     }
   }
 }

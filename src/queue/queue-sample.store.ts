@@ -1,25 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
 import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
+import { toDatabaseError } from '../platform/database/errors.js';
+import type { DeliveryState } from './queue.dto.js';
 
-/** The queue as it stands. */
+/** Counts of the whole queue at one time. */
 export interface QueueSample {
-  /** Deliveries by state: those that wait, and those that ended otherwise than by an ack in the last week. */
-  deliveries: Record<string, number>;
-  /** Users for whom something waits. */
+  /** Deliveries by state: the waiting ones, and those that ended in the last week without an ack. */
+  deliveries: Record<DeliveryState, number>;
+  /** Users for whom deliveries wait. */
   users: number;
-  /** Age of the oldest delivery that waits, in seconds; 0 where none waits. */
+  /** Age of the oldest waiting delivery, in seconds; 0 when none waits. */
   oldestSeconds: number;
 }
 
 interface SampleRow {
-  state: string;
+  state: DeliveryState;
   deliveries: number;
   users: number;
   oldest: number;
 }
 
-/** Reads both tables as a whole, on a connection of its own: nobody else waits for it, and it waits for nobody. */
+/** Reads both tables as a whole. On a dedicated connection nothing else waits for it, and it waits for nothing. */
 const SAMPLE = {
   name: 'queue_sample',
   text: `select 'queued' as state, coalesce(sum(n), 0)::float8 as deliveries, count(*)::float8 as users,
@@ -30,23 +32,34 @@ const SAMPLE = {
 };
 const DEADLINE_MS = 1000;
 
-/** Counts the whole queue within a second, or not at all. */
+/** Counts the whole queue, for metrics and statistics. */
 @Injectable()
 export class QueueSampleStore {
   private readonly connection: DedicatedConnection;
+  private running: Promise<QueueSample> | undefined;
 
   constructor(connections: DedicatedConnections) {
     this.connection = connections.open('figures', { deadlineMs: DEADLINE_MS });
   }
 
-  /** @throws the driver's error, or {DomainError} `timeout` where it takes more than a second. */
-  async read(): Promise<QueueSample> {
-    const rows = await this.connection.query<SampleRow>(SAMPLE, []);
+  /**
+   * Counts the queue within a second. Calls during a running count share it, so that any number of readers costs one scan.
+   * @throws {DomainError} `timeout`, retryable, when it takes longer or the database is away.
+   */
+  read(): Promise<QueueSample> {
+    this.running ??= this.count().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async count(): Promise<QueueSample> {
+    const rows = await this.connection.query<SampleRow>(SAMPLE, []).catch((error: unknown) => {
+      throw toDatabaseError(error);
+    });
+    const deliveries = { queued: 0, expired: 0, dropped: 0, failed: 0 };
+    for (const row of rows) deliveries[row.state] = row.deliveries;
     const queued = rows.find(({ state }) => state === 'queued');
-    return {
-      deliveries: Object.fromEntries(rows.map(({ state, deliveries }) => [state, deliveries])),
-      users: queued?.users ?? 0,
-      oldestSeconds: queued?.oldest ?? 0,
-    };
+    return { deliveries, users: queued?.users ?? 0, oldestSeconds: queued?.oldest ?? 0 };
   }
 }

@@ -8,8 +8,7 @@ import type { Principal } from '../auth/principal.js';
 import { Responds } from '../platform/http/responses.decorator.js';
 import { UserIdPipe } from '../platform/http/id.pipes.js';
 import { pageOf, objectSchema } from '../protocol/schemas/schema.js';
-import { ENTRY, type QueueEntry } from './queue-entry.js';
-import { QueuePageDto, SystemMessageDto } from './queue.dto.js';
+import { ENTRY, type QueueEntry, QueuePageDto, SystemMessageDto } from './queue.dto.js';
 import { QueueService } from './queue.service.js';
 
 interface Queued {

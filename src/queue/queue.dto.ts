@@ -6,6 +6,7 @@ import {
   Optional,
   PageLimit,
 } from '../platform/validation/rules.js';
+import { COUNT, enumOf, optional, objectSchema, TEXT, TIME } from '../protocol/schemas/schema.js';
 
 const CURSOR = /^\d{1,18}$/;
 
@@ -28,3 +29,30 @@ export class SystemMessageDto {
   @IsMetadata()
   metadata?: Record<string, unknown>;
 }
+
+/** Whether a delivery waits, or how it ended without an ack. */
+export type DeliveryState = 'queued' | 'expired' | 'dropped' | 'failed';
+
+/** A delivery as users and admins see it over HTTP (protocol section 5). */
+export interface QueueEntry {
+  queueId: string;
+  kind: 'message' | 'system';
+  conversationId?: string;
+  seq?: number;
+  state: DeliveryState;
+  attempts: number;
+  queuedAt: string;
+  expiresAt: string;
+}
+
+/** The schema of a {@link QueueEntry}. */
+export const ENTRY = objectSchema<QueueEntry>({
+  queueId: TEXT,
+  kind: enumOf<QueueEntry['kind']>({ message: true, system: true }),
+  conversationId: optional(TEXT),
+  seq: optional(COUNT),
+  state: enumOf<DeliveryState>({ queued: true, expired: true, dropped: true, failed: true }),
+  attempts: COUNT,
+  queuedAt: TIME,
+  expiresAt: TIME,
+});

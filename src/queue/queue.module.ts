@@ -22,6 +22,6 @@ import { QueueService } from './queue.service.js';
     QueueSampleStore,
     QueueMetrics,
   ],
-  exports: [Acknowledger, QueueService],
+  exports: [Acknowledger, QueueService, QueueSampleStore],
 })
 export class QueueModule {}

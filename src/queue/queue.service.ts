@@ -4,7 +4,7 @@ import { Relay } from '../platform/relay/relay.js';
 import { Acknowledger } from './acknowledger.js';
 import { DeliveriesStore, type DeliveryBatch, type DeliveryRequest } from './deliveries.store.js';
 import { QueueAdminStore } from './queue-admin.store.js';
-import type { QueueEntry } from './queue-entry.js';
+import type { QueueEntry } from './queue.dto.js';
 
 /** What waits for users: offered, acknowledged, looked at. */
 @Injectable()

@@ -1,4 +1,4 @@
-import { MessageMetrics } from '../../src/conversations/message-metrics.js';
+import { MessageMetrics } from '../../src/conversations/append.store.js';
 import { CommitMetrics } from '../../src/platform/database/commit-metrics.js';
 import { MetricsRegistry } from '../../src/platform/metrics/registry.js';
 

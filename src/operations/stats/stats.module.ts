@@ -6,14 +6,14 @@ import { DashboardController } from '../dashboard/dashboard.controller.js';
 import { DashboardService } from '../dashboard/dashboard.service.js';
 import { EventLoopDelay } from '../../platform/metrics/event-loop-delay.js';
 import { MetricReader } from '../dashboard/metric-reader.js';
-import { QueueFiguresStore } from './queue-figures.store.js';
+import { QueueModule } from '../../queue/queue.module.js';
 import { StatsController } from './stats.controller.js';
 import { StatsService } from './stats.service.js';
 
 /** Figures for the operator. */
 @Module({
-  imports: [ConversationsModule, PresenceModule, TypingModule],
+  imports: [ConversationsModule, QueueModule, PresenceModule, TypingModule],
   controllers: [StatsController, DashboardController],
-  providers: [QueueFiguresStore, StatsService, DashboardService, EventLoopDelay, MetricReader],
+  providers: [StatsService, DashboardService, EventLoopDelay, MetricReader],
 })
 export class StatsModule {}

@@ -4,9 +4,18 @@ import { COUNT, NUMBER, objectSchema, TEXT } from '../../protocol/schemas/schema
 import { PresenceService } from '../../presence/presence.service.js';
 import { ConnectionRegistry, type RegistryFigures } from '../../presence/registry/connection-registry.js';
 import { TypingService } from '../../typing/typing.service.js';
-import { QueueFiguresStore, type QueueFigures } from './queue-figures.store.js';
+import { QueueSampleStore } from '../../queue/queue-sample.store.js';
 
-/** The answer of `GET /api/ws/stats`: figures of all nodes, and those of the one that answers. */
+/** How much waits for users. */
+interface QueueFigures {
+  queued: number;
+  /** Users for whom something waits. */
+  users: number;
+  /** Deliveries per such user; 0 when nothing waits. */
+  average: number;
+}
+
+/** Response of `GET /api/ws/stats`: figures of all nodes, and of the node that responds. */
 export interface Stats extends RegistryFigures {
   typingUsers: number;
   /** Users who are not offline, as others see them. */
@@ -36,7 +45,7 @@ export class StatsService {
     private readonly registry: ConnectionRegistry,
     private readonly presence: PresenceService,
     private readonly typing: TypingService,
-    private readonly queue: QueueFiguresStore,
+    private readonly queue: QueueSampleStore,
     private readonly node: NodeIdentity,
   ) {}
 
@@ -46,8 +55,14 @@ export class StatsService {
       this.registry.figures(this.node.id),
       this.typing.countUsers(),
       this.presence.countOnline(),
-      this.queue.read(),
+      this.readQueue(),
     ]);
     return { ...all, typingUsers, onlineUsers, queue, node: { id: this.node.id, ...here } };
+  }
+
+  private async readQueue(): Promise<QueueFigures> {
+    const { deliveries, users } = await this.queue.read();
+    const { queued } = deliveries;
+    return { queued, users, average: users === 0 ? 0 : queued / users };
   }
 }
