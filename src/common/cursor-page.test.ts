@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, integer, nat, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCursor, encodeCursor, toCursorPage } from './cursor-page.js';
 import { DomainError } from './domain-error.js';
@@ -18,8 +18,8 @@ describe('toCursorPage', () => {
   });
 
   it('goes through a list of any length without gap or repeat', () => {
-    fc.assert(
-      fc.property(fc.nat(50), fc.integer({ min: 1, max: 10 }), (length, limit) => {
+    assert(
+      property(nat(50), integer({ min: 1, max: 10 }), (length, limit) => {
         const list = Array.from({ length }, (_, index) => index + 1);
         const read: number[] = [];
         for (let cursor: string | undefined = '0'; cursor !== undefined;) {
@@ -50,13 +50,16 @@ describe('decodeCursor', () => {
   });
 
   it('refuses any other text with the same error (P11)', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (cursor) => {
-        try {
-          decodeCursor(cursor, [isDigits, isWord]);
-        } catch (error) {
-          expect(error).toBeInstanceOf(DomainError);
-        }
+    assert(
+      property(string({ unit: 'binary' }), (cursor) => {
+        const decode = (): unknown => {
+          try {
+            return decodeCursor(cursor, [isDigits, isWord]);
+          } catch (error) {
+            return error;
+          }
+        };
+        expect([Array, DomainError].some((type) => decode() instanceof type)).toBe(true);
       }),
     );
   });
