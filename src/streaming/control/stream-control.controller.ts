@@ -3,12 +3,13 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/decorators.js';
 import { authorize } from '../../auth/policy.js';
 import type { Principal } from '../../auth/principal.js';
+import type { CursorPage } from '../../common/cursor-page.js';
 import { StreamIdPipe } from '../../platform/http/id.pipes.js';
 import { Responds } from '../../platform/http/responses.decorator.js';
 import { LIMITS, type ControlResult, type StreamState } from '../../protocol/index.js';
 import { pageOf, ref } from '../../protocol/schemas/schema.js';
 import { toState } from '../log/stream.rows.js';
-import { StreamsStore, type RunningPage } from '../log/streams.store.js';
+import { StreamsStore } from '../log/streams.store.js';
 import { StreamMetrics } from '../metrics/stream-metrics.js';
 import { REPORT, reportOf, type MetricsReport } from '../metrics/stream-metrics.report.js';
 import { StreamAccess } from '../stream-access.js';
@@ -85,7 +86,7 @@ export class StreamAdminController {
   async active(
     @CurrentPrincipal() principal: Principal,
     @Query() { limit = LIMITS.defaultPageMessages, cursor }: RunningQueryDto,
-  ): Promise<RunningPage> {
+  ): Promise<CursorPage<StreamState>> {
     authorize(principal, 'streams:observe');
     return this.streams.pageOfRunning(limit, cursor);
   }

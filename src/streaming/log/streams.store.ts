@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { toCursorPage, type CursorPage } from '../../common/cursor-page.js';
 import { toMessage } from '../../queue/message.rows.js';
 import {
   PINNED_PLANS,
@@ -80,13 +81,6 @@ export interface Controlled {
   version: number;
 }
 
-/** A page of running streams. */
-export interface RunningPage {
-  items: StreamState[];
-  /** Where the next page begins; absent on the last one. */
-  nextCursor?: string;
-}
-
 const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
   complete: 'completed',
   cancelled: 'cancelled',
@@ -140,15 +134,13 @@ export class StreamsStore {
   }
 
   /** Reads a page of all nodes' running streams after `cursor`, oldest first: their ids are ordered by time. */
-  async pageOfRunning(limit: number, cursor?: string): Promise<RunningPage> {
+  async pageOfRunning(limit: number, cursor?: string): Promise<CursorPage<StreamState>> {
     const rows = await this.database.query<StreamRow[]>(
       `select ${STREAM_COLUMNS} from streams s
        where s.completed_at is null and ($1::uuid is null or s.id > $1) order by s.id limit $2`,
       [cursor ?? null, limit + 1],
     );
-    const items = rows.slice(0, limit).map(toState);
-    const last = items.at(-1);
-    return { items, ...(rows.length > limit && last && { nextCursor: last.streamId }) };
+    return toCursorPage(rows.map(toState), limit, ({ streamId }) => streamId);
   }
 
   /** Pauses a stream: once this resolves nothing enters its log. Null where there is no such stream. */
