@@ -6,11 +6,11 @@ import { MemberCache } from './member-cache.js';
 interface Announcement {
   message: Message;
   memberVersion: number;
-  /** Connection that sent it. */
+  /** The connection that sent the message; it gets the ack instead. */
   origin?: string | undefined;
 }
 
-/** Tells of messages, after their commit and never before: to who joined, and to every member's waiting queue. */
+/** Publishes messages after their commit: to connections that have joined, and to every member's queue delivery. */
 @Injectable()
 export class Announcer {
   private readonly logger = new Logger(Announcer.name);
@@ -20,7 +20,7 @@ export class Announcer {
     private readonly members: MemberCache,
   ) {}
 
-  /** Does not wait and does not throw: who is not told now finds the message in the queue or by its `seq`. */
+  /** Does not wait and does not throw: a member who misses this gets the message from the queue or by its `seq`. */
   announce({ message, memberVersion, origin }: Announcement): void {
     const { conversationId } = message;
     this.relay.publish('conversation', conversationId, {
@@ -30,14 +30,14 @@ export class Announcer {
       ...(origin !== undefined && { origin }),
     });
     const known = this.members.known(conversationId, memberVersion);
-    if (known) return this.wake(known, message);
+    if (known) return this.notifyQueues(known, message);
     this.members.at(conversationId, memberVersion).then(
-      (userIds) => this.wake(userIds, message),
-      (error: unknown) => this.logger.warn(`members of ${conversationId} were not told: ${String(error)}`),
+      (userIds) => this.notifyQueues(userIds, message),
+      (error: unknown) => this.logger.warn('failed to notify members', { conversationId, error }),
     );
   }
 
-  private wake(userIds: ReadonlySet<string>, { conversationId, senderId }: Message): void {
+  private notifyQueues(userIds: ReadonlySet<string>, { conversationId, senderId }: Message): void {
     for (const userId of userIds) {
       if (userId !== senderId) this.relay.publish('user', userId, { type: 'queued', conversationId });
     }

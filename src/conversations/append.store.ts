@@ -10,7 +10,7 @@ import type { DedicatedConnection } from '../platform/database/dedicated-connect
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
 import { StreamSlots } from './stream-slots.js';
 
-/** The answer that a message asks for: becomes the row of a stream in the message's own commit (P2). */
+/** The answer that a message asks for. Its stream is created in the message's commit (P2). */
 export interface AnswerRequest {
   streamId: string;
   messageId: string;
@@ -20,7 +20,7 @@ export interface AnswerRequest {
   options: Record<string, unknown>;
 }
 
-/** A message to append. `id` is used when it is stored; a duplicate keeps the first's. */
+/** A message to append. A duplicate keeps the `id` of the first. */
 export interface AppendItem {
   conversationId: string;
   senderId: string;
@@ -39,7 +39,7 @@ export type AppendResult =
       seq: number;
       id: string;
       createdAt: Date;
-      /** The conversation's membership version at this commit; for a duplicate, the one of now. */
+      /** The conversation's membership version at this commit; for a duplicate, the current one. */
       memberVersion: number;
       streamId: string | null;
     };
@@ -87,17 +87,17 @@ interface AppendRow {
   stream_id: string | null;
 }
 
-const LANES = 2;
+const SHARDS = 2;
 
 const APPEND = {
   name: 'append_messages',
   text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
 };
 
-/** Appends messages by group commit, on connections of their own, sharded by conversation. */
+/** Appends messages by group commit on dedicated connections, sharded by conversation. */
 @Injectable()
 export class AppendStore {
-  private readonly lanes: DedicatedConnection[];
+  private readonly connections: DedicatedConnection[];
   private readonly commits: GroupCommit<AppendItem, AppendResult>;
 
   constructor(
@@ -107,11 +107,11 @@ export class AppendStore {
     @Inject(CONFIG) private readonly config: Config,
     private readonly metrics: MessageMetrics,
   ) {
-    this.lanes = Array.from({ length: LANES }, (_, index) => connections.open(`append-${index}`));
+    this.connections = Array.from({ length: SHARDS }, (_, index) => connections.open(`append-${index}`));
     this.commits = new GroupCommit({
       commit: (batch, lane) => this.commit(batch, lane),
-      shardOf: (item) => shardOfKey(item.conversationId, LANES),
-      shards: LANES,
+      shardOf: (item) => shardOfKey(item.conversationId, SHARDS),
+      shards: SHARDS,
       sizeOf: (item) => item.content.length * 3 + 1024,
       isItemFault: isDataFault,
       deadlineMs: LIMITS.requestTimeoutMs,
@@ -120,7 +120,7 @@ export class AppendStore {
   }
 
   /**
-   * Resolves after the commit. Sending the same item again is harmless.
+   * Resolves after the commit. Idempotent.
    * @throws {DomainError} `timeout` when the database is slow or away, `overloaded` when too much is waiting; retryable.
    */
   async append(item: AppendItem): Promise<AppendResult> {
@@ -138,7 +138,7 @@ export class AppendStore {
       results = await this.write(batch, lane, reserved);
       return results;
     } finally {
-      this.slots.settle(reserved, begunBy(batch, results));
+      this.slots.settle(reserved, streamsCreatedBy(batch, results));
     }
   }
 
@@ -147,7 +147,7 @@ export class AppendStore {
     lane: number,
     streamsFree: number,
   ): Promise<AppendResult[]> {
-    const connection = this.lanes[lane] as DedicatedConnection;
+    const connection = this.connections[lane] as DedicatedConnection;
     const rows = await connection.query<AppendRow>(APPEND, [
       batch.map((item) => item.conversationId),
       batch.map((item) => item.senderId),
@@ -160,7 +160,7 @@ export class AppendStore {
       this.config.STREAM_MAX_PER_USER,
       streamsFree,
     ]);
-    // Rows come back in no useful order.
+    // The order of rows is undefined.
     const results: AppendResult[] = [];
     for (const row of rows) results[row.n - 1] = toResult(row);
     this.metrics.record(results);
@@ -168,8 +168,8 @@ export class AppendStore {
   }
 }
 
-/** Ids of the streams that a commit began. */
-function begunBy(batch: readonly AppendItem[], results: readonly AppendResult[]): string[] {
+/** Returns the ids of the streams that a commit created. */
+function streamsCreatedBy(batch: readonly AppendItem[], results: readonly AppendResult[]): string[] {
   return batch.flatMap(({ answer }, index) =>
     answer && results[index]?.outcome === 'stored' ? [answer.streamId] : [],
   );

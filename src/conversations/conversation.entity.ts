@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ConversationAccess } from '../protocol/index.js';
 
-/** Row of a conversation. `lastSeq` is the log's end; `memberVersion` rises with every change of its members. */
+/** Row of a conversation. `lastSeq` is the last `seq` of its log; `memberVersion` rises with every change of its members. */
 @Entity('conversations')
 export class ConversationEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'conversations_pk' })
@@ -10,7 +11,7 @@ export class ConversationEntity {
   title: string | null;
 
   @Column({ type: 'text', collation: 'C', default: 'members' })
-  access: string;
+  access: ConversationAccess;
 
   @Column({ type: 'bigint', name: 'last_seq', default: 0 })
   lastSeq: string;

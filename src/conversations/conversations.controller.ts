@@ -35,7 +35,7 @@ export class ConversationsController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Create a conversation; you are its owner' })
+  @ApiOperation({ summary: 'Create a conversation and own it' })
   @Responds(201, ref('Conversation'))
   create(
     @CurrentPrincipal() principal: Principal,
@@ -45,7 +45,7 @@ export class ConversationsController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'Your conversations, the latest activity first' })
+  @ApiOperation({ summary: 'List your conversations, latest activity first' })
   @Responds(200, pageOf(LISTED))
   list(
     @CurrentPrincipal() principal: Principal,
@@ -55,7 +55,7 @@ export class ConversationsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'One conversation of yours' })
+  @ApiOperation({ summary: 'Get one of your conversations' })
   @Responds(200, ref('Conversation'))
   async show(
     @CurrentPrincipal() principal: Principal,
@@ -65,7 +65,7 @@ export class ConversationsController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Change title or access; the owner' })
+  @ApiOperation({ summary: 'Change title or access (the owner)' })
   @Responds(200, ref('Conversation'))
   update(
     @CurrentPrincipal() principal: Principal,
@@ -77,7 +77,7 @@ export class ConversationsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete a conversation with all that is in it; the owner' })
+  @ApiOperation({ summary: 'Delete a conversation with all its content (the owner)' })
   @Responds(204)
   delete(
     @CurrentPrincipal() principal: Principal,
@@ -88,7 +88,7 @@ export class ConversationsController {
 
   @Put(':id/members/:userId')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Let a user in; the owner' })
+  @ApiOperation({ summary: 'Add a member (the owner)' })
   @Responds(204)
   addMember(
     @CurrentPrincipal() principal: Principal,
@@ -100,7 +100,7 @@ export class ConversationsController {
 
   @Delete(':id/members/:userId')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Take a member out (the owner), or leave' })
+  @ApiOperation({ summary: 'Remove a member (the owner), or leave' })
   @Responds(204)
   removeMember(
     @CurrentPrincipal() principal: Principal,
@@ -112,7 +112,7 @@ export class ConversationsController {
 
   @Post(':id/ack')
   @HttpCode(200)
-  @ApiOperation({ summary: 'You have everything up to `seq`, and have read it where `read` is true' })
+  @ApiOperation({ summary: 'Acknowledge everything up to `seq` as delivered, and with `read` as read' })
   @Responds(200, objectSchema<Acked>({ ok: { const: true } }))
   async ack(
     @CurrentPrincipal() { userId }: Principal,
@@ -124,7 +124,7 @@ export class ConversationsController {
   }
 
   @Get(':id/messages')
-  @ApiOperation({ summary: 'A page of the log: the last, behind afterSeq, or before beforeSeq' })
+  @ApiOperation({ summary: 'Get a page of the log: the last one, after afterSeq, or before beforeSeq' })
   @Responds(200, ref('MessagePage'))
   history(
     @CurrentPrincipal() principal: Principal,

@@ -15,7 +15,7 @@ type Change = ServerEvents['conversation:changed']['change'];
 /** The format of `toISOString` for the years 1 to 9999. */
 const MOMENT = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Conversations and who is in them. Everything foreign is `not_found` (P10). */
+/** Manages conversations and their members. Conversations of others are `not_found` (P10). */
 @Injectable()
 export class ConversationsService {
   constructor(
@@ -23,7 +23,7 @@ export class ConversationsService {
     private readonly relay: Relay,
   ) {}
 
-  /** @throws {DomainError} `not_found` where `userId` is not a member. */
+  /** Returns the membership of a user. @throws {DomainError} `not_found` when `userId` is not a member. */
   async require(conversationId: string, userId: string): Promise<Membership> {
     const membership = await this.store.membership(conversationId, userId);
     if (!membership) throw denied('conversation:read');
@@ -31,7 +31,7 @@ export class ConversationsService {
   }
 
   /**
-   * Makes `principal` a member where it may: of its own new conversation, or of one whose access is `link`.
+   * Makes `principal` a member: the owner of a new conversation, or a member of one whose access is `link`.
    * @throws {DomainError} `not_found`, or `conflict` when the conversation is full.
    */
   async enter(principal: Principal, conversationId: string, access?: ConversationAccess): Promise<void> {
@@ -39,21 +39,21 @@ export class ConversationsService {
     const outcome = await this.store.join({ conversationId, userId, name, access });
     if (outcome === 'not_found') throw notFound();
     if (outcome === 'full') throw full();
-    if (outcome === 'joined') this.tell(conversationId, 'added', userId);
+    if (outcome === 'joined') this.publishChange(conversationId, 'added', userId);
   }
 
-  /** Creates a conversation; without `id`, under an id that cannot be guessed. @throws {DomainError} `conflict` when the id is taken. */
+  /** Creates a conversation. Without `id`, its id is random. @throws {DomainError} `conflict` when the id is taken. */
   async create(
     principal: Principal,
-    wanted: { id?: string; title?: string; access?: ConversationAccess },
+    request: { id?: string; title?: string; access?: ConversationAccess },
   ): Promise<Conversation> {
-    const id = wanted.id ?? randomText(16);
-    const made = await this.store.create(id, principal, wanted.title ?? null, wanted.access ?? 'members');
+    const id = request.id ?? randomText(16);
+    const made = await this.store.create(id, principal, request.title ?? null, request.access ?? 'members');
     if (!made) throw new DomainError('conflict', 'This conversation id is taken.');
     return (await this.require(id, principal.userId)).conversation;
   }
 
-  /** A page of the user's conversations, the latest activity first. `cursor` is the `nextCursor` of the page before. */
+  /** Returns a page of the user's conversations, latest activity first. `cursor` is the `nextCursor` of the previous page. */
   async list(
     principal: Principal,
     { cursor, limit }: { cursor?: string | undefined; limit: number },
@@ -72,11 +72,11 @@ export class ConversationsService {
     const { role } = await this.require(conversationId, principal.userId);
     authorize(principal, 'conversation:change', { role });
     await this.store.update(conversationId, changes);
-    this.tell(conversationId, 'updated');
+    this.publishChange(conversationId, 'updated');
     return (await this.require(conversationId, principal.userId)).conversation;
   }
 
-  /** @throws {DomainError} `not_found` or `forbidden`. */
+  /** Deletes a conversation with all its content. @throws {DomainError} `not_found` or `forbidden`. */
   async delete(principal: Principal, conversationId: string): Promise<void> {
     const members = await this.store.memberIds(conversationId);
     const outcome = await this.store.delete(conversationId, principal.userId);
@@ -87,16 +87,16 @@ export class ConversationsService {
     for (const userId of members.userIds) this.relay.publish('user', userId, { type: 'changed', change });
   }
 
-  /** Lets a user in; a repeat is harmless. @throws {DomainError} `not_found`, `forbidden` or `conflict` when full. */
+  /** Adds a member. Idempotent. @throws {DomainError} `not_found`, `forbidden` or `conflict` when full. */
   async addMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
     const outcome = await this.store.addMember(conversationId, principal.userId, userId);
     if (outcome === 'not_found') throw denied('member:add');
     if (outcome === 'forbidden') throw denied('member:add', { role: 'member' });
     if (outcome === 'full') throw full();
-    if (outcome === 'added') this.tell(conversationId, 'added', userId);
+    if (outcome === 'added') this.publishChange(conversationId, 'added', userId);
   }
 
-  /** Takes a member out, or leaves. @throws {DomainError} `not_found`, `forbidden`, or `conflict` for the sole owner. */
+  /** Removes a member, or leaves. @throws {DomainError} `not_found`, `forbidden`, or `conflict` for the sole owner. */
   async removeMember(principal: Principal, conversationId: string, userId: string): Promise<void> {
     const outcome = await this.store.removeMember(conversationId, principal.userId, userId);
     if (outcome === 'not_found') throw denied('member:remove');
@@ -104,11 +104,11 @@ export class ConversationsService {
     if (outcome === 'conflict') {
       throw new DomainError('conflict', 'A sole owner cannot leave. Delete the conversation instead.');
     }
-    this.tell(conversationId, 'removed', userId);
+    this.publishChange(conversationId, 'removed', userId);
   }
 
-  /** Tells who joined, and the user whom it is about. */
-  private tell(conversationId: string, change: Change, userId?: string): void {
+  /** Publishes a change to connections that have joined, and to the user concerned. */
+  private publishChange(conversationId: string, change: Change, userId?: string): void {
     const event = {
       type: 'changed',
       change: { conversationId, change, ...(userId !== undefined && { userId }) },
@@ -129,5 +129,5 @@ function isMoment(text: string): boolean {
 }
 
 function full(): DomainError {
-  return new DomainError('conflict', 'The conversation has as many members as it may have.');
+  return new DomainError('conflict', 'The conversation has reached its limit of members.');
 }

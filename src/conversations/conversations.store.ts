@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
+import { ConversationEntity } from './conversation.entity.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
 import type { ListedConversation } from './conversations.dto.js';
 
@@ -13,11 +14,11 @@ export interface Membership {
   memberVersion: number;
 }
 
-/** What a returning member has to know before it listens. */
+/** What a returning member needs before it receives messages. */
 export interface MembershipRow {
   /** `seq` of the conversation's last message. */
   lastSeq: number;
-  /** The member's name as others see it; null where it has none. */
+  /** The member's display name; null when it has none. */
   name: string | null;
 }
 
@@ -26,7 +27,7 @@ export type AddOutcome = 'added' | 'member' | 'full' | 'forbidden' | 'not_found'
 export type RemoveOutcome = 'removed' | 'conflict' | 'forbidden' | 'not_found';
 export type DeleteOutcome = 'deleted' | 'forbidden' | 'not_found';
 
-/** Place in a list of conversations ordered by their latest activity. */
+/** Position in a list of conversations ordered by latest activity. */
 export interface ActivityCursor {
   activeAt: string;
   id: string;
@@ -53,27 +54,31 @@ export interface JoinRequest {
   access?: ConversationAccess | undefined;
 }
 
-interface Place {
+interface MemberKey {
   conversationId: string;
   userId: string;
 }
 
-const STANDING_BYTES = 2048;
+const MEMBERSHIP_BYTES = 2048;
 
 const CONVERSATION_COLUMNS = 'c.id, c.title, c.access, c.created_at, c.last_seq';
 
-/** Conversations and their members. What changes them is one statement each: see the functions in `migrations/`. */
+/** Stores conversations and their members. Each change of members is one SQL function. */
 @Injectable()
 export class ConversationsStore {
-  private readonly standings = batchReads({
-    read: (batch: readonly Place[]) => this.readStandings(batch),
-    resultBytes: STANDING_BYTES,
+  private readonly memberships = batchReads({
+    read: (batch: readonly MemberKey[]) => this.readMemberships(batch),
+    resultBytes: MEMBERSHIP_BYTES,
   });
+
+  private readonly conversations: Repository<ConversationEntity>;
 
   constructor(
     private readonly database: DataSource,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  ) {
+    this.conversations = database.getRepository(ConversationEntity);
+  }
 
   /** Makes the user a member where the conversation is new, or open by link. */
   async join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
@@ -121,14 +126,14 @@ export class ConversationsStore {
   }
 
   /**
-   * Null where the user is not a member. Gathered, since thousands may come back at once; `offset 0` keeps the planner from
-   * reading whole tables for them.
+   * Returns null when the user is not a member. Reads are batched, because thousands may return at once. `offset 0` keeps
+   * the planner from scanning whole tables.
    */
   standing(conversationId: string, userId: string): Promise<MembershipRow | null> {
-    return this.standings({ conversationId, userId });
+    return this.memberships({ conversationId, userId });
   }
 
-  /** Conversations of a user, the latest activity first, behind a cursor. */
+  /** Returns conversations of a user after a cursor, latest activity first. */
   async ofUser(userId: string, before: ActivityCursor | null, limit: number): Promise<ListedConversation[]> {
     const rows = await this.database.query<ListedRow[]>(
       `select * from (
@@ -147,7 +152,7 @@ export class ConversationsStore {
     return rows.map(toListed);
   }
 
-  /** Ids of all members and the version they belong to; no members where the conversation is gone. */
+  /** Returns the ids of all members with their version; no members when the conversation does not exist. */
   async memberIds(conversationId: string): Promise<{ version: number; userIds: string[] }> {
     const rows = await this.database.query<{ version: string; user_ids: string[] }[]>(
       `select c.member_version as version,
@@ -155,11 +160,11 @@ export class ConversationsStore {
        from conversations c where c.id = $1`,
       [conversationId],
     );
-    // What is made under the id of a deleted conversation is newer than this.
+    // Version 0: a conversation that is created later under this id has a higher one.
     return { version: Number(rows[0]?.version ?? 0), userIds: rows[0]?.user_ids ?? [] };
   }
 
-  /** Creates a conversation of its own; false where the id is taken. */
+  /** Creates a conversation with its owner. Returns false when the id is taken. */
   async create(
     id: string,
     owner: { userId: string; name?: string | undefined },
@@ -175,18 +180,14 @@ export class ConversationsStore {
     return rows.length > 0;
   }
 
-  /** Sets what is given; the caller has checked that it may. */
-  async update(
-    id: string,
-    changes: { title?: string | undefined; access?: ConversationAccess | undefined },
-  ): Promise<void> {
-    await this.database.query(
-      'update conversations set title = coalesce($2, title), access = coalesce($3, access) where id = $1',
-      [id, changes.title ?? null, changes.access ?? null],
-    );
+  /** Sets the given properties. The caller has checked the user's rights. */
+  async update(id: string, changes: { title?: string; access?: ConversationAccess }): Promise<void> {
+    // TypeORM refuses an update that sets nothing.
+    if (changes.title === undefined && changes.access === undefined) return;
+    await this.conversations.update({ id }, { ...changes });
   }
 
-  private async readStandings(batch: readonly Place[]): Promise<(MembershipRow | null)[]> {
+  private async readMemberships(batch: readonly MemberKey[]): Promise<(MembershipRow | null)[]> {
     const rows = await this.database.query<{ n: string; last_seq: string; name: string | null }[]>(
       `select t.n, c.last_seq, m.name
        from unnest($1::text[], $2::text[]) with ordinality t(conversation_id, user_id, n)
@@ -196,10 +197,10 @@ export class ConversationsStore {
        cross join lateral (select last_seq from conversations where id = t.conversation_id offset 0) c`,
       [batch.map(({ conversationId }) => conversationId), batch.map(({ userId }) => userId)],
     );
-    const standings = new Map(
+    const memberships = new Map(
       rows.map(({ n, last_seq: lastSeq, name }) => [Number(n), { lastSeq: Number(lastSeq), name }]),
     );
-    return batch.map((_, index) => standings.get(index + 1) ?? null);
+    return batch.map((_, index) => memberships.get(index + 1) ?? null);
   }
 
   private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {

@@ -8,7 +8,7 @@ interface Entry {
 
 const MAX_ENTRIES = 10_000;
 
-/** Who is a member, kept in memory per conversation and asked again when a newer membership version is seen. */
+/** Caches the members of conversations in memory, and loads them again for a newer membership version. */
 @Injectable()
 export class MemberCache {
   private readonly entries = new Map<string, Entry>();
@@ -16,16 +16,16 @@ export class MemberCache {
 
   constructor(private readonly store: ConversationsStore) {}
 
-  /** The members at `version` or later, if they are in memory. */
+  /** Returns the members at `version` or later, if they are in memory. */
   known(conversationId: string, version: number): ReadonlySet<string> | undefined {
     const entry = this.entries.get(conversationId);
     return entry && entry.version >= version ? entry.userIds : undefined;
   }
 
-  /** The members at `version` or later. */
+  /** Resolves with the members at `version` or later. */
   async at(conversationId: string, version: number): Promise<ReadonlySet<string>> {
     let entry = this.entries.get(conversationId);
-    // A load that began before the change may bring the older members: then one more is due.
+    // A load that began before the change may return older members. A second one began after it.
     for (let tries = 0; tries < 2 && (!entry || entry.version < version); tries += 1) {
       entry = await this.load(conversationId);
     }

@@ -1,6 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { MemberRole } from '../protocol/index.js';
 
-/** Row of a membership and of how far the member's devices have got. */
+/** Row of a membership, with the positions up to which messages were delivered and read. */
 @Entity('members')
 @Index('members_user', ['userId', 'conversationId'])
 export class MemberEntity {
@@ -19,12 +20,12 @@ export class MemberEntity {
   name: string | null;
 
   @Column({ type: 'text', collation: 'C', default: 'member' })
-  role: string;
+  role: MemberRole;
 
   @Column({ type: 'timestamptz', name: 'joined_at', precision: 3, default: () => 'now()' })
   joinedAt: Date;
 
-  /** The conversation's `seq` when the membership began: what came before was never queued. */
+  /** The conversation's `seq` when the membership began. Earlier messages were never queued for the member. */
   @Column({ type: 'bigint', name: 'joined_seq', default: 0 })
   joinedSeq: string;
 

@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Row of a message. `metadata` is `json`, not `jsonb`: it comes back as it was sent (P3). */
+/** Row of a message. `metadata` is `json`, not `jsonb`, which would not return it as it was sent (P3). */
 @Entity('messages')
 @Index('messages_once', ['conversationId', 'senderId', 'clientMessageId'], { unique: true })
 export class MessageEntity {
@@ -40,7 +40,7 @@ export class MessageEntity {
   @Column({ type: 'json', name: 'reply_to', nullable: true })
   replyTo: Record<string, unknown> | null;
 
-  /** The stream that answers this message; null where no answer was asked for. */
+  /** The stream that answers this message; null when no answer was asked for. */
   @Column({ type: 'uuid', name: 'answer_stream_id', nullable: true })
   answerStreamId: string | null;
 

@@ -20,14 +20,14 @@ import { AppendStore, type AnswerRequest, type AppendItem, type AppendResult } f
 import { ConversationsService } from './conversations.service.js';
 import { MessagesStore } from './messages.store.js';
 
-/** A message to send, checked in form but not yet in rights. */
+/** A message to send. Its format has been checked, the sender's rights have not. */
 export interface SendCommand {
   conversationId: string;
   clientMessageId: string;
   content: string;
   metadata?: Record<string, unknown> | undefined;
   answer?: AnswerRequest | undefined;
-  /** Connection whose acknowledgement will carry the message. */
+  /** The connection whose ack will carry the message. */
   origin?: string | undefined;
   context: RequestContext;
 }
@@ -44,13 +44,13 @@ export class MessagesService {
   ) {}
 
   /**
-   * Resolves when the message is committed (P1); a repeat of its `clientMessageId` gives the first again (P2).
+   * Resolves when the message is committed (P1). A repeat of its `clientMessageId` returns the first message (P2).
    * @throws {DomainError} `not_found`, `payload_too_large`, `too_many_streams`, `timeout` or `internal`.
    */
-  async send(sender: Principal, outgoing: SendCommand): Promise<SendResult> {
-    this.checkLength(outgoing.content);
-    const { conversationId, clientMessageId, content, metadata = {}, answer, origin } = outgoing;
-    const result = await this.appended(outgoing.context, {
+  async send(sender: Principal, command: SendCommand): Promise<SendResult> {
+    this.checkLength(command.content);
+    const { conversationId, clientMessageId, content, metadata = {}, answer, origin } = command;
+    const result = await this.appendInSpan(command.context, {
       conversationId,
       senderId: sender.userId,
       clientMessageId,
@@ -64,8 +64,8 @@ export class MessagesService {
     const streamId = result.streamId === null ? {} : { streamId: result.streamId };
     const { memberVersion } = result;
     if (result.outcome === 'duplicate') {
-      const message = await this.stored(conversationId, result.seq);
-      // The first may have been committed without anybody hearing of it: its answer was lost, or its node.
+      const message = await this.readStored(conversationId, result.seq);
+      // The first commit may never have been announced: its node may have died before.
       this.announcer.announce({ message, memberVersion, origin });
       return { message, duplicate: true, ...streamId };
     }
@@ -84,22 +84,22 @@ export class MessagesService {
     return { message, duplicate: false, ...streamId };
   }
 
-  /** A page of a conversation's log. @throws {DomainError} `not_found` or `invalid_payload`. */
+  /** Returns a page of a conversation's log. @throws {DomainError} `not_found` or `invalid_payload`. */
   async history(reader: Principal, request: HistoryPayload): Promise<MessagePage> {
     if (request.afterSeq !== undefined && request.beforeSeq !== undefined) {
-      throw invalid(['give afterSeq or beforeSeq, not both']);
+      throw invalid(['give either afterSeq or beforeSeq']);
     }
     await this.conversations.require(request.conversationId, reader.userId);
     const limit = request.limit ?? LIMITS.defaultPageMessages;
     return this.store.page({ ...request, limit, readerId: reader.userId });
   }
 
-  /** The wait for a batch, and its commit. */
-  private appended(context: RequestContext, item: AppendItem): Promise<AppendResult> {
-    return inSpan('append message', { kind: 'internal', context: context }, () => this.append.append(item));
+  /** The span covers the wait for a batch and its commit. */
+  private appendInSpan(context: RequestContext, item: AppendItem): Promise<AppendResult> {
+    return inSpan('append message', { kind: 'internal', context }, () => this.append.append(item));
   }
 
-  private async stored(conversationId: string, seq: number): Promise<Message> {
+  private async readStored(conversationId: string, seq: number): Promise<Message> {
     const message = await this.store.one(conversationId, seq);
     if (!message) throw notFound();
     return message;
@@ -114,6 +114,6 @@ export class MessagesService {
 }
 
 function tooManyStreams(): DomainError {
-  const message = 'As many answers as may be produced at once are being produced. Wait for one to end.';
+  const message = 'The server is at its limit of concurrent answers. Try again when one has ended.';
   return new DomainError('too_many_streams', message, { retryAfterMs: 2000 });
 }

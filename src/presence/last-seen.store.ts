@@ -1,13 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { Any, DataSource, type Repository } from 'typeorm';
 import { batchReads } from '../platform/database/batch-reads.js';
 import type { Presence } from '../protocol/index.js';
-
-interface SeenRow {
-  user_id: string;
-  last_seen_at: Date;
-  presence_version: string;
-}
+import { UserEntity } from './user.entity.js';
 
 /** Size of one result, all members of a conversation: a batch has at most 64 results. */
 const RESULT_BYTES = 16 * 1024;
@@ -20,13 +15,17 @@ export class LastSeenStore {
     resultBytes: RESULT_BYTES,
   });
 
-  constructor(private readonly database: DataSource) {}
+  private readonly users: Repository<UserEntity>;
+
+  constructor(database: DataSource) {
+    this.users = database.getRepository(UserEntity);
+  }
 
   /** Writes a batch in one statement; each user at most once. An older version does not replace a newer one. */
   async write(states: readonly Presence[]): Promise<void> {
     // Sorted, so that two nodes cannot deadlock.
     const rows = states.toSorted((a, b) => (a.userId < b.userId ? -1 : 1));
-    await this.database.query(
+    await this.users.query(
       `insert into users (user_id, last_seen_at, presence_version)
        select * from unnest($1::text[], $2::timestamptz[], $3::bigint[])
        on conflict (user_id) do update
@@ -46,20 +45,17 @@ export class LastSeenStore {
   }
 
   private async readAll(batch: readonly (readonly string[])[]): Promise<Presence[][]> {
-    const rows = await this.database.query<SeenRow[]>(
-      'select user_id, last_seen_at, presence_version from users where user_id = any($1)',
-      [[...new Set(batch.flat())]],
-    );
-    const seen = new Map(rows.map((row) => [row.user_id, toOffline(row)]));
+    const rows = await this.users.findBy({ userId: Any([...new Set(batch.flat())]) });
+    const seen = new Map(rows.map((row) => [row.userId, toOffline(row)]));
     return batch.map((userIds) => userIds.map((id) => seen.get(id)).filter((state) => state !== undefined));
   }
 }
 
-function toOffline(row: SeenRow): Presence {
+function toOffline({ userId, lastSeenAt, presenceVersion }: UserEntity): Presence {
   return {
-    userId: row.user_id,
+    userId,
     status: 'offline',
-    lastSeenAt: row.last_seen_at.toISOString(),
-    version: Number(row.presence_version),
+    lastSeenAt: lastSeenAt.toISOString(),
+    version: Number(presenceVersion),
   };
 }

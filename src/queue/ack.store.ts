@@ -6,7 +6,7 @@ import type { DedicatedConnection } from '../platform/database/dedicated-connect
 import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
 import { LIMITS } from '../protocol/index.js';
 
-/** How far a member has got: everything up to these positions; 0 leaves one where it is. */
+/** A member's read positions: everything up to them is delivered or read; 0 leaves a position unchanged. */
 export interface Positions {
   userId: string;
   conversationId: string;
@@ -14,7 +14,7 @@ export interface Positions {
   readSeq: number;
 }
 
-/** A member's positions after an ack; null where the user is not a member. */
+/** A member's positions after an ack; null when the user is not a member. */
 export type AckResult = (Positions & { moved: boolean }) | null;
 
 interface AckRow {
@@ -27,7 +27,7 @@ interface AckRow {
 
 const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3, $4)' };
 
-/** Moves members' positions and takes what they cover off the queue, by group commit. */
+/** Moves members' positions and deletes the deliveries they cover, by group commit. */
 @Injectable()
 export class AckStore {
   private readonly connection: DedicatedConnection;

@@ -5,14 +5,17 @@ import { AckStore, type Positions } from './ack.store.js';
 
 const COALESCE_MS = 100;
 
-/** Acknowledgements: what a client says it has, and what is taken at its socket's word (P8). Tells the others, coalesced. */
+/**
+ * Records acknowledgements (P8): those that clients send, and for clients that do not ack, what was written to their socket.
+ * Publishes receipts to the conversation, coalesced.
+ */
 @Injectable()
 export class Acknowledger implements OnApplicationShutdown {
   private readonly logger = new Logger(Acknowledger.name);
   /** Highest `seq` written to sockets of clients that do not ack, not yet in the database. */
-  private readonly taken = new Map<string, Positions>();
+  private readonly written = new Map<string, Positions>();
   private readonly receipts = new Map<string, Positions>();
-  private takenTimer: NodeJS.Timeout | undefined;
+  private writtenTimer: NodeJS.Timeout | undefined;
   private receiptTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -22,47 +25,47 @@ export class Acknowledger implements OnApplicationShutdown {
 
   /** Resolves when the member's positions are committed. @throws {DomainError} `not_found`, `timeout` or `internal`. */
   async ack(positions: Positions): Promise<void> {
-    if (!(await this.ackOwn(positions))) throw notFound();
+    if (!(await this.tryAck(positions))) throw notFound();
   }
 
-  /** As {@link ack}, but who is no member any more is let be. @returns whether the user is a member. */
-  async ackOwn(positions: Positions): Promise<boolean> {
+  /** Acks like {@link ack}, but without an error for a former member. @returns whether the user is a member. */
+  async tryAck(positions: Positions): Promise<boolean> {
     const result = await this.store.ack(positions);
-    if (result?.moved) this.tell(result);
+    if (result?.moved) this.publishReceipt(result);
     return result !== null;
   }
 
-  /** Counts everything up to `seq` as delivered, a moment later and together with others. */
-  take(userId: string, conversationId: string, seq: number): void {
+  /** Counts everything up to `seq` as delivered. Batched: it is committed within about 100 ms. */
+  ackLater(userId: string, conversationId: string, seq: number): void {
     const key = `${conversationId} ${userId}`;
-    const before = this.taken.get(key)?.deliveredSeq ?? 0;
-    this.taken.set(key, { userId, conversationId, deliveredSeq: Math.max(before, seq), readSeq: 0 });
-    this.takenTimer ??= setTimeout(() => void this.flushTaken(), COALESCE_MS);
+    const before = this.written.get(key)?.deliveredSeq ?? 0;
+    this.written.set(key, { userId, conversationId, deliveredSeq: Math.max(before, seq), readSeq: 0 });
+    this.writtenTimer ??= setTimeout(() => void this.flushWritten(), COALESCE_MS);
   }
 
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.receiptTimer);
-    await this.flushTaken();
+    await this.flushWritten();
   }
 
-  private async flushTaken(): Promise<void> {
-    clearTimeout(this.takenTimer);
-    this.takenTimer = undefined;
-    const batch = [...this.taken.values()];
-    this.taken.clear();
-    await Promise.all(batch.map((positions) => this.ackTaken(positions)));
+  private async flushWritten(): Promise<void> {
+    clearTimeout(this.writtenTimer);
+    this.writtenTimer = undefined;
+    const batch = [...this.written.values()];
+    this.written.clear();
+    await Promise.all(batch.map((positions) => this.ackWritten(positions)));
   }
 
-  private async ackTaken(positions: Positions): Promise<void> {
+  private async ackWritten(positions: Positions): Promise<void> {
     try {
-      await this.ackOwn(positions);
+      await this.tryAck(positions);
     } catch (error) {
-      // It stays queued and is offered again at the next connection: twice is allowed, lost is not.
-      this.logger.warn(`a delivery to ${positions.conversationId} was not noted: ${String(error)}`);
+      // It stays queued and is offered again at the next connection: a repeat is allowed, a loss is not.
+      this.logger.warn('failed to record a delivery', { conversationId: positions.conversationId, error });
     }
   }
 
-  private tell(positions: Positions): void {
+  private publishReceipt(positions: Positions): void {
     this.receipts.set(`${positions.conversationId} ${positions.userId}`, positions);
     this.receiptTimer ??= setTimeout(() => this.flushReceipts(), COALESCE_MS);
   }

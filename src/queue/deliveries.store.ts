@@ -1,30 +1,32 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { Any, DataSource, IsNull, Not, type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
+import { DeliveryEntity, EndedDeliveryEntity } from './delivery.entity.js';
 import { toMessage, type MessageRow } from './message.rows.js';
 
-/** Which deliveries to offer next. */
+/** Asks for the next deliveries to offer. */
 export interface DeliveryRequest {
   userId: string;
-  /** Id of the last delivery that was offered; `0` at first. */
+  /** Id of the last delivery that was offered; `0` for the first batch. */
   afterId: string;
-  /** Conversations whose messages behind a `seq` are heard live: these are not offered. */
+  /** Conversation id → `seq` after which the connection receives messages live. Those are not offered. */
   live: ReadonlyMap<string, number>;
 }
 
+/** Deliveries to offer to a connection. */
 export interface DeliveryBatch {
   items: QueueItem[];
-  /** Deliveries of the user that wait behind these. */
+  /** Number of the user's deliveries that wait after these. */
   remaining: number;
-  /** Deliveries dropped since the user was last told. */
+  /** Deliveries dropped since the user was last notified. */
   dropped: number;
   /** Whether the queue is larger than it may be, or something in it is older. */
   overdue: boolean;
 }
 
-type DrainRow = Partial<MessageRow> & {
+type OfferRow = Partial<MessageRow> & {
   reader: number;
   queue_id: string;
   system: SystemMessage | null;
@@ -33,10 +35,10 @@ type DrainRow = Partial<MessageRow> & {
   needs_trim: boolean;
 };
 
-/** A batch of reads is at most 64 answers. */
+/** Size of one result: a batch has at most 64 results. */
 const RESULT_BYTES = 16 * 1024;
 
-/** The waiting deliveries: offering them, and counting the offers that came to nothing. */
+/** Stores waiting deliveries: returns the next ones to offer, and counts offers that were not acked. */
 @Injectable()
 export class DeliveriesStore {
   private readonly offers = batchReads({
@@ -44,18 +46,24 @@ export class DeliveriesStore {
     resultBytes: RESULT_BYTES,
   });
 
+  private readonly deliveries: Repository<DeliveryEntity>;
+  private readonly ended: Repository<EndedDeliveryEntity>;
+
   constructor(
     private readonly database: DataSource,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  ) {
+    this.deliveries = database.getRepository(DeliveryEntity);
+    this.ended = database.getRepository(EndedDeliveryEntity);
+  }
 
-  /** The next deliveries of a user, oldest first: at most 100 or 256 KiB, but at least one where there is one. */
+  /** Returns the next deliveries of a user, oldest first: at most 100 and 256 KiB, but at least one if any waits. */
   next(request: DeliveryRequest): Promise<DeliveryBatch> {
     return this.offers(request);
   }
 
-  /** Counts an offer that was not acked in time; what was offered `QUEUE_MAX_ATTEMPTS` times has failed. */
-  async attempted(userId: string, queueIds: readonly string[]): Promise<void> {
+  /** Counts an offer that was not acked in time. After `QUEUE_MAX_ATTEMPTS` offers a delivery has failed. */
+  async countAttempt(userId: string, queueIds: readonly string[]): Promise<void> {
     await this.database.query('select attempt_deliveries($1, $2, $3)', [
       userId,
       queueIds,
@@ -63,32 +71,23 @@ export class DeliveriesStore {
     ]);
   }
 
-  /** Takes system messages off the queue. Messages of conversations go by their `seq`: see `ack_messages`. */
+  /** Deletes delivered system messages. `ack_messages` deletes messages of conversations, by their `seq`. */
   async deleteSystem(userId: string, queueIds: readonly string[]): Promise<void> {
-    await this.database.query(
-      'delete from deliveries where user_id = $1 and id = any($2::bigint[]) and system is not null',
-      [userId, queueIds],
-    );
+    await this.deliveries.delete({ userId, id: Any([...queueIds]), system: Not(IsNull()) });
   }
 
   /** Queues a system message for one user. */
   async addSystem(userId: string, message: SystemMessage): Promise<void> {
-    await this.database.query('insert into deliveries (user_id, system) values ($1, $2)', [
-      userId,
-      JSON.stringify(message),
-    ]);
+    await this.deliveries.insert({ userId, system: message as object });
   }
 
-  /** The user has been told of what was dropped so far. */
-  async told(userId: string): Promise<void> {
-    await this.database.query(
-      `update ended_deliveries set told = true where user_id = $1 and state = 'dropped' and not told`,
-      [userId],
-    );
+  /** Records that the user was notified of all deliveries dropped so far. */
+  async markNotified(userId: string): Promise<void> {
+    await this.ended.update({ userId, state: 'dropped', notified: false }, { notified: true });
   }
 
   private async readOffers(batch: readonly DeliveryRequest[]): Promise<DeliveryBatch[]> {
-    const rows = await this.database.query<DrainRow[]>(
+    const rows = await this.database.query<OfferRow[]>(
       'select * from offer_deliveries($1, $2, $3, $4, $5, $6, $7)',
       [
         batch.map(({ userId }) => userId),
@@ -97,19 +96,19 @@ export class DeliveriesStore {
         ...[this.config.QUEUE_TTL_MS, this.config.QUEUE_MAX_SIZE, LIMITS.deliverItems, LIMITS.pageBytes],
       ],
     );
-    const drained = batch.map((): DeliveryBatch => ({ items: [], remaining: 0, dropped: 0, overdue: false }));
+    const batches = batch.map((): DeliveryBatch => ({ items: [], remaining: 0, dropped: 0, overdue: false }));
     for (const row of rows) {
-      const found = drained[row.reader - 1] as DeliveryBatch;
+      const found = batches[row.reader - 1] as DeliveryBatch;
       found.items.push(toItem(row));
       found.remaining = Number(row.remaining);
       found.dropped = Number(row.dropped);
       found.overdue = row.needs_trim;
     }
-    return drained;
+    return batches;
   }
 }
 
-function toItem({ queue_id: queueId, system, ...row }: DrainRow): QueueItem {
+function toItem({ queue_id: queueId, system, ...row }: OfferRow): QueueItem {
   if (system) return { queueId, kind: 'system', message: system };
   return { queueId, kind: 'message', message: toMessage(row as MessageRow) };
 }

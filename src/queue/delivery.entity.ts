@@ -1,6 +1,10 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { SystemMessage } from '../protocol/index.js';
 
-/** Row of a delivery that waits. It is deleted when the recipient acks (P8). */
+/** How a delivery ended without an ack. */
+export type EndedState = 'expired' | 'dropped' | 'failed';
+
+/** Row of a waiting delivery. It is deleted when the recipient acks it (P8). */
 @Entity('deliveries')
 export class DeliveryEntity {
   @PrimaryColumn({ type: 'text', name: 'user_id', collation: 'C', primaryKeyConstraintName: 'deliveries_pk' })
@@ -20,9 +24,9 @@ export class DeliveryEntity {
   @Column({ type: 'bigint', nullable: true })
   seq: string | null;
 
-  /** The system message itself; null where the row points to a message of a conversation. */
+  /** The system message itself; null when the row refers to a message of a conversation. */
   @Column({ type: 'json', nullable: true })
-  system: Record<string, unknown> | null;
+  system: SystemMessage | null;
 
   @Column({ type: 'smallint', default: 0 })
   attempts: number;
@@ -31,7 +35,7 @@ export class DeliveryEntity {
   createdAt: Date;
 }
 
-/** Row of a delivery that will not be made (`expired`, `dropped` or `failed`), kept for the operator for a time. */
+/** Row of a delivery that ended without an ack (`expired`, `dropped` or `failed`), kept for a week for the operator. */
 @Entity('ended_deliveries')
 @Index('ended_deliveries_age', ['endedAt'])
 export class EndedDeliveryEntity {
@@ -53,17 +57,17 @@ export class EndedDeliveryEntity {
   seq: string | null;
 
   @Column({ type: 'json', nullable: true })
-  system: Record<string, unknown> | null;
+  system: SystemMessage | null;
 
   @Column('smallint')
   attempts: number;
 
   @Column({ type: 'text', collation: 'C' })
-  state: string;
+  state: EndedState;
 
-  /** Whether the user has been told of it, as part of `dropped`. */
-  @Column({ type: 'boolean', default: false })
-  told: boolean;
+  /** Whether the user has been notified of it, by the `dropped` count of a batch. */
+  @Column({ type: 'boolean', name: 'told', default: false })
+  notified: boolean;
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;

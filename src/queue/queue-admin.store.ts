@@ -2,23 +2,20 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { withAdvisoryLock } from '../platform/database/advisory-lock.js';
+import type { DeliveryEntity } from './delivery.entity.js';
 import type { DeliveryState, QueueEntry } from './queue.dto.js';
 
-interface EntryRow {
-  id: string;
-  conversation_id: string | null;
-  seq: string | null;
+/** Columns that both tables have, and the state. */
+type EntryRow = Pick<DeliveryEntity, 'id' | 'conversationId' | 'seq' | 'attempts' | 'createdAt'> & {
   state: DeliveryState;
-  attempts: number;
-  created_at: Date;
-}
+};
 
 const JANITOR_LOCK = 5_742_003;
 const TRIM_BATCH = 1000;
 const ENDED_RETENTION_DAYS = 7;
 const FORGET_BATCH = 5000;
 
-/** The queue's bounds and what is seen of it: nothing here is on the road of a message. */
+/** Enforces the bounds of queues and shows their content. Nothing here is on the path of a message. */
 @Injectable()
 export class QueueAdminStore {
   constructor(
@@ -26,26 +23,26 @@ export class QueueAdminStore {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Runs `work` unless another node cleans the queues: one works, the others rest. */
-  exclusively(work: () => Promise<void>): Promise<boolean> {
+  /** Runs `work` unless another node is cleaning the queues. @returns whether `work` ran. */
+  runExclusively(work: () => Promise<void>): Promise<boolean> {
     return withAdvisoryLock(this.database, JANITOR_LOCK, work);
   }
 
-  /** A page of a user's deliveries by their id, those that ended among them. */
+  /** Returns a user's deliveries after an id, in the order of their ids, including ended ones. */
   async page(userId: string, afterId: string, limit: number): Promise<QueueEntry[]> {
     const rows = await this.database.query<EntryRow[]>(
-      `select id, conversation_id, seq, 'queued' as state, attempts, created_at from deliveries
-         where user_id = $1 and id > $2
+      `select id, conversation_id as "conversationId", seq, 'queued' as state, attempts, created_at as "createdAt"
+         from deliveries where user_id = $1 and id > $2
        union all
-       select id, conversation_id, seq, state, attempts, created_at from ended_deliveries
-         where user_id = $1 and id > $2
+       select id, conversation_id, seq, state, attempts, created_at
+         from ended_deliveries where user_id = $1 and id > $2
        order by id limit $3`,
       [userId, afterId, limit],
     );
     return rows.map((row) => toEntry(row, this.config.QUEUE_TTL_MS));
   }
 
-  /** Drops all that waits for a user. */
+  /** Drops all deliveries that wait for a user. */
   async clear(userId: string): Promise<void> {
     await this.database.query(
       `with gone as (delete from deliveries where user_id = $1 returning *)
@@ -56,9 +53,9 @@ export class QueueAdminStore {
   }
 
   /**
-   * Holds a user's queue to `QUEUE_TTL_MS` and `QUEUE_MAX_SIZE`: what is too old has expired, the oldest beyond the size
-   * are dropped. At most 1000 at once, so that no transaction is long.
-   * @returns how many ended.
+   * Enforces `QUEUE_TTL_MS` and `QUEUE_MAX_SIZE` on a user's queue: older deliveries expire, and the oldest beyond the size
+   * are dropped. Ends at most 1000 in one call, to keep transactions short.
+   * @returns the number of deliveries that ended.
    */
   async trim(userId: string): Promise<number> {
     const rows = await this.database.query<{ ended: string }[]>(
@@ -80,7 +77,7 @@ export class QueueAdminStore {
     return Number(rows[0]?.ended);
   }
 
-  /** Users behind `afterUserId` for whom something waits, in order. */
+  /** Returns users with waiting deliveries, after `afterUserId` and in order. */
   async usersWithQueue(afterUserId: string, limit: number): Promise<string[]> {
     const rows = await this.database.query<{ user_id: string }[]>(
       `with recursive users(user_id) as (
@@ -94,7 +91,7 @@ export class QueueAdminStore {
     return rows.map((row) => row.user_id);
   }
 
-  /** Forgets deliveries that ended a week ago. @returns how many. */
+  /** Deletes deliveries that ended a week ago, at most 5000 in one call. @returns the number deleted. */
   async forgetEnded(): Promise<number> {
     const rows = await this.database.query<{ forgotten: string }[]>(
       `with gone as (
@@ -110,12 +107,12 @@ export class QueueAdminStore {
 function toEntry(row: EntryRow, ttlMs: number): QueueEntry {
   return {
     queueId: row.id,
-    kind: row.conversation_id === null ? 'system' : 'message',
-    ...(row.conversation_id !== null && { conversationId: row.conversation_id }),
+    kind: row.conversationId === null ? 'system' : 'message',
+    ...(row.conversationId !== null && { conversationId: row.conversationId }),
     ...(row.seq !== null && { seq: Number(row.seq) }),
     state: row.state,
     attempts: row.attempts,
-    queuedAt: row.created_at.toISOString(),
-    expiresAt: new Date(row.created_at.getTime() + ttlMs).toISOString(),
+    queuedAt: row.createdAt.toISOString(),
+    expiresAt: new Date(row.createdAt.getTime() + ttlMs).toISOString(),
   };
 }

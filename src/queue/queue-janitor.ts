@@ -2,17 +2,17 @@ import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } f
 import { PeriodicTask } from '../common/periodic-task.js';
 import { QueueAdminStore } from './queue-admin.store.js';
 
-/** Twice within the minute in which what is beyond the bounds must be gone (P8). */
+/** Two rounds fit in the minute within which queues must be back within their bounds (P8). */
 const INTERVAL_MS = 25_000;
 const USERS_AT_ONCE = 500;
 
-/** Holds every queue to its bounds, on one node at a time, in small statements. */
+/** Enforces the bounds of every queue, on one node at a time, in short transactions. */
 @Injectable()
 export class QueueJanitor implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly rounds = new PeriodicTask({
     name: 'clean the queues',
     intervalMs: INTERVAL_MS,
-    run: (signal) => this.store.exclusively(() => this.clean(signal)),
+    run: (signal) => this.store.runExclusively(() => this.clean(signal)),
   });
 
   constructor(private readonly store: QueueAdminStore) {}
@@ -25,7 +25,7 @@ export class QueueJanitor implements OnApplicationBootstrap, OnApplicationShutdo
     return this.rounds.stop();
   }
 
-  /** Cleans the queues of all users for whom something waits. */
+  /** Cleans the queues of all users with waiting deliveries. */
   private async clean(signal: AbortSignal): Promise<void> {
     for (let users = await this.store.usersWithQueue('', USERS_AT_ONCE); users.length > 0;) {
       for (const userId of users) {

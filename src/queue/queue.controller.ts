@@ -22,7 +22,7 @@ export class QueueController {
   constructor(private readonly queue: QueueService) {}
 
   @Get('queue/:userId')
-  @ApiOperation({ summary: 'What waits for a user, and what ended without arriving; oneself or an admin' })
+  @ApiOperation({ summary: 'List waiting and ended deliveries of a user (the user or admins)' })
   @Responds(200, pageOf(ENTRY))
   async page(
     @CurrentPrincipal() principal: Principal,
@@ -36,7 +36,7 @@ export class QueueController {
 
   @Delete('queue/:userId')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Drop all that waits for a user; oneself or an admin' })
+  @ApiOperation({ summary: 'Drop all waiting deliveries of a user (the user or admins)' })
   @Responds(204)
   clear(
     @CurrentPrincipal() principal: Principal,
@@ -48,7 +48,7 @@ export class QueueController {
 
   @Post('users/:userId/messages')
   @HttpCode(200)
-  @ApiOperation({ summary: 'A system message to one user, queued until a device has it; admins' })
+  @ApiOperation({ summary: 'Send a system message to one user, queued until a device acks it (admins)' })
   @Responds(200, objectSchema<Queued>({ queued: { const: true } }))
   async send(
     @CurrentPrincipal() principal: Principal,

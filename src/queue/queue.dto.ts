@@ -7,6 +7,7 @@ import {
   PageLimit,
 } from '../platform/validation/rules.js';
 import { COUNT, enumOf, optional, objectSchema, TEXT, TIME } from '../protocol/schemas/schema.js';
+import type { EndedState } from './delivery.entity.js';
 
 const CURSOR = /^\d{1,18}$/;
 
@@ -31,7 +32,7 @@ export class SystemMessageDto {
 }
 
 /** Whether a delivery waits, or how it ended without an ack. */
-export type DeliveryState = 'queued' | 'expired' | 'dropped' | 'failed';
+export type DeliveryState = 'queued' | EndedState;
 
 /** A delivery as users and admins see it over HTTP (protocol section 5). */
 export interface QueueEntry {

@@ -9,7 +9,7 @@ import { QueueSampleStore } from './queue-sample.store.js';
 import { QueueController } from './queue.controller.js';
 import { QueueService } from './queue.service.js';
 
-/** Deliveries that wait for their recipients, and what takes them off the queue. */
+/** Queues deliveries for absent members, and removes them on acks. */
 @Module({
   controllers: [QueueController],
   providers: [

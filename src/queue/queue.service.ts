@@ -6,7 +6,7 @@ import { DeliveriesStore, type DeliveryBatch, type DeliveryRequest } from './del
 import { QueueAdminStore } from './queue-admin.store.js';
 import type { QueueEntry } from './queue.dto.js';
 
-/** What waits for users: offered, acknowledged, looked at. */
+/** Offers waiting deliveries to users, and records what was delivered. */
 @Injectable()
 export class QueueService {
   constructor(
@@ -16,7 +16,7 @@ export class QueueService {
     private readonly relay: Relay,
   ) {}
 
-  /** The first deliveries to offer, of a queue that is held to its bounds before (P8). */
+  /** Returns the first deliveries to offer, after enforcing the bounds of the queue (P8). */
   async first(request: Omit<DeliveryRequest, 'afterId'>): Promise<DeliveryBatch> {
     const all = { ...request, afterId: '0' };
     const found = await this.deliveries.next(all);
@@ -25,47 +25,49 @@ export class QueueService {
     return this.deliveries.next(all);
   }
 
-  /** The next deliveries to offer. */
+  /** Returns the next deliveries to offer. */
   next(request: DeliveryRequest): Promise<DeliveryBatch> {
     return this.deliveries.next(request);
   }
 
-  /** The client has these: they leave the queue, and everything before them in their conversations too. */
+  /** Removes delivered items from the queue, with everything before them in their conversations. */
   async delivered(
     userId: string,
     { items, dropped }: Pick<DeliveryBatch, 'items' | 'dropped'>,
   ): Promise<void> {
     const system = items.filter(({ kind }) => kind === 'system').map(({ queueId }) => queueId);
     const acks = [...lastSeqs(items)].map(([conversationId, deliveredSeq]) =>
-      this.acknowledger.ackOwn({ userId, conversationId, deliveredSeq, readSeq: 0 }),
+      this.acknowledger.tryAck({ userId, conversationId, deliveredSeq, readSeq: 0 }),
     );
     await Promise.all(
       [
         ...acks,
         system.length > 0 ? this.deliveries.deleteSystem(userId, system) : null,
-        dropped > 0 ? this.deliveries.told(userId) : null,
+        dropped > 0 ? this.deliveries.markNotified(userId) : null,
       ].filter((work) => work !== null),
     );
   }
 
-  /** These were offered and not acked in time. */
-  attempted(userId: string, items: readonly QueueItem[]): Promise<void> {
-    return this.deliveries.attempted(
+  /** Counts an offer of items that were not acked in time. */
+  countAttempt(userId: string, items: readonly QueueItem[]): Promise<void> {
+    return this.deliveries.countAttempt(
       userId,
       items.map(({ queueId }) => queueId),
     );
   }
 
-  /** Queues a system message for one user: resolves when it is committed, offered at once where a device is connected. */
+  /** Queues a system message for one user. Resolves when it is committed. Connected devices are offered it at once. */
   async sendSystem(userId: string, message: SystemMessage): Promise<void> {
     await this.deliveries.addSystem(userId, message);
     this.relay.publish('user', userId, { type: 'queued', conversationId: null });
   }
 
+  /** Returns a user's deliveries after an id, including ended ones. */
   page(userId: string, afterId: string, limit: number): Promise<QueueEntry[]> {
     return this.admin.page(userId, afterId, limit);
   }
 
+  /** Drops all deliveries that wait for a user. */
   clear(userId: string): Promise<void> {
     return this.admin.clear(userId);
   }

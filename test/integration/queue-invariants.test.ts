@@ -96,7 +96,7 @@ test('An ack that races the counting of an offer leaves nothing of what it cover
     const { items } = await here.deliveries.next({ userId: bob, afterId: '0', live: new Map() });
     const queueIds = items.map(({ queueId }) => queueId);
     await Promise.all([
-      here.deliveries.attempted(bob, queueIds),
+      here.deliveries.countAttempt(bob, queueIds),
       there.acks.ack({ userId: bob, conversationId: id, deliveredSeq: round * 5, readSeq: 0 }),
     ]);
     const left = await here.deliveries.next({ userId: bob, afterId: '0', live: new Map() });
@@ -149,7 +149,7 @@ async function perform(named: Names, one: Step): Promise<void> {
       return drain(nodes[one.node], userId);
     case 'attempt': {
       const { items } = await nodes[one.node].deliveries.next({ userId, afterId: '0', live: new Map() });
-      return nodes[one.node].deliveries.attempted(
+      return nodes[one.node].deliveries.countAttempt(
         userId,
         items.map(({ queueId }) => queueId),
       );

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig, type Config } from '../../src/platform/config/config.js';
+import { entities } from '../../src/app/entities.js';
 import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { MessagesStore } from '../../src/conversations/messages.store.js';
@@ -39,7 +40,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** Opens the stores as one node has them, with connections of its own. */
 export async function openStores(url: string, env: Record<string, string> = {}): Promise<OpenStores> {
-  const database = await createDataSource({ url, poolSize: 6, entities: [], migrations: [] }).initialize();
+  const database = await createDataSource({ url, poolSize: 6, entities, migrations: [] }).initialize();
   const connections = new DedicatedConnections({ url, log: QUIET });
   return {
     ...storesOn(database, connections, env),

@@ -1,12 +1,12 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { Revocation } from '../../platform/relay/topics.js';
 
 /** Row of a revocation: of one token, or of all tokens issued to a user up to a time. */
 @Entity('revocations')
 @Index('revocations_time', ['revokedAt'])
 export class RevocationEntity {
-  /** `jti` or `sub`. */
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'revocations_pk' })
-  kind: string;
+  kind: Revocation['kind'];
 
   /** Token id or user id. */
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'revocations_pk' })

@@ -1,45 +1,41 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, MoreThan, type Repository } from 'typeorm';
 import type { Revocation } from '../../platform/relay/topics.js';
+import { RevocationEntity } from './revocation.entity.js';
 
-interface RevocationRow {
-  kind: Revocation['kind'];
-  value: string;
-  revoked_at: Date;
-}
-
-/** Every node holds all of them in memory: some 20 MB at the most. */
+/** Every node holds all revocations in memory: about 20 MB at this limit. */
 const MAX_REVOCATIONS = 100_000;
 
-/** The revocations that every node must know. */
+/** Stores the revocations that every node must know. */
 @Injectable()
 export class RevocationsStore {
-  constructor(private readonly database: DataSource) {}
+  private readonly revocations: Repository<RevocationEntity>;
 
-  /** Revokes up to now, by the database's clock; null where there are as many revocations as there may be. */
+  constructor(database: DataSource) {
+    this.revocations = database.getRepository(RevocationEntity);
+  }
+
+  /** Revokes up to now, by the database's clock. Returns null at the limit of revocations. */
   async add({ kind, value }: Pick<Revocation, 'kind' | 'value'>): Promise<Revocation | null> {
-    const rows = await this.database.query<RevocationRow[]>(
+    const rows = await this.revocations.query<RevocationEntity[]>(
       `insert into revocations (kind, value, revoked_at)
        select $1, $2, clock_timestamp()
        where (select count(*) from revocations) < $3
          or exists (select from revocations where kind = $1 and value = $2)
        on conflict (kind, value) do update set revoked_at = excluded.revoked_at
-       returning kind, value, revoked_at`,
+       returning kind, value, revoked_at as "revokedAt"`,
       [kind, value, MAX_REVOCATIONS],
     );
     return rows[0] ? toRevocation(rows[0]) : null;
   }
 
-  /** Those that were made after `time` (milliseconds since 1970). */
+  /** Returns the revocations made after `time` (milliseconds since 1970). */
   async since(time: number): Promise<Revocation[]> {
-    const rows = await this.database.query<RevocationRow[]>(
-      'select kind, value, revoked_at from revocations where revoked_at > $1',
-      [new Date(time)],
-    );
+    const rows = await this.revocations.findBy({ revokedAt: MoreThan(new Date(time)) });
     return rows.map(toRevocation);
   }
 }
 
-function toRevocation({ kind, value, revoked_at: at }: RevocationRow): Revocation {
-  return { kind, value, at: at.getTime() };
+function toRevocation({ kind, value, revokedAt }: RevocationEntity): Revocation {
+  return { kind, value, at: revokedAt.getTime() };
 }

@@ -10,7 +10,7 @@ const RETRY_MS = 2000;
 const first = vi.fn<QueueService['first']>();
 const next = vi.fn<QueueService['next']>();
 const delivered = vi.fn<QueueService['delivered']>();
-const attempted = vi.fn<QueueService['attempted']>();
+const countAttempt = vi.fn<QueueService['countAttempt']>();
 /** Emits a batch: resolves when the client acks, rejects when it does not in time. */
 const emitWithAck = vi.fn<() => Promise<void>>();
 const emit = vi.fn<() => boolean>();
@@ -19,7 +19,7 @@ const onDone = vi.fn<() => void>();
 beforeEach(() => {
   vi.useFakeTimers();
   for (const mock of [first, next]) mock.mockReset().mockResolvedValue(EMPTY);
-  for (const mock of [delivered, attempted, emitWithAck]) mock.mockReset().mockResolvedValue();
+  for (const mock of [delivered, countAttempt, emitWithAck]) mock.mockReset().mockResolvedValue();
   emit.mockReset().mockReturnValue(true);
   onDone.mockReset();
 });
@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 function create({ acks = true, connected = true } = {}): QueueDelivery {
-  const queue: Partial<QueueService> = { first, next, delivered, attempted };
+  const queue: Partial<QueueService> = { first, next, delivered, countAttempt };
   const options: QueueDeliveryOptions = {
     queue: queue as QueueService,
     ackTimeoutMs: 1000,
@@ -100,7 +100,7 @@ describe('A delivery', () => {
     await flush();
     expect(next.mock.calls.map(([{ afterId }]) => afterId)).toEqual(['2', '2', '3']);
     expect(delivered.mock.calls.map(([, { items }]) => items.length)).toEqual([2, 1]);
-    expect(attempted).toHaveBeenCalledTimes(1);
+    expect(countAttempt).toHaveBeenCalledTimes(1);
     expect(onDone).toHaveBeenCalledTimes(1);
   });
 
@@ -114,7 +114,7 @@ describe('A delivery', () => {
     delivery.stop();
     ack.reject(new Error('timeout'));
     await flush();
-    expect(attempted).not.toHaveBeenCalled();
+    expect(countAttempt).not.toHaveBeenCalled();
     expect(delivered).not.toHaveBeenCalled();
   });
 
@@ -158,9 +158,9 @@ describe('A delivery', () => {
     first.mockResolvedValue(batch('1'));
     create({ acks: false }).wake();
     await flush();
-    expect([delivered.mock.calls.length, attempted.mock.calls.length]).toEqual([1, 0]);
+    expect([delivered.mock.calls.length, countAttempt.mock.calls.length]).toEqual([1, 0]);
     create({ acks: false, connected: false }).wake();
     await flush();
-    expect([delivered.mock.calls.length, attempted.mock.calls.length]).toEqual([1, 1]);
+    expect([delivered.mock.calls.length, countAttempt.mock.calls.length]).toEqual([1, 1]);
   });
 });

@@ -79,7 +79,7 @@ export class QueueDelivery {
       } else if (this.stopped) {
         return;
       } else {
-        await queue.attempted(userId, batch.items);
+        await queue.countAttempt(userId, batch.items);
       }
       batch = await queue.next({ userId, afterId, live: joined });
     }

@@ -36,7 +36,7 @@ export class DatabaseRoomSource implements RoomSource {
   }
 
   onWritten({ userId }: Connection, { conversationId, seq }: Message): void {
-    this.acknowledger.take(userId, conversationId, seq);
+    this.acknowledger.ackLater(userId, conversationId, seq);
   }
 
   onError(conversationId: string, error: unknown): void {
