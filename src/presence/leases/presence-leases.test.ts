@@ -3,14 +3,15 @@ import { StandingClock } from '../../../test/support/standing-clock.js';
 import type { Presence } from '../../protocol/index.js';
 import { MemoryPresenceLeases } from './memory-presence-leases.js';
 import type { PresenceLeases } from './presence-leases.js';
+import type { PresenceRules } from './presence-record.js';
 
 const RULES = { awayAfterMs: 300_000, leaveGraceMs: 5000, leaseMs: 30_000 };
 const PHONE = { userId: 'ann', connectionId: 'phone' };
 const LAPTOP = { userId: 'ann', connectionId: 'laptop' };
 
 /** Every implementation of the port runs the same suite. */
-const IMPLEMENTATIONS: [string, (clock: StandingClock) => PresenceLeases][] = [
-  ['memory', (clock) => new MemoryPresenceLeases(RULES, clock)],
+const IMPLEMENTATIONS: [string, (clock: StandingClock, rules?: PresenceRules) => PresenceLeases][] = [
+  ['memory', (clock, rules = RULES) => new MemoryPresenceLeases(rules, clock)],
 ];
 
 describe.each(IMPLEMENTATIONS)('Presence leases in %s', (_name, make) => {
@@ -74,6 +75,30 @@ describe.each(IMPLEMENTATIONS)('Presence leases in %s', (_name, make) => {
     expect(await pass(29_000)).toEqual([]);
     expect(await pass(2000)).toEqual(['offline']);
     expect(await leases.countOnline()).toBe(0);
+  });
+
+  test('an expired lease has no grace period, also where that is longer than the lease', async () => {
+    leases = make(clock, { ...RULES, leaveGraceMs: 100_000 });
+    await leases.acquire(PHONE);
+    expect(await pass(29_000)).toEqual([]);
+    expect(await pass(2000)).toEqual(['offline']);
+  });
+
+  test('a user whose lease expired and was renewed has a grace period again', async () => {
+    await leases.acquire(PHONE);
+    expect(await pass(40_000)).toEqual(['offline']);
+    await leases.renew([PHONE]);
+    await leases.release(PHONE);
+    expect(await pass(4000)).toEqual([]);
+    expect(await pass(2000)).toEqual(['offline']);
+  });
+
+  test('a repeated disconnect does not extend the grace period (P9)', async () => {
+    await leases.acquire(PHONE);
+    await leases.release(PHONE);
+    expect(await pass(4000)).toEqual([]);
+    await leases.release(PHONE);
+    expect(await pass(2000)).toEqual(['offline']);
   });
 
   test('an expired lease is valid again when it is renewed', async () => {

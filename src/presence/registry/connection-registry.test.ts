@@ -66,6 +66,20 @@ describe.each(IMPLEMENTATIONS)('The connection registry in %s', (_name, make) =>
     expect(await registry.figures()).toMatchObject({ totalConnections: 2, activeConversations: 1 });
   });
 
+  test('ignores a join of a connection that was removed (P7)', async () => {
+    await registry.remove('g1');
+    await registry.join('g1', 'd');
+    expect(await registry.ofConversation('d', ALL)).toEqual([]);
+    expect(await registry.figures()).toMatchObject({ activeConversations: 1 });
+  });
+
+  test('lists a connection once that is added again, and removes it completely', async () => {
+    await registry.add(connection('a1', 'ann'));
+    expect(ids(await registry.ofUser('ann', ALL))).toEqual(['a1', 'a2']);
+    await registry.remove('a1');
+    expect(ids(await registry.ofUser('ann', ALL))).toEqual(['a2']);
+  });
+
   test('removes what is not renewed within a lease, and reports it at a later renewal', async () => {
     for (let seconds = 0; seconds < 60; seconds += 10) {
       clock.advance(10_000);
@@ -82,5 +96,6 @@ test('The registry in memory keeps nothing of a removed connection', async () =>
   await registry.add(connection('a1', 'ann'));
   await registry.join('a1', 'c');
   await registry.remove('a1');
+  await registry.join('a1', 'c');
   expect(registry.size).toEqual({ connections: 0, users: 0, conversations: 0, leases: 0 });
 });
