@@ -213,6 +213,7 @@ describe.concurrent('kill -9', () => {
       ['assistant', begun],
     ]);
     expect(text).toBe(`${begun}and goes on.`);
+    // The model reported the usage of its second part only.
     expect(terminalOf(log).usage.source).toBe('estimated');
   });
 

@@ -33,7 +33,7 @@ export function wordsText(count: number): string {
  * | behaviour | answer |
  * |---|---|
  * | `words:<count>:<delayMs>` | that many words, one a chunk, then usage |
- * | `say:<text>` | this text in one chunk |
+ * | `say:<text>` | this text in one chunk, then usage |
  * | `echo` | the last message of the prompt |
  * | `reasoning:<text>` | this reasoning, then `words:3` |
  * | `nousage:<count>` | words without usage at the end |
@@ -73,7 +73,7 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   },
   say: async (turn, text) => {
     await content(turn, text.join(':'));
-    await finish(turn);
+    await finish(turn, { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 });
   },
   echo: async (turn) => {
     await content(turn, turn.question);

@@ -202,6 +202,15 @@ describe('follow', () => {
     expect(stream.reads).toBeGreaterThanOrEqual(10);
   });
 
+  test('reads a long log page by page without waiting for a poll', async () => {
+    const stream = new FakeStream(5);
+    for (let sequence = 0; sequence < 23; sequence += 1) stream.append(chunkAt(sequence, 23));
+    const viewer = reading(stream, { pollMs: 3_600_000 });
+    await viewer.done;
+    expect(viewer.batches).toEqual([5, 5, 5, 5, 3]);
+    expect(stream.checks).toBe(0);
+  });
+
   test('tries a failed read again, and misses nothing', async () => {
     const stream = new FakeStream();
     for (let sequence = 0; sequence < 5; sequence += 1) stream.append(chunkAt(sequence, 5));
