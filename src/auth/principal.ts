@@ -10,7 +10,7 @@ export interface Principal {
   /** Whether `roles` has `admin`. */
   readonly isAdmin: boolean;
   readonly guest: boolean;
-  /** The token's own id, where it has one. */
+  /** The token's id, if it has one. */
   readonly jti?: string;
   /** The token's `iat`, in milliseconds since 1970. */
   readonly issuedAt?: number;

@@ -109,7 +109,7 @@ export class AppendStore {
   ) {
     this.connections = Array.from({ length: SHARDS }, (_, index) => connections.open(`append-${index}`));
     this.commits = new GroupCommit({
-      commit: (batch, lane) => this.commit(batch, lane),
+      commit: (batch, shard) => this.commit(batch, shard),
       shardOf: (item) => shardOfKey(item.conversationId, SHARDS),
       shards: SHARDS,
       sizeOf: (item) => item.content.length * 3 + 1024,
@@ -131,11 +131,11 @@ export class AppendStore {
     }
   }
 
-  private async commit(batch: readonly AppendItem[], lane: number): Promise<AppendResult[]> {
+  private async commit(batch: readonly AppendItem[], shard: number): Promise<AppendResult[]> {
     const reserved = this.slots.reserve(batch.filter(({ answer }) => answer).length);
     let results: AppendResult[] = [];
     try {
-      results = await this.write(batch, lane, reserved);
+      results = await this.write(batch, shard, reserved);
       return results;
     } finally {
       this.slots.settle(reserved, streamsCreatedBy(batch, results));
@@ -144,10 +144,10 @@ export class AppendStore {
 
   private async write(
     batch: readonly AppendItem[],
-    lane: number,
+    shard: number,
     streamsFree: number,
   ): Promise<AppendResult[]> {
-    const connection = this.connections[lane] as DedicatedConnection;
+    const connection = this.connections[shard] as DedicatedConnection;
     const rows = await connection.query<AppendRow>(APPEND, [
       batch.map((item) => item.conversationId),
       batch.map((item) => item.senderId),

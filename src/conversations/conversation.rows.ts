@@ -1,27 +1,18 @@
-import type { Conversation, ConversationAccess, Member, MemberRole } from '../protocol/index.js';
+import type { RowOf } from '../platform/database/columns.js';
+import type { Conversation, Member } from '../protocol/index.js';
+import type { ConversationEntity } from './conversation.entity.js';
+import type { MemberEntity } from './member.entity.js';
 
-/** A conversation as the database gives it: `bigint` as text, times as dates. */
-export interface ConversationRow {
-  id: string;
-  title: string | null;
-  access: ConversationAccess;
-  created_at: Date;
-  last_seq: string;
-}
+/** A conversation as statements return it: `bigint` as text, times as dates. */
+export type ConversationRow = RowOf<ConversationEntity, 'id' | 'title' | 'access' | 'createdAt' | 'lastSeq'>;
 
-/** A member as the database gives it. */
-export interface MemberRow {
-  user_id: string;
-  name: string | null;
-  role: MemberRole;
-  joined_at: Date;
-  delivered_seq: string;
-  delivered_at: Date | null;
-  read_seq: string;
-  read_at: Date | null;
-}
+/** A member as statements return it. */
+export type MemberRow = RowOf<
+  MemberEntity,
+  'userId' | 'name' | 'role' | 'joinedAt' | 'deliveredSeq' | 'deliveredAt' | 'readSeq' | 'readAt'
+>;
 
-/** The conversation of protocol section 4. */
+/** Converts a row to the conversation of protocol section 4. */
 export function toConversation(row: ConversationRow): Conversation {
   return {
     id: row.id,
@@ -32,7 +23,7 @@ export function toConversation(row: ConversationRow): Conversation {
   };
 }
 
-/** The member of protocol section 4. */
+/** Converts a row to the member of protocol section 4. */
 export function toMember(row: MemberRow): Member {
   return {
     userId: row.user_id,

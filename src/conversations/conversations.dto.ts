@@ -86,7 +86,7 @@ export class AckDto implements AckPayload {
 
 /** Query of `GET /api/conversations/:id/messages`. */
 export class HistoryQueryDto {
-  @Optional({ description: 'Messages behind this `seq`; 0: from the first.' })
+  @Optional({ description: 'Messages after this `seq`; 0 starts with the first.' })
   @FromDigits()
   @IsWhole(0)
   afterSeq?: number;
@@ -132,7 +132,7 @@ export class UpdateConversationDto {
   title?: string;
 
   @Optional({
-    description: 'link: whoever knows the id becomes a member by joining.',
+    description: 'link: everyone who knows the id can join and becomes a member.',
   })
   @IsOneOf(ACCESS)
   access?: ConversationAccess;
@@ -156,7 +156,7 @@ export interface ListedConversation extends Conversation {
   activeAt: string;
 }
 
-/** The schema of a {@link ListedConversation}. */
+/** Schema of a {@link ListedConversation}. */
 export const LISTED = extend(
   OBJECTS.Conversation,
   objectSchema<Omit<ListedConversation, keyof Conversation>>({

@@ -109,7 +109,7 @@ export class ConversationsStore {
     return this.outcome<DeleteOutcome>('delete_conversation($1, $2)', [conversationId, actorId]);
   }
 
-  /** The conversation, if `userId` is a member of it; else null. */
+  /** Returns the conversation if `userId` is a member of it, else null. */
   async membership(conversationId: string, userId: string): Promise<Membership | null> {
     const rows = await this.database.query<
       (ConversationRow & { role: MemberRole; member_version: string })[]
@@ -129,7 +129,7 @@ export class ConversationsStore {
    * Returns null when the user is not a member. Reads are batched, because thousands may return at once. `offset 0` keeps
    * the planner from scanning whole tables.
    */
-  standing(conversationId: string, userId: string): Promise<MembershipRow | null> {
+  findMembership(conversationId: string, userId: string): Promise<MembershipRow | null> {
     return this.memberships({ conversationId, userId });
   }
 

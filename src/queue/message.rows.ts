@@ -1,6 +1,6 @@
 import type { Message, ReplyTo, Role } from '../protocol/index.js';
 
-/** A message as the database gives it: `bigint` as text, `json` parsed, times as dates. */
+/** A message as statements return it: `bigint` as text, `json` parsed, times as dates. */
 export interface MessageRow {
   id: string;
   conversation_id: string;
@@ -19,7 +19,7 @@ export interface MessageRow {
 export const MESSAGE_COLUMNS = `m.id, m.conversation_id, m.seq, m.sender_id, m.role, m.client_message_id, m.content,
   m.metadata, m.stream_id, m.reply_to, m.created_at`;
 
-/** The one way in which a message becomes JSON: live, queued and history agree byte for byte because of it (P3). */
+/** Converts a row to a message. The only conversion: live, queued and history agree byte for byte because of it (P3). */
 export function toMessage(row: MessageRow): Message {
   return {
     id: row.id,

@@ -46,7 +46,7 @@ export interface QueueEntry {
   expiresAt: string;
 }
 
-/** The schema of a {@link QueueEntry}. */
+/** Schema of a {@link QueueEntry}. */
 export const ENTRY = objectSchema<QueueEntry>({
   queueId: TEXT,
   kind: enumOf<QueueEntry['kind']>({ message: true, system: true }),

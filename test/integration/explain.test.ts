@@ -183,7 +183,7 @@ describe('On a million messages, by indexes alone:', () => {
     [
       'joining: how each stands',
       ['conversations', 'members'],
-      () => Promise.all(fifty.map((n) => stores.conversations.standing(`c${n}`, `u${n + 1}`))),
+      () => Promise.all(fifty.map((n) => stores.conversations.findMembership(`c${n}`, `u${n + 1}`))),
     ],
     [
       'joining: what each is told',

@@ -27,7 +27,7 @@ beforeEach(() => {
   membership.mockReset().mockReturnValue(MEMBER);
   onWritten.mockReset();
   const store = {
-    standing: async () => {
+    findMembership: async () => {
       await Promise.resolve();
       duringQuery();
       return membership();

@@ -53,7 +53,7 @@ export class Rooms implements ConnectionObserver {
     room.connections.add(connection);
     connection.joined.set(conversationId, JOINING);
     try {
-      const membership = await this.conversations.standing(conversationId, connection.userId);
+      const membership = await this.conversations.findMembership(conversationId, connection.userId);
       if (!membership) {
         this.leave(connection, conversationId);
         return null;

@@ -7,6 +7,20 @@ export interface EntityColumn {
   isTime: boolean;
 }
 
+type SnakeCase<Text extends string> = Text extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${SnakeCase<Tail>}`
+  : Text;
+
+/**
+ * The row of a statement that returns columns of an entity under their own names.
+ *
+ * @example
+ * type NodeRow = RowOf<NodeEntity, 'id' | 'leaseUntil'>; // { id: string; lease_until: Date }
+ */
+export type RowOf<Entity, Property extends keyof Entity & string> = {
+  [Name in Property as SnakeCase<Name>]: Entity[Name];
+};
+
 /** Returns the columns of an entity, in the order of its properties, without those of the `omitted` properties. */
 export function columnsOf(entity: object, omitted: readonly string[] = []): EntityColumn[] {
   return getMetadataArgsStorage()
