@@ -142,7 +142,7 @@ describe('docs/protocol.md', async () => {
     expect(limits.get("time between announcements of one's typing")).toBe(
       `${LIMITS.typingAnnounceMs / 1000} seconds`,
     );
-    expect(limits.get('time until a request is answered with `timeout`')).toBe(
+    expect(limits.get('time until a request fails with `timeout`')).toBe(
       `${LIMITS.requestTimeoutMs / 1000} seconds`,
     );
   });
