@@ -1,14 +1,15 @@
 import type { Socket } from 'socket.io';
 import type { Principal } from '../../auth/principal.js';
 import type { TokenUser } from '../../auth/revocations/revocation-list.js';
-import type { ErrorCode, ServerEvents } from '../../protocol/index.js';
+import type { ServerEvents, WireError } from '../../protocol/index.js';
 import { DomainError } from '../../common/domain-error.js';
 import type { RequestContext } from '../../platform/tracing/request-context.js';
+import { DISCONNECTS, type DisconnectCode } from './disconnects.js';
 
-/** How long a client may keep the transport of a connection that was closed for cause, in milliseconds. */
+/** How long a client may keep the transport after its namespace was closed, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5000;
 
-/** Stands for the `seq` in {@link Connection.joined} until a join has succeeded: behind it nothing was heard. */
+/** The `seq` in {@link Connection.joined} until a join has succeeded: greater than any, so nothing is received after it. */
 export const JOINING = Number.MAX_SAFE_INTEGER;
 
 export interface Handshake {
@@ -16,32 +17,27 @@ export interface Handshake {
   deviceId: string;
   /** Whether the client acks what it receives. */
   acks: boolean;
-  /** The handshake's. */
   context: RequestContext;
-  /** Where the client is, as far as `TRUST_PROXY` tells. */
+  /** The client's address, as far as `TRUST_PROXY` allows to tell. */
   address: string;
-  /** What the client says it is, shortened. */
+  /** The client's `User-Agent`, shortened. */
   userAgent: string | undefined;
 }
 
-interface RetryAfter {
-  retryAfterMs?: number | undefined;
-}
-
-/** One client's socket, and who is behind it. */
+/** One client's socket, with its user and what the gateway keeps for it. */
 export class Connection implements TokenUser {
-  /** Conversations that this connection has joined, each with the `seq` behind which it hears everything live, or {@link JOINING}. */
+  /** Joined conversations, each with the `seq` after which the connection receives everything live, or {@link JOINING}. */
   readonly joined = new Map<string, number>();
   readonly connectedAt = Date.now();
-  /** When its client last sent an event, or connected, by `performance.now()`: the machine's clock may be set meanwhile. */
+  /** When the client last sent an event, or connected, by `performance.now()`, which no change of the clock affects. */
   lastActivityAt = performance.now();
-  /** Why the server closed it for cause; undefined otherwise. */
-  closedFor: ErrorCode | undefined;
-  private who: Principal;
-  private typing: Set<string> | undefined;
+  /** Why the server closed it; undefined while it is open, and where the client or the network ended it. */
+  closedFor: DisconnectCode | undefined;
+  private currentPrincipal: Principal;
+  private typingConversations: Set<string> | undefined;
   readonly deviceId: string;
   readonly acks: boolean;
-  /** Its handshake's: under its id stands what the server says of the connection itself. */
+  /** The context of the handshake. Its id is the correlation id of messages about the connection itself. */
   readonly context: RequestContext;
   readonly address: string;
   readonly userAgent: string | undefined;
@@ -50,7 +46,7 @@ export class Connection implements TokenUser {
     readonly socket: Socket,
     { principal, deviceId, acks, context, address, userAgent }: Handshake,
   ) {
-    this.who = principal;
+    this.currentPrincipal = principal;
     this.deviceId = deviceId;
     this.acks = acks;
     this.context = context;
@@ -62,65 +58,65 @@ export class Connection implements TokenUser {
     return this.socket.id;
   }
 
-  /** As the latest token says. */
+  /** The user by the latest token. */
   get principal(): Principal {
-    return this.who;
+    return this.currentPrincipal;
   }
 
   get userId(): string {
-    return this.who.userId;
+    return this.currentPrincipal.userId;
   }
 
-  /** Conversations in which this connection has typed, and not said that it stopped; most never do. */
+  /** Conversations in which the client started typing and has not stopped. Created on demand: most never type. */
   get typingIn(): Set<string> {
-    return (this.typing ??= new Set());
+    return (this.typingConversations ??= new Set());
   }
 
-  /** What it goes over now: one that began with polling may become a WebSocket. */
+  /** The present transport: a connection that began with polling may be upgraded. */
   get transport(): 'websocket' | 'polling' {
     return this.socket.conn.transport.name === 'websocket' ? 'websocket' : 'polling';
   }
 
-  /** Whether it has joined: not so while it is still asked whether its user is a member. */
+  /** Whether the join has succeeded: false while the membership is still looked up. */
   hasJoined(conversationId: string): boolean {
     return (this.joined.get(conversationId) ?? JOINING) !== JOINING;
   }
 
-  /** Calls `act` when it has become a WebSocket; one that is has nothing to become. */
+  /** Calls `act` on the upgrade from polling to WebSocket; never for one that began as a WebSocket. */
   onceUpgraded(act: () => void): void {
     if (this.transport === 'polling') this.socket.conn.once('upgrade', act);
   }
 
-  /** Goes on as `principal`, who must be the same user. */
+  /** Replaces the principal by that of a new token of the same user. */
   renew(principal: Principal): void {
-    this.who = principal;
+    this.currentPrincipal = principal;
   }
 
-  /** Its token was revoked. */
   endRevoked(): void {
-    this.closeForGood('unauthenticated', 'The token was revoked.');
+    this.close('unauthenticated');
   }
 
-  /** Sends an event that the protocol knows. */
+  /** Sends a server event (protocol section 4.3). */
   emit<K extends keyof ServerEvents>(event: K, payload: ServerEvents[K]): void {
     this.socket.emit(event, payload);
   }
 
-  /** Closes for cause, and so that an unmodified client comes back by itself: the transport goes, once this is written. */
-  closeAndRetry(code: ErrorCode, message: string, { retryAfterMs }: RetryAfter = {}): void {
-    this.closedFor = code;
-    const options = retryAfterMs === undefined ? {} : { retryAfterMs };
-    this.emit('connection:closing', new DomainError(code, message, options).toWire(this.context.id));
-    this.socket.conn.close();
+  /** Sends `connection:closing` and closes, as {@link DISCONNECTS} says for `code`. */
+  close(code: DisconnectCode, retryAfterMs?: number): void {
+    this.emit('connection:closing', this.closing(code, retryAfterMs));
+    if (DISCONNECTS[code].reconnect) this.socket.conn.close();
+    else this.closeForGood();
   }
 
-  /**
-   * Closes for cause, so that the client stays away until it has a new token (protocol section 4): the namespace, upon
-   * which a client closes the transport by itself. From one that does not it is taken.
-   */
-  closeForGood(code: ErrorCode, message: string): void {
+  /** Records why the server closes the connection. @returns the payload of `connection:closing`. */
+  closing(code: DisconnectCode, retryAfterMs?: number): WireError {
     this.closedFor = code;
-    this.emit('connection:closing', new DomainError(code, message).toWire(this.context.id));
+    const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return new DomainError(code, DISCONNECTS[code].message, options).toWire(this.context.id);
+  }
+
+  /** Closes the namespace, after which a client closes the transport by itself. If it does not, the server does. */
+  private closeForGood(): void {
     this.socket.disconnect();
     const { conn } = this.socket;
     const timer = setTimeout(() => conn.close(), CLOSE_TIMEOUT_MS);

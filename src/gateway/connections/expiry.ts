@@ -11,16 +11,16 @@ import type { RefreshResult } from '../../protocol/index.js';
 import type { Connection } from './connection.js';
 import type { ConnectionObserver } from './connection-observer.js';
 
-/** How long before its token's end a connection is told, in milliseconds. */
+/** How long before the end of its token a connection is notified, in milliseconds. */
 const NOTICE_MS = 60_000;
 
-/** How late a connection is told or ended at most, in milliseconds. */
+/** How late a connection is notified or closed at most, in milliseconds. */
 const SLOT_MS = 250;
 
-/** A connection lives as long as its token, and a little longer: then it ends, unless it brings a new one. */
+/** Closes connections some time after their tokens end, unless they refresh them (protocol section 4.2.9). */
 @Injectable()
 export class Expiry implements ConnectionObserver, OnApplicationShutdown {
-  /** When connections are told, and when they end. */
+  /** When connections are notified, and then when they are closed. */
   private readonly due = new DeadlineQueue<Connection>(SLOT_MS);
   private readonly checks = new PeriodicTask({
     name: 'check token expiry',
@@ -41,17 +41,16 @@ export class Expiry implements ConnectionObserver, OnApplicationShutdown {
     return this.checks.stop();
   }
 
-  /** Tells the connection before its token ends, and ends it some time after, or when the token is revoked. */
+  /** Notifies the connection before its token ends, closes it `TOKEN_EXPIRY_GRACE_MS` after that, or when the token is revoked. */
   onConnect(connection: Connection): void {
     this.onDisconnect(connection);
     this.revoked.watch(connection);
     const { expiresAt } = connection.principal;
     if (expiresAt !== Infinity) this.due.set(connection, expiresAt - NOTICE_MS);
-    // It may have been revoked, or have left, already.
+    // A revoked token has closed it by now, or the client has left.
     if (!connection.socket.connected) this.onDisconnect(connection);
   }
 
-  /** The connection has ended. */
   onDisconnect(connection: Connection): void {
     this.revoked.forget(connection);
     this.due.delete(connection);
@@ -63,7 +62,7 @@ export class Expiry implements ConnectionObserver, OnApplicationShutdown {
       const { expiresAt } = connection.principal;
       const endsAt = expiresAt + this.config.TOKEN_EXPIRY_GRACE_MS;
       if (now >= endsAt) {
-        connection.closeForGood('token_expired', 'The token has expired.');
+        connection.close('token_expired');
       } else {
         this.due.set(connection, endsAt);
         connection.emit('auth:expiring', { expiresAt: new Date(expiresAt).toISOString() });
@@ -72,8 +71,8 @@ export class Expiry implements ConnectionObserver, OnApplicationShutdown {
   }
 
   /**
-   * Goes on with another token of the same user: its name, roles and end count from now on.
-   * @throws {DomainError} as `Authenticator.authenticate`; `rate_limited` for who guesses; `forbidden` for another user's token.
+   * Replaces the connection's token by another of the same user, with its name, roles and end.
+   * @throws {DomainError} as `Authenticator.authenticate`; `rate_limited` after failed attempts; `forbidden` for another user's token.
    */
   async refresh(connection: Connection, token: string): Promise<RefreshResult> {
     const principal = await this.failures.attempt(addressKey(connection.address), () =>
@@ -81,7 +80,7 @@ export class Expiry implements ConnectionObserver, OnApplicationShutdown {
     );
     const { userId, expiresAt } = principal;
     if (userId !== connection.userId) {
-      throw new DomainError('forbidden', 'This token is for another user. Connect anew with it.');
+      throw new DomainError('forbidden', 'This token is for another user. Open a new connection with it.');
     }
     connection.renew(principal);
     this.onConnect(connection);

@@ -24,8 +24,8 @@ const MAX_USER_AGENT_CHARS = 256;
 @Injectable()
 export class HandshakeMiddleware {
   private readonly logger = new Logger(HandshakeMiddleware.name);
-  /** Transports whose connection is there, or is being authenticated: each carries one. */
-  private readonly taken = new WeakSet<Socket['conn']>();
+  /** Transports that carry a connection or authenticate one: each carries one only. */
+  private readonly occupied = new WeakSet<Socket['conn']>();
 
   constructor(
     private readonly authenticator: Authenticator,
@@ -38,12 +38,12 @@ export class HandshakeMiddleware {
   /** Socket.IO middleware: a refusal is a `connect_error` whose `data` is an error of protocol section 6. */
   readonly use = (socket: Socket, next: Next): void => {
     const { conn } = socket;
-    if (this.taken.has(conn)) {
-      // Socket.IO closes a second one by itself, but not while the first is being authenticated.
+    if (this.occupied.has(conn)) {
+      // Socket.IO closes the transport of a second one itself, but not while the first is being authenticated.
       conn.close();
       return next();
     }
-    this.taken.add(conn);
+    this.occupied.add(conn);
     const context = contextFromHeaders(socket.handshake.headers);
     runInContext(context, () => this.connect(socket, context)).then(
       (connection) => {
@@ -52,13 +52,13 @@ export class HandshakeMiddleware {
         next();
       },
       (error: unknown) => {
-        this.taken.delete(conn);
+        this.occupied.delete(conn);
         next(this.refusal(error, context));
       },
     );
   };
 
-  /** Of any namespace but `/`: Socket.IO's own refusal is none of protocol section 6. */
+  /** Refuses every namespace but `/`. Socket.IO's own refusal is not an error of protocol section 6. */
   readonly refuseNamespace = (socket: Socket, next: Next): void => {
     const fault = new DomainError('not_found', 'There is no such namespace: connect to the one named “/”.');
     next(this.refusal(fault, contextFromHeaders(socket.handshake.headers)));
@@ -86,7 +86,7 @@ export class HandshakeMiddleware {
   private refusal(error: unknown, { id: correlationId }: RequestContext): Error {
     const fault = toDomainError(error);
     this.metrics.onRefused(fault.code);
-    if (fault.code === 'internal') this.logger.error('a handshake failed', { correlationId }, fault);
+    if (fault.code === 'internal') this.logger.error('handshake failed', { correlationId }, fault);
     return Object.assign(new Error(fault.message), { data: fault.toWire(correlationId) });
   }
 }

@@ -33,7 +33,7 @@ describe('An event', () => {
     expect(decode(line)).toMatchObject([{ id: 7, data: ['send', OVERSIZED] }]);
   });
 
-  test('behind a large one is whole', () => {
+  test('after a large one is whole', () => {
     expect(decode(eventOf(MAX + 1), '28["ping",1]')[1]).toMatchObject({ id: 8, data: ['ping', 1] });
   });
 
@@ -59,7 +59,7 @@ test.each([
   'x',
   '2["disconnect"]',
   '2{}',
-])('What is binary or no packet is refused: %s', (line) => {
+])('Binary data and malformed packets are refused: %s', (line) => {
   expect(() => decode(line)).toThrow(/not accepted|invalid|unknown|illegal/i);
 });
 

@@ -1,22 +1,22 @@
 import { Decoder, PacketType, type Packet } from 'socket.io-parser';
 import { PacketEncoder } from './packet-encoder.js';
 
-/** Stands where the payload of an event stood that was larger than `MAX_PAYLOAD_BYTES`. */
+/** Replaces the payload of an event that was larger than `MAX_PAYLOAD_BYTES`. */
 export const OVERSIZED = Symbol('oversized payload');
 
-/** Stands where the payload of an event stood that was nested deeper than any event needs. */
+/** Replaces the payload of an event that was nested deeper than any event needs. */
 export const TOO_DEEP = Symbol('payload nested too deep');
 
-/** Encoding recurses: what is answered or passed on must not be as deep as 64 KB of brackets are. */
+/** Encoding recurses, and 64 KB of brackets would overflow the stack. */
 const MAX_DEPTH = 32;
 
-/** How often a client may ask for a namespace on one transport: once, and again with another token after a refusal. Each is answered. */
+/** How often a client may connect to a namespace on one transport: once, and again with another token after a refusal. */
 const MAX_CONNECTS = 10;
 
 /**
- * A parser for Socket.IO that measures packets before they reach a handler: an event of more than `maxBytes`, or nested
- * too deep, keeps its name and its acknowledgement, so that it can be answered, and loses its payload. Binary packets
- * are refused, and who asks for namespaces without end: the connection is closed.
+ * Returns a parser for Socket.IO that bounds packets before they reach a handler. An event of more than `maxBytes`, or
+ * nested too deep, loses its payload but keeps its name and ack id, so that it can be acked. Binary packets, and too many
+ * connects to namespaces, close the connection.
  */
 export function boundedParser(maxBytes: number) {
   class BoundedDecoder extends Decoder {
@@ -25,7 +25,7 @@ export function boundedParser(maxBytes: number) {
 
     constructor() {
       super();
-      // Socket.IO's own listener comes behind this one, and finds the packet bounded.
+      // Socket.IO adds its listener after this one, and so receives the bounded packet.
       this.on('decoded', (packet: Packet) => this.bound(packet));
     }
 

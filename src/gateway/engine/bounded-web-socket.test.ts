@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => http.close());
 
-test('Of one client one message is taken in each turn, however many have come (P7)', async () => {
+test('One message of a client is handled in each turn, however many have arrived (P7)', async () => {
   const MESSAGES = 500;
   const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
   await once(client, 'open');
@@ -44,7 +44,7 @@ test('Of one client one message is taken in each turn, however many have come (P
   client.terminate();
 });
 
-test('Who sends pings and does not read is owed a few pongs, not one for each; who reads gets its own (P7)', async () => {
+test('A client that sends pings without reading has a few pongs buffered, not one for each; one that reads gets its own (P7)', async () => {
   const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
   await once(client, 'open');
   const heard: string[] = [];

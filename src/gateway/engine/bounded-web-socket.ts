@@ -1,16 +1,16 @@
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 
-/** Pongs that one WebSocket may owe the network. */
-const MAX_OWED = 16;
+/** Pongs of one WebSocket that may wait for the network. */
+const MAX_PENDING_PONGS = 16;
 
-/** How many each WebSocket owes that was ever pinged. */
-const owed = new WeakMap<WebSocket, number>();
+/** The number of waiting pongs of each WebSocket that was ever pinged. */
+const pongs = new WeakMap<WebSocket, number>();
 
 /**
- * For Socket.IO's `wsEngine`: the server of `ws`, whose WebSockets answer pings (RFC 6455, 5.5.2) only as long as their
- * clients read the answers. `ws` itself would keep one for every ping, without bound, and Socket.IO sees neither (P7).
- * And they take one message in each turn of the event loop. `ws` itself would take all that the network has, hundreds of
- * thousands of those that no limit counts since they are no events, while everybody else waits (P7).
+ * The WebSocket server for Socket.IO's `wsEngine`. It sends pongs (RFC 6455, 5.5.2) only while the client reads them: `ws`
+ * itself would buffer one for every ping, without bound, and Socket.IO sees neither (P7). It handles one message in each turn of
+ * the event loop: `ws` itself would handle all that the network has, hundreds of thousands that no limit counts because they
+ * are not events, while all others wait (P7).
  */
 export class BoundedWebSocketServer extends WebSocketServer {
   constructor(options: ServerOptions) {
@@ -21,18 +21,18 @@ export class BoundedWebSocketServer extends WebSocketServer {
     ...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>
   ): void {
     super.handleUpgrade(request, socket, head, (webSocket, client) => {
-      webSocket.on('ping', answer);
+      webSocket.on('ping', sendPong);
       done(webSocket, client);
     });
   }
 }
 
-function answer(this: WebSocket, data: Buffer): void {
-  if (pendingPongs(this) >= MAX_OWED) return;
-  owed.set(this, pendingPongs(this) + 1);
-  this.pong(data, false, () => owed.set(this, pendingPongs(this) - 1));
+function sendPong(this: WebSocket, data: Buffer): void {
+  if (pendingPongs(this) >= MAX_PENDING_PONGS) return;
+  pongs.set(this, pendingPongs(this) + 1);
+  this.pong(data, false, () => pongs.set(this, pendingPongs(this) - 1));
 }
 
 function pendingPongs(webSocket: WebSocket): number {
-  return owed.get(webSocket) ?? 0;
+  return pongs.get(webSocket) ?? 0;
 }

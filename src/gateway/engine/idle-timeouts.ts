@@ -45,7 +45,7 @@ export class IdleTimeouts implements ConnectionObserver, OnApplicationShutdown {
     for (const connection of this.due.take(now)) {
       const idleMs = now - connection.lastActivityAt;
       if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.onConnect(connection);
-      else connection.closeAndRetry('idle_timeout', 'Nothing was sent on this connection for long.');
+      else connection.close('idle_timeout');
     }
   }
 }

@@ -6,30 +6,30 @@ import { SHARED, SharedPacket, type SharedFields } from '../rooms/shared-fields.
 const MESSAGE = '4';
 
 /**
- * Encodes packets as Socket.IO's protocol 5 says. Nothing that this server sends is binary, so nothing is searched for it; what
- * an acknowledgement's answer holds in common with others is not encoded again.
+ * Encodes packets by Socket.IO's protocol 5. This server sends nothing binary, so packets are not searched for it. Fields that
+ * an ack shares with others are not encoded again.
  */
 export class PacketEncoder {
   encode({ type, nsp, id, data }: Packet): (string | SharedPacket)[] {
     const namespace = nsp === '/' ? '' : `${nsp},`;
     const head = `${type}${namespace}${id ?? ''}`;
     if (data === undefined) return [head];
-    const shared = type === PacketType.ACK ? sharedOf(data as Answers) : undefined;
+    const shared = type === PacketType.ACK ? sharedOf(data as AckArguments) : undefined;
     if (!shared) return [head + JSON.stringify(data)];
-    // Every answer says at least whether it is ok.
+    // Every ack has at least `ok`.
     const own = JSON.stringify(data).slice(0, -'}]'.length);
     return [new SharedPacket(`${head}${own},`, shared.end)];
   }
 }
 
-/** What an acknowledgement gives its client: the one answer, or nothing. */
-type Answers = readonly [{ [SHARED]?: SharedFields<object> }?];
+/** The arguments of an ack's callback: one, or none. */
+type AckArguments = readonly [{ [SHARED]?: SharedFields<object> }?];
 
-function sharedOf([answer]: Answers): SharedFields<object> | undefined {
-  return answer?.[SHARED];
+function sharedOf([ack]: AckArguments): SharedFields<object> | undefined {
+  return ack?.[SHARED];
 }
 
-/** From now on a WebSocket is given the bytes of shared packets as they were made. */
+/** Hands shared packets to a WebSocket as ready frames. */
 export function frameShared(engine: Engine): void {
   engine.on('packetCreate', frame);
 }

@@ -1,11 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DomainError } from '../../common/domain-error.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import type { Connection } from '../connections/connection.js';
 import type { ConnectionObserver } from '../connections/connection-observer.js';
 import { engineOf, type EnginePacket, type WebSocketLike } from './engine.js';
 
-/** How long a closed socket may take for what is on its way, `connection:closing` at its end, in milliseconds. */
+/** How long a closed socket may take to send what is in flight, `connection:closing` last, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5000;
 
 /**
@@ -18,7 +17,7 @@ export class SlowConsumers implements ConnectionObserver {
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
-  /** Watches a socket until it ends. Costs an addition for each packet; looks further only while some are waiting. */
+  /** Watches the socket until it closes. Costs an addition for each packet, and more only while packets wait. */
   onConnect(connection: Connection): void {
     const engine = engineOf(connection.socket);
     const max = this.config.VIEWER_MAX_BUFFERED_BYTES;
@@ -27,10 +26,10 @@ export class SlowConsumers implements ConnectionObserver {
     const onPacket = ({ data }: EnginePacket): void => {
       if (engine.writeBuffer.length === 0) waiting = 0;
       const unsent = waiting + (engine.transport.socket?.bufferedAmount ?? 0);
-      // Judged without this packet: one answer may be as large as it likes when nothing else is unsent.
+      // Does not count this packet: a single one may have any size while nothing else is unsent.
       if (unsent > max) {
         engine.off('packetCreate', onPacket);
-        // Not within the emit that was one too many: its packet is not in the buffer yet.
+        // Not within this emit: its packet is not in the buffer yet.
         setImmediate(() => this.close(connection));
       }
       waiting += data?.length ?? 0;
@@ -41,12 +40,11 @@ export class SlowConsumers implements ConnectionObserver {
   private close(connection: Connection): void {
     const engine = engineOf(connection.socket);
     if (engine.readyState !== 'open') return;
-    connection.closedFor = 'slow_consumer';
-    this.logger.warn(`connection ${connection.id} of ${connection.userId} does not read and was closed`);
-    const message = 'More was waiting for this connection than it may have unsent. Reconnect and recover.';
-    const error = new DomainError('slow_consumer', message).toWire(connection.context.id);
+    const { id: connectionId, userId } = connection;
+    this.logger.warn('closed a connection that does not read', { connectionId, userId });
+    const error = connection.closing('slow_consumer');
     const websocket = engine.transport.socket;
-    // Past the packets that wait: they are given up, and this must not wait behind them.
+    // Written past the waiting packets, which are dropped.
     if (websocket) sendFinalPacket(websocket, ['connection:closing', error]);
     engine.close(true);
   }

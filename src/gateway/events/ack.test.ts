@@ -6,48 +6,48 @@ import { Ack } from './ack.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function reply() {
-  const answers: object[] = [];
+function observedAck() {
+  const sent: object[] = [];
   const faults: string[] = [];
   const outcomes: string[] = [];
-  const made = new Ack('message:send', (answer) => answers.push(answer), {
+  const ack = new Ack('message:send', (payload) => sent.push(payload), {
     failed: (_event, error) => faults.push(error.code),
     settled: (outcome) => outcomes.push(outcome),
   });
-  return { made, answers, faults, outcomes };
+  return { ack, sent, faults, outcomes };
 }
 
-test('The acknowledgement is called once, with whatever comes first', () => {
-  const { made, answers, outcomes } = reply();
-  made.succeed({ seq: 1 });
-  made.succeed({ seq: 2 });
-  made.fail(new DomainError('not_found', 'No.'));
+test('The ack is sent once, with the first outcome', () => {
+  const { ack, sent, outcomes } = observedAck();
+  ack.succeed({ seq: 1 });
+  ack.succeed({ seq: 2 });
+  ack.fail(new DomainError('not_found', 'No.'));
   vi.advanceTimersByTime(2 * LIMITS.requestTimeoutMs);
-  expect(answers).toEqual([{ ok: true, seq: 1 }]);
+  expect(sent).toEqual([{ ok: true, seq: 1 }]);
   expect(outcomes).toEqual(['ok']);
 });
 
-test('Who waits too long is answered timeout, and what comes later is dropped', () => {
-  const { made, answers, faults, outcomes } = reply();
+test('An event that takes too long is acked with timeout, and a later result is dropped', () => {
+  const { ack, sent, faults, outcomes } = observedAck();
   vi.advanceTimersByTime(LIMITS.requestTimeoutMs);
-  made.succeed({ seq: 1 });
-  expect(answers).toMatchObject([{ ok: false, error: { code: 'timeout', retryable: true } }]);
+  ack.succeed({ seq: 1 });
+  expect(sent).toMatchObject([{ ok: false, error: { code: 'timeout', retryable: true } }]);
   expect([faults, outcomes]).toEqual([['timeout'], ['timeout']]);
 });
 
-test('Nothing of an unknown error is shown (P11)', () => {
-  const { made, answers, faults } = reply();
-  made.fail(new Error('password=secret at /srv/app.js:1:1'));
-  expect(JSON.stringify(answers)).not.toMatch(/secret|srv/);
-  expect(answers).toMatchObject([{ ok: false, error: { code: 'internal', retryable: true } }]);
+test('The ack of an unknown error reveals nothing of it (P11)', () => {
+  const { ack, sent, faults } = observedAck();
+  ack.fail(new Error('password=secret at /srv/app.js:1:1'));
+  expect(JSON.stringify(sent)).not.toMatch(/secret|srv/);
+  expect(sent).toMatchObject([{ ok: false, error: { code: 'internal', retryable: true } }]);
   expect(faults).toEqual(['internal']);
 });
 
-test('An event without an acknowledgement is not answered, and its timer ends', () => {
-  const made = new Ack('ping', undefined, {
+test('An event without a callback is not acked, and its timer is cleared', () => {
+  const ack = new Ack('ping', undefined, {
     failed: () => expect.unreachable('nothing failed'),
     settled: (outcome) => expect(outcome).toBe('ok'),
   });
-  made.succeed({});
+  ack.succeed({});
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -7,21 +7,21 @@ import { LIMITS, type ErrorCode, type WireError } from '../../protocol/index.js'
 /** The callback that the client gave. Socket.IO sends its argument. */
 export type AckCallback = (ack: object) => void;
 
-/** Hears of an answer. */
+/** Notified of how an event was acked. */
 export interface AckObserver {
   failed: (event: string, error: DomainError, correlationId: string) => void;
   settled: (outcome: 'ok' | ErrorCode) => void;
   span?: Span | undefined;
 }
 
-/** The acknowledgement of one event: called exactly once, on success, refusal and time-out alike (protocol section 4). */
+/** The acknowledgement of one event: called exactly once, on success, error and timeout alike (protocol section 4). */
 export class Ack {
-  /** What the event makes the service do. */
+  /** The context of everything that the event causes. */
   readonly context: RequestContext;
   private readonly timer: NodeJS.Timeout;
   private done = false;
 
-  /** @param ack the client's callback; undefined where it gave none: then only faults are noticed. */
+  /** @param ack the client's callback; without one only the observer is notified. */
   constructor(
     private readonly event: string,
     private readonly ack: AckCallback | undefined,
@@ -37,8 +37,9 @@ export class Ack {
     return this.done;
   }
 
-  succeed(answer: object): void {
-    this.settle({ ok: true, ...answer }, 'ok');
+  /** Acks `fields` beside `ok`. Does nothing once settled, as {@link fail}. */
+  succeed(fields: object): void {
+    this.settle({ ok: true, ...fields }, 'ok');
   }
 
   fail(error: unknown): void {
@@ -48,12 +49,12 @@ export class Ack {
     this.settle({ ok: false, error: fault.toWire(this.context.id) satisfies WireError }, fault.code);
   }
 
-  private settle(answer: object, outcome: 'ok' | ErrorCode): void {
+  private settle(payload: object, outcome: 'ok' | ErrorCode): void {
     if (this.done) return;
     this.done = true;
     clearTimeout(this.timer);
     this.observer.settled(outcome);
     this.observer.span?.end(outcome === 'ok' ? undefined : outcome);
-    this.ack?.(answer);
+    this.ack?.(payload);
   }
 }

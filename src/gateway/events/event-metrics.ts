@@ -3,14 +3,14 @@ import type { Counter, Histogram } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import type { ErrorCode } from '../../protocol/index.js';
 
-/** How an event was answered. */
+/** How an event was acked. */
 export type Outcome = 'ok' | ErrorCode;
 
-/** Where the name of an event that does not exist would stand: such names are the client's own, and without end. */
+/** The label of events that do not exist: their names come from clients and are unbounded. */
 const UNKNOWN = 'unknown';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Counters of one event, looked up once: every event of every client passes here. */
+/** The metrics of one event, looked up once, since every event of every client is counted. */
 interface EventMeters {
   event: string;
   seconds: { observe: (seconds: number) => void };
@@ -21,7 +21,7 @@ interface Countable {
   inc: () => void;
 }
 
-/** The clients' events: how many, how answered, how fast. */
+/** Counts and times the events of clients. */
 @Injectable()
 export class EventMetrics {
   private readonly events: Counter<'event' | 'outcome'>;
@@ -44,9 +44,9 @@ export class EventMetrics {
   }
 
   /**
-   * An event has come.
+   * Counts an event as in progress.
    * @param event its name; undefined where there is no such event.
-   * @returns what is to be called once, with the answer.
+   * @returns a function that must be called once, with the outcome.
    */
   begin(event: string | undefined): (outcome: Outcome) => void {
     const meters = this.metersOf(event ?? UNKNOWN);

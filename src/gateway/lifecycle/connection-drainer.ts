@@ -6,16 +6,16 @@ import type { Connection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
 
 /**
- * The share of the time in which nobody goes yet. A client that comes back before the next process listens is refused, and
- * each refusal doubles how long it waits: who goes first would be away longest.
+ * The share of the time in which no connection is closed yet. A client that returns before the next process listens is refused,
+ * and each refusal doubles its wait: the first to go would be away longest.
  */
-const NOBODY_YET = 0.3;
-/** How long a closed transport may take for what is on its way, in milliseconds; then it is cut. */
+const QUIET_SHARE = 0.3;
+/** How long a closing transport may take to send what is in flight, in milliseconds; then it is cut. */
 const CLOSE_TIMEOUT_MS = 500;
 
 /**
- * Sends this node's clients away when the process leaves, each at a moment of its own, so that they do not all come back
- * at once (P12). What a client sends before its moment is served.
+ * Closes this node's connections when the process shuts down, each at its own random moment, so that the clients do not
+ * all reconnect at once (P12). Events that arrive before that moment are handled.
  */
 @Injectable()
 export class ConnectionDrainer {
@@ -24,18 +24,18 @@ export class ConnectionDrainer {
     private readonly draining: Draining,
   ) {}
 
-  /** Tells all clients how long they may stay; resolves when each has had its time and gone. */
+  /** Notifies all clients when they will be closed. Resolves when all are. */
   async drainAll(): Promise<void> {
     const spreadMs = this.draining.spreadLeftMs;
-    await Promise.all(Array.from(this.connections.all(), (connection) => send(connection, spreadMs)));
+    await Promise.all(Array.from(this.connections.all(), (connection) => drain(connection, spreadMs)));
   }
 }
 
-/** The transport is closed, not the namespace, so that an unmodified client comes back by itself. */
-async function send(connection: Connection, spreadMs: number): Promise<void> {
+/** Closes the transport, not the namespace, so that an unmodified client reconnects by itself. */
+async function drain(connection: Connection, spreadMs: number): Promise<void> {
   const { conn } = connection.socket;
   const closed = once(conn, 'close');
-  const reconnectInMs = Math.round((NOBODY_YET + (1 - NOBODY_YET) * Math.random()) * spreadMs);
+  const reconnectInMs = Math.round((QUIET_SHARE + (1 - QUIET_SHARE) * Math.random()) * spreadMs);
   connection.emit('connection:draining', { reconnectInMs });
   await withTimeout(closed, reconnectInMs);
   conn.close();

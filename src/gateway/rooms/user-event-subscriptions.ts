@@ -38,8 +38,7 @@ export class UserEventSubscriptions implements ConnectionObserver {
       return;
     }
     if (event.type === 'close') {
-      const message = 'This connection was closed by its user or an operator.';
-      this.connections.get(event.connectionId)?.closeForGood('forbidden', message);
+      this.connections.get(event.connectionId)?.close('forbidden');
       return;
     }
     const { change } = event;
