@@ -111,6 +111,6 @@ export class ConnectionTracker implements ConnectionObserver, OnApplicationBoots
   }
 
   private note(work: Promise<void>): void {
-    work.catch((error: unknown) => this.logger.warn(`the registry missed a connection: ${String(error)}`));
+    work.catch((error: unknown) => this.logger.warn('failed to update the connection registry', { error }));
   }
 }

@@ -100,7 +100,7 @@ async function handle(ack: Ack, act: () => unknown): Promise<void> {
 
 function logFault(event: string, error: DomainError, correlationId: string): void {
   const fields = { correlationId, event: event.slice(0, 64), code: error.code };
-  if (error.code === 'internal') logger.error(`${fields.event} failed with internal`, fields, error);
+  if (error.code === 'internal') logger.error('an event failed with internal', fields, error);
   if (error.code === 'timeout') timeouts.add(fields);
   if (error.code === 'overloaded') overloads.add(fields);
 }

@@ -39,8 +39,8 @@ export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Files): Promise<T
 }
 
 /**
- * Gives `server` the files' new content when they change, looked at every `lookMs`; connections that exist stay. A pair
- * that does not fit, such as in the middle of a renewal, changes nothing but the log. Ends with the server.
+ * Loads the certificate into `server` again when its files change, checked every `lookMs`. Existing connections stay. A pair
+ * that does not match, such as in the middle of a renewal, is logged and changes nothing. Ends with the server.
  */
 export function renewTls(server: Server, files: Files, lookMs = LOOK_MS): void {
   const paths = [files.TLS_CERT_FILE, files.TLS_KEY_FILE].filter((path) => path !== undefined);
@@ -48,10 +48,10 @@ export function renewTls(server: Server, files: Files, lookMs = LOOK_MS): void {
     readTls(files)
       .then((options) => {
         if (options) server.setSecureContext(options);
-        logger.log('the renewed certificate is in use');
+        logger.log('loaded the renewed certificate');
       })
       .catch((error: unknown) =>
-        logger.warn(`the certificate stays the old one: ${(error as Error).message}`),
+        logger.warn('failed to load the renewed certificate, keeping the old one', { error }),
       );
   };
   // Polled: a secret of Kubernetes is a link that changes its target, which no watch of a file sees.

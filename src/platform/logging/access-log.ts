@@ -4,7 +4,7 @@ import type { NextFunction, Request, Response } from 'express';
 
 const logger = new Logger('Http');
 
-/** A line for each request when it has ended: `warn` from status 500 on, else `debug`. Never its query, where tickets are. */
+/** Logs each request when it has ended: `warn` for status 500 and above, else `debug`. Never its query, which may hold a ticket. */
 export function accessLog(request: Request, response: Response, next: NextFunction): void {
   const began = performance.now();
   const { method, path } = request;
@@ -20,7 +20,7 @@ export function accessLog(request: Request, response: Response, next: NextFuncti
       durationMs,
       ...(!writableFinished && { cut: true }),
     };
-    logger[status >= 500 ? 'warn' : 'debug'](`${method} ${path} ${status}`, fields);
+    logger[status >= 500 ? 'warn' : 'debug']('request ended', fields);
   });
   next();
 }
