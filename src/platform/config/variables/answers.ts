@@ -14,24 +14,24 @@ export const ANSWERS = {
   ),
   STREAM_TIMEOUT_MS: integer(
     5 * MINUTE,
-    'Longest life of an answer, without its pauses; then it is ended as `cancelled` with the reason `timeout`.',
+    'Longest time that an answer may take, without its pauses. Then it ends as `cancelled` with the reason `timeout`.',
     { min: 1000 },
   ),
   STREAM_MAX_PAUSE_MS: integer(
     5 * MINUTE,
-    'Longest pause of an answer; then it is ended as `cancelled` with the reason `pause_timeout`.',
+    'Longest pause of an answer. Then it ends as `cancelled` with the reason `pause_timeout`.',
     { min: 100 },
   ),
   STREAM_BUFFER_BYTES: integer(
     262_144,
-    'Text that is read ahead of the log before the provider has to wait, such as while the answer is paused; and as much of what was written is kept to be written again if PostgreSQL crashes and loses it.',
+    'Bytes of text read ahead of the log before the provider has to wait, for instance during a pause. The same amount of written text is kept, to write it again if PostgreSQL crashes and loses it.',
     {
       min: 1024,
     },
   ),
   STREAM_HEARTBEAT_MS: integer(
     15_000,
-    'How often an SSE or NDJSON response says that it is alive. Keep it below the idle time-outs of your proxies.',
+    'Interval of heartbeats in SSE and NDJSON responses. Keep it below the idle timeouts of your proxies.',
     {
       min: 100,
     },
@@ -42,19 +42,17 @@ export const ANSWERS = {
   ),
   VIEWER_MAX_BUFFERED_BYTES: integer(
     1_048_576,
-    'Data waiting for a socket that does not read; beyond it the socket is closed with `slow_consumer`. SSE and HTTP readers hold far less.',
+    'Unsent bytes that a socket may have. Beyond that it is closed with `slow_consumer`. SSE and NDJSON readers hold far less.',
     {
       min: 16_384,
     },
   ),
   STREAM_MAX_CONCURRENT: integer(
     2000,
-    'Answers in production at once on this server; beyond it, `too_many_streams`.',
+    'Concurrent answers on this server. Beyond that: `too_many_streams`.',
     { min: 1 },
   ),
-  STREAM_MAX_PER_USER: integer(
-    5,
-    'Answers in production at once for one user; beyond it, `too_many_streams`.',
-    { min: 1 },
-  ),
+  STREAM_MAX_PER_USER: integer(5, 'Concurrent answers of one user. Beyond that: `too_many_streams`.', {
+    min: 1,
+  }),
 };

@@ -9,7 +9,7 @@ export const DATABASE = {
   DATA_DIR: text('./data', 'Folder of the embedded database, and of the token secret if one was made here.'),
   DATABASE_POOL_SIZE: integer(
     10,
-    'Connections for reads and rare writes, 2 to 1000. A few more are used for the writing of messages and chunks.',
+    'Pool size for reads and rare writes, 2 to 1000. A few more connections write messages and chunks.',
     {
       min: 2,
       max: 1000,

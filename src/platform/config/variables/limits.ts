@@ -12,10 +12,10 @@ export const RATE_LIMITS = {
   RATE_LIMIT_CONNECTS: rates('30/10,1000/10', 'Socket.IO connections that are begun: per user, per address.'),
   RATE_LIMIT_HTTP: rates(
     '300/10,3000/10',
-    'HTTP requests: per user, per address. An address may make as many again to the health probes, and as many for long polling.',
+    'HTTP requests per user, and per address. Health probes and long polling each have a limit of the same size per address.',
   ),
   RATE_LIMIT_AUTH_FAILURES: rate(
     '100/60',
-    'Refused tokens per address, on any transport; beyond it further failures are `rate_limited`. A good token always passes.',
+    'Refused tokens per address, on any transport. Beyond that, further failures are `rate_limited`. A valid token always passes.',
   ),
 };

@@ -6,16 +6,16 @@ export const PRESENCE = {
   TYPING_TIMEOUT_MS: integer(5000, 'How long a typing indicator lasts that is not renewed.', { min: 100 }),
   PRESENCE_AWAY_AFTER_MS: integer(
     5 * MINUTE,
-    'After how long without any event, on any device, a user is `away`.',
+    'Time without an event from any device after which a user is `away`.',
     { min: 100 },
   ),
   PRESENCE_LEAVE_GRACE_MS: integer(
     5000,
-    'How long a user whose last device has gone may take to come back before being `offline`.',
+    'Time after the last device has disconnected until the user is `offline`.',
   ),
   PRESENCE_LEASE_MS: integer(
     30_000,
-    'After how long without a sign of its server process a connection counts as gone, 300 to 600000.',
+    'Time without a renewal by its server process after which a connection counts as gone, 300 to 600000.',
     { min: 300, max: 600_000 },
   ),
 };

@@ -6,11 +6,11 @@ export const RECOVERY = {
   STREAM_DURABILITY: choice(
     ['process', 'machine', 'memory'],
     'process',
-    'What a piece of an answer that somebody saw survives: `process`, `machine` or `memory`.',
+    'Which crash a piece of an answer survives once somebody has seen it: `process`, `machine` or `memory`.',
   ),
   STREAM_LEASE_MS: integer(
     15_000,
-    'A process that has not renewed its sign of life in the database for so long counts as dead; its answers are then taken over.',
+    'A process that has not renewed its lease in the database for this long counts as dead, and others take over its answers.',
     {
       min: 500,
       max: 600_000,
@@ -18,16 +18,14 @@ export const RECOVERY = {
   ),
   STREAM_CONTINUE: flag(
     true,
-    'Whether answers of a dead process are continued. `false`: they are ended with an error, and their text is kept.',
+    'Whether answers of a dead process are continued. `false`: they end with an error, and their text is kept.',
   ),
-  STREAM_MAX_CONTINUATIONS: integer(
-    3,
-    'How often one answer may be continued; then it is ended with an error.',
-    { max: 100 },
-  ),
+  STREAM_MAX_CONTINUATIONS: integer(3, 'How often one answer may be continued. Then it ends with an error.', {
+    max: 100,
+  }),
   STREAM_RETENTION_MS: integer(
     DAY,
-    'How long the chunks of an ended answer can be read, up to ten years; later it is `stream_expired`. The message stays.',
+    'How long the chunks of an ended answer can be read, up to ten years. After that: `stream_expired`. The message stays.',
     { min: 1000, max: TEN_YEARS },
   ),
 };

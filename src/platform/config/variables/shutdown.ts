@@ -4,11 +4,11 @@ import { integer } from '../fields.js';
 export const SHUTDOWN = {
   SHUTDOWN_GRACE_MS: integer(
     30_000,
-    'Longest time from SIGTERM to the end of the process, which exits with 1 when it is over. Answers that no other process can continue have most of it to finish.',
+    'Longest time from SIGTERM to the end of the process, which then exits with 1. Answers that no other process can continue may use most of it to finish.',
     { min: 100 },
   ),
   SHUTDOWN_SPREAD_MS: integer(
     5000,
-    'Time after SIGTERM over which clients are sent away, each at a random moment of its last 70 %, and in which answers may still end where they are. `0`: all at once. At most half of `SHUTDOWN_GRACE_MS` counts.',
+    'Time after SIGTERM over which connections are closed, each at a random moment of its last 70 %, and in which answers may still end on this node. `0`: all at once. At most half of `SHUTDOWN_GRACE_MS` counts.',
   ),
 };

@@ -5,22 +5,22 @@ import { DAY, TEN_YEARS } from './durations.js';
 export const TOKENS = {
   AUTH_REQUIRED: flag(
     true,
-    '`false`: who connects without a token is a new guest of that connection. A bad token is refused in any case.',
+    '`false`: a client that connects without a token becomes a new guest for that connection. A bad token is always refused.',
   ),
   AUTH_JWT_SECRET: list(
-    'Shared secret of your tokens (HS256), at least 32 characters; or several, separated by commas: the first signs, tokens of each are good. Without any key, outside production, one is made and kept in `DATA_DIR`.',
+    'Shared secret of your tokens (HS256), at least 32 characters. Several are separated by commas: the first one signs, tokens of each are valid. Without any key, outside production, one is created and kept in `DATA_DIR`.',
     (secret) => {
       if (secret.length < 32) throw new Error('must have at least 32 characters (a comma separates secrets)');
     },
   ),
   AUTH_JWKS_URL: optionalUrl(['https:', 'http:'], 'Where your identity provider publishes its keys (JWKS).'),
   AUTH_JWT_PUBLIC_KEY: optionalText(
-    'Public key of your tokens, PEM (`-----BEGIN PUBLIC KEY-----`), or several one behind the other; line ends may be written as `\\n`.',
+    'Public key of your tokens, PEM (`-----BEGIN PUBLIC KEY-----`), or several one after the other; line ends may be written as `\\n`.',
   ),
   AUTH_ISSUER: optionalText('Tokens must have this `iss`.'),
   AUTH_AUDIENCE: optionalText('Tokens must have this `aud`.'),
   GUEST_ACCESS: optionalFlag(
-    'Whether anybody may take a guest token. Unset means `true` outside production and `false` in it.',
+    'Whether anybody may get a guest token. Unset means `true` outside production and `false` in it.',
   ),
   GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is good: 30 days.', {
     min: 1000,

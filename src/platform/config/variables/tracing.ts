@@ -2,7 +2,7 @@ import { optionalUrl, text, type Field } from '../fields.js';
 
 const ratio: Field<number> = {
   defaultText: '1',
-  doc: 'Share of the traces that are recorded, 0 to 1. A trace that a caller began by `traceparent` is recorded where the caller does.',
+  doc: 'Share of the traces that are recorded, 0 to 1. A trace that a caller began with `traceparent` follows the caller’s decision.',
   parse: (value) => {
     const share = /^(0|1|0?\.\d+|1\.0+|0\.\d+)$/.test(value) ? Number(value) : Number.NaN;
     if (!(share >= 0 && share <= 1)) throw new Error('must be a number from 0 to 1');
