@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
 import type { Clock } from '../common/clock.js';
 import { parserFor, type Batch } from './openai-compatible/answer-parser.js';
+import { ContinuationGap } from './openai-compatible/chat-messages.js';
 import { ChatEndpoint, type OpenResponse } from './openai-compatible/chat-endpoint.js';
 import { RequestDeadline, type RequestDeadlineLimits } from './openai-compatible/request-deadline.js';
 import { broken } from './openai-compatible/provider-errors.js';
@@ -64,6 +65,7 @@ export class OpenAiCompatibleProvider implements Provider {
       const { contentType, body } = await this.endpoint.open(request, deadline);
       const parser = parserFor(contentType, this.options.apiKey);
       const parts = partsOf(body);
+      const gap = new ContinuationGap(request.continueFrom);
       for (let batch: Batch | undefined; !batch?.isWhole;) {
         const part = await deadline.run(() => this.next(parts));
         batch = part.done ? parser.end() : parser.push(part.value);
@@ -71,6 +73,7 @@ export class OpenAiCompatibleProvider implements Provider {
         if (batch.isWhole) deadline.release();
         if (batch.isWhole) void drain(body, parts);
         for (const delta of batch.deltas) {
+          if (delta.type === 'content') delta.text = gap.close(delta.text);
           yield delta;
           // Deltas that were parsed already must not follow a cancel (P6).
           deadline.signal.throwIfAborted();

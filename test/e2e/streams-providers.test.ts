@@ -76,8 +76,7 @@ describe('The prompt', () => {
     expect(prompt()).toEqual([
       ['user', 'alice Smith: One?'],
       ['assistant', 'One?'],
-      ['user', 'bob Smith: Two.'],
-      ['user', 'bob Smith: Three?'],
+      ['user', 'bob Smith: Two.\n\nbob Smith: Three?'],
     ]);
     expect(llm.requests.at(-1)?.body).toMatchObject({ model: 'words:3', stream: true });
   });
@@ -108,7 +107,8 @@ describe('The prompt', () => {
     const own = sent
       .map(({ message }) => message)
       .filter(({ seq }) => seq <= (sent[4]?.message.seq as number));
-    expect(prompt()).toEqual(own.toSorted((a, b) => a.seq - b.seq).map(({ content }) => ['user', content]));
+    const asked = own.toSorted((a, b) => a.seq - b.seq).map(({ content }) => content);
+    expect(prompt()).toEqual([['user', asked.join('\n\n')]]);
   });
 });
 

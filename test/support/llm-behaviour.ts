@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DIALECTS } from './llm-dialects.js';
+import { strictRefusal } from './strict-prompt.js';
 
 const WORDS = 'The quick brown fox jumps over the lazy dog and runs home'.split(' ');
 
 /** One request, as a behaviour sees it. */
 export interface Turn {
   response: ServerResponse;
+  /** The prompt. */
+  messages: { role: string; content: string }[];
   /** Last message of the prompt. */
   question: string;
   /** The request's `Authorization` header. */
@@ -53,6 +56,7 @@ export function wordsText(count: number): string {
  * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
  * | `endlessline` | one event line that never ends |
  * | `dialect:<name>` | an answer in the dialect of a real server: see `DIALECTS` |
+ * | `template:<behaviour>` | 400 to a prompt that strict servers refuse (see `strictRefusal`); else that behaviour |
  * | `strict:<behaviour>` | 422 to a request with `stream_options`, as Mistral's and Azure's; else that behaviour |
  */
 export async function behave(behaviour: string, turn: Turn): Promise<void> {
@@ -167,6 +171,12 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     if (!turn.asksForUsage) return behave(rest.join(':'), turn);
     turn.response.writeHead(422, { 'content-type': 'application/json' });
     turn.response.end('{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}');
+  },
+  template: async (turn, rest) => {
+    const message = strictRefusal(turn.messages);
+    if (message === undefined) return behave(rest.join(':'), turn);
+    turn.response.writeHead(400, { 'content-type': 'application/json' });
+    turn.response.end(JSON.stringify({ object: 'error', message, type: 'BadRequestError', code: 400 }));
   },
   endlessline: async (turn) => {
     head(turn);

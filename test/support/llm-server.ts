@@ -68,6 +68,7 @@ export async function startLlmServer(): Promise<LlmServer> {
         const turn = {
           response,
           signal: abort.signal,
+          messages: body.messages,
           question: body.messages.at(-1)?.content ?? '',
           authorization: request.headers.authorization ?? '',
           asksForUsage: body.stream_options?.include_usage === true,

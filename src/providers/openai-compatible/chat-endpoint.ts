@@ -1,6 +1,7 @@
 import { request, type Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
-import type { PromptMessage, ProviderRequest } from '../provider.js';
+import type { ProviderRequest } from '../provider.js';
+import { toChatMessages } from './chat-messages.js';
 import type { RequestDeadline } from './request-deadline.js';
 import { refused, retryAfterMs, unreachable, type Refusal } from './provider-errors.js';
 
@@ -105,27 +106,4 @@ async function firstBytes(body: OpenResponse['body']): Promise<string> {
     // The part that came is enough.
   }
   return Buffer.concat(parts).toString();
-}
-
-/**
- * Converts our prompt to the messages of the API. In a conversation of several people the speaker's name stands before
- * the text (`Alice: …`): the API's own `name` field allows no spaces, and Ollama, llama.cpp and most chat templates drop it.
- * The part of an answer that must be continued comes last, as the assistant's message.
- */
-function toChatMessages({
-  messages,
-  continueFrom,
-}: ProviderRequest): Pick<PromptMessage, 'role' | 'content'>[] {
-  const converted = messages.map(({ role, content, name }) => ({
-    role,
-    content: role === 'user' && name ? `${oneLine(name)}: ${content}` : content,
-  }));
-  return continueFrom === undefined
-    ? converted
-    : [...converted, { role: 'assistant', content: continueFrom }];
-}
-
-/** Keeps a name from beginning a line of its own, where it could pass for another speaker. */
-function oneLine(name: string): string {
-  return name.replace(/\s+/g, ' ').trim();
 }
