@@ -1,4 +1,4 @@
-// npm run config:doc: writes .env.example, and the tables of docs/configuration.md, as src/platform/config/variables.ts has them.
+// npm run config:doc: writes .env.example, and the lists of docs/configuration.md, from src/platform/config/variables.ts.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepare, ROOT } from './lib/prepare.mjs';
@@ -8,9 +8,9 @@ const PAGE = join(ROOT, 'docs', 'configuration.md');
 
 await launch(prepare);
 const { GROUPS, VARIABLES } = await built('variables.js');
-const { renderEnvExample, renderTables } = await built('render.js');
+const { renderEnvExample, renderLists } = await built('render.js');
 writeFileSync(join(ROOT, '.env.example'), renderEnvExample(VARIABLES));
-writeFileSync(PAGE, renderTables(readFileSync(PAGE, 'utf8'), GROUPS));
+writeFileSync(PAGE, renderLists(readFileSync(PAGE, 'utf8'), GROUPS));
 
 /**
  * A module of the build.

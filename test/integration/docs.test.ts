@@ -2,13 +2,13 @@ import { access } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Field } from '../../src/platform/config/fields.js';
-import { renderTables } from '../../src/platform/config/render.js';
+import { renderLists } from '../../src/platform/config/render.js';
 import { GROUPS, VARIABLES } from '../../src/platform/config/variables.js';
 import { EVENT_COSTS } from '../../src/platform/limits/event-costs.js';
 import { ERROR_RULES, LIMITS, type ClientEvents, type ServerEvents } from '../../src/protocol/index.js';
 import { anchorsOf, headingsOf, linksOf, listPages, readPage, ROOT, rowsOf } from '../support/pages.js';
 
-/** The names of all events; the types make the lists complete: an event that is missing here does not compile. */
+/** The names of all events. The types keep the lists complete: a missing event does not compile. */
 const CLIENT_EVENTS: Record<keyof ClientEvents, true> = {
   'auth:refresh': true,
   'conversation:join': true,
@@ -63,8 +63,8 @@ describe.each(pages)('%s', (path) => {
     expect(broken).toEqual([]);
   });
 
-  test('has each heading once, so that it can be pointed at', async () => {
-    // Every release of a changelog has the same headings, and nobody points at them.
+  test('has each heading once, so that links to it are unambiguous', async () => {
+    // Every release of a changelog has the same headings, and no link leads to them.
     if (path === 'CHANGELOG.md') return;
     const headings = headingsOf(await readPage(path));
     expect(headings.length).toBeGreaterThan(0);
@@ -88,7 +88,7 @@ describe('docs/protocol.md', async () => {
   const rows = rowsOf(page);
   const headings = headingsOf(page);
 
-  test.each(Object.entries(ERROR_RULES))('tells the status of %s and whether to retry', (code, rule) => {
+  test.each(Object.entries(ERROR_RULES))('has the status of %s and whether to retry', (code, rule) => {
     const row = rows.find(([first]) => first === `\`${code}\``);
     const status = rule.httpStatus === 0 ? '–' : String(rule.httpStatus);
     expect(row?.slice(1, 3)).toEqual([status, rule.retryable ? 'yes' : 'no']);
@@ -122,7 +122,7 @@ describe('docs/protocol.md', async () => {
     expect(new Set(parsed.map(String)).size).toBe(parsed.length);
   });
 
-  test('tells the limits that the code has', () => {
+  test('has the limits of the code', () => {
     const limits = new Map(rows.filter((row) => row.length === 2).map(([what, limit]) => [what, limit]));
     expect(limits.get('`conversationId`, `clientMessageId`')).toBe(
       `${LIMITS.conversationIdChars} characters`,
@@ -148,27 +148,29 @@ describe('docs/protocol.md', async () => {
   });
 });
 
-test('docs/deployment.md tells what each event costs', async () => {
+test('docs/deployment.md has the cost of each event', async () => {
   const rows = rowsOf(await readPage('docs/deployment.md'));
-  const told = rows.flatMap(([events = '', points]) =>
+  const listed = rows.flatMap(([events = '', points]) =>
     events.split(', ').map((event) => [event.replaceAll('`', ''), Number(points)] as const),
   );
-  for (const [event, cost] of Object.entries(EVENT_COSTS)) expect(told).toContainEqual([event, cost]);
+  for (const [event, cost] of Object.entries(EVENT_COSTS)) expect(listed).toContainEqual([event, cost]);
 });
 
 describe('docs/configuration.md', async () => {
   const page = await readPage('docs/configuration.md');
 
   test('is what the code says (mend it with: npm run config:doc)', () => {
-    expect(page).toBe(renderTables(page, GROUPS));
+    expect(page).toBe(renderLists(page, GROUPS));
   });
 
-  test('has every variable in one row, with its default and a sentence', () => {
-    const fields = Object.entries<Field<unknown>>(VARIABLES);
-    const rows = rowsOf(page).filter(([first = '']) => /^`[A-Z]+_?[A-Z_]*`$/.test(first));
-    expect(new Set(rows.map(([name]) => name))).toEqual(new Set(fields.map(([name]) => `\`${name}\``)));
-    expect(rows).toHaveLength(fields.length);
-    for (const [, , meaning = ''] of rows) expect(meaning.length).toBeGreaterThan(10);
+  test('lists every variable once, with its default and a sentence', () => {
+    const listed = [...page.matchAll(/^- `([A-Z_]+)` \((default `.+`|no default)\): (.{10,})$/gm)];
+    expect(listed.map(([, name]) => name)).toEqual(Object.keys(VARIABLES));
+    const fields = Object.values<Field<unknown>>(VARIABLES);
+    const presets = fields.map(({ defaultText }) =>
+      defaultText ? `default \`${defaultText}\`` : 'no default',
+    );
+    expect(listed.map(([, , preset]) => preset)).toEqual(presets);
   });
 });
 

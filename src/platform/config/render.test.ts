@@ -3,7 +3,7 @@ import { parse } from 'dotenv';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.js';
 import { integer, optionalText } from './fields.js';
-import { renderEnvExample, renderTables } from './render.js';
+import { renderEnvExample, renderLists } from './render.js';
 import { VARIABLES } from './variables.js';
 
 const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
@@ -25,7 +25,7 @@ describe('.env.example', () => {
   });
 });
 
-it('writes plain documentation, name and default, and nothing behind a variable without one', () => {
+it('writes plain documentation, name and default, and no value for a variable without a default', () => {
   const text = renderEnvExample({
     SIZE: integer(7, 'How `large`, see [sizes](sizes.md#all).'),
     NAME: optionalText('Who.'),
@@ -33,9 +33,9 @@ it('writes plain documentation, name and default, and nothing behind a variable 
   expect(text).toContain('\n# How large, see sizes.\n#SIZE=7\n\n# Who.\n#NAME=\n');
 });
 
-describe('the tables of a page', () => {
+describe('the lists of a page', () => {
   const groups = {
-    sizes: { SIZE: integer(7, 'How large; `0` is none.') },
+    sizes: { SIZE: integer(7, 'How large; `0` is none.'), COUNT: integer(0, 'How many.') },
     names: { NAME: optionalText('Who.') },
   };
   const page = (first: string, second: string) =>
@@ -43,13 +43,12 @@ describe('the tables of a page', () => {
     `<!-- variables: ${second} -->\n<!-- end of variables -->\n`;
 
   it('are written between their comments, and nothing else is touched', () => {
-    expect(renderTables(page('sizes', 'names'), groups)).toBe(`# Prose
+    expect(renderLists(page('sizes', 'names'), groups)).toBe(`# Prose
 
 <!-- variables: sizes -->
 
-| variable | default | meaning                 |
-| -------- | ------- | ----------------------- |
-| \`SIZE\`   | \`7\`     | How large; \`0\` is none. |
+- \`SIZE\` (default \`7\`): How large; \`0\` is none.
+- \`COUNT\` (default \`0\`): How many.
 
 <!-- end of variables -->
 
@@ -57,17 +56,30 @@ More.
 
 <!-- variables: names -->
 
-| variable | default | meaning |
-| -------- | ------- | ------- |
-| \`NAME\`   | –       | Who.    |
+- \`NAME\` (no default): Who.
 
 <!-- end of variables -->
 `);
   });
 
+  it('are wrapped between words, never inside code or a link, and no line begins like a list', () => {
+    const link = '[see the long page of all the sizes that there are](sizes.md#all)';
+    const doc = `${'word '.repeat(20)}${link} ${'word '.repeat(18)}- \`a b c d e\` 1. end.`;
+    const rendered = renderLists('<!-- variables: all -->\n<!-- end of variables -->', {
+      all: { SIZE: integer(7, doc) },
+    });
+    const lines = rendered.split('\n').slice(2, -2);
+    expect(lines.map((line) => line.trim()).join(' ')).toBe(`- \`SIZE\` (default \`7\`): ${doc}`);
+    expect(lines.length).toBeGreaterThan(2);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(130);
+    for (const line of lines.slice(1)) expect(line).toMatch(/^ {2}[\w[`]/);
+    expect(lines.filter((line) => line.includes(link))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('- `a b c d e` 1.'))).toHaveLength(1);
+  });
+
   it('must be there for each group, once, and for no other', () => {
-    expect(() => renderTables('# Prose', groups)).toThrow('lacks <!-- variables: sizes, names -->');
-    expect(() => renderTables(page('sizes', 'sizes'), groups)).toThrow('the table of sizes twice');
-    expect(() => renderTables(page('sizes', 'other'), groups)).toThrow('the table of other twice, or');
+    expect(() => renderLists('# Prose', groups)).toThrow('lacks <!-- variables: sizes, names -->');
+    expect(() => renderLists(page('sizes', 'sizes'), groups)).toThrow('lists sizes twice');
+    expect(() => renderLists(page('sizes', 'other'), groups)).toThrow('lists other twice, or');
   });
 });

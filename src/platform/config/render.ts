@@ -6,9 +6,12 @@ const HEAD = `# Configuration of Streamgate: every variable with its default.
 # Copy this file to .env, and remove the # before what you set. An empty value counts as unset.
 # With NODE_ENV=production in the environment .env is not read.
 `;
-const TABLE = /^<!-- variables: (\S+) -->\n[^]*?^<!-- end of variables -->$/gm;
+const LIST = /^<!-- variables: (\S+) -->\n[^]*?^<!-- end of variables -->$/gm;
+const MAX_LINE = 130;
+/** A word, a code span or a link: text that no line break may divide. A mark that would begin a list stays with the word before it. */
+const PIECE = /(?:`[^`]*`|\[[^\]]*\]\([^)]*\)|\S)+(?: (?:[-+*#>=]+|\d+[.)])(?= |$))*/g;
 
-/** The text of `.env.example`: each of `variables` with its documentation, commented out, and its default behind it. */
+/** Returns the text of `.env.example`: each variable with its documentation, then its default, commented out. */
 export function renderEnvExample(variables: Fields): string {
   const entries = Object.entries(variables).map(
     ([name, { doc, defaultText = '' }]) => `# ${plain(doc)}\n#${name}=${defaultText}\n`,
@@ -17,18 +20,18 @@ export function renderEnvExample(variables: Fields): string {
 }
 
 /**
- * `page` with the tables of `groups` as they are now, each between the comments `<!-- variables: group -->` and
- * `<!-- end of variables -->`; what stands around them is kept.
- * @throws where the page names a group that does not exist, or not every group once.
+ * Returns `page` with a current list of the variables of each group, between the comments `<!-- variables: group -->`
+ * and `<!-- end of variables -->`. The text around the lists is kept.
+ * @throws if the page names a group that does not exist, or does not name every group exactly once.
  */
-export function renderTables(page: string, groups: Readonly<Record<string, Fields>>): string {
+export function renderLists(page: string, groups: Readonly<Record<string, Fields>>): string {
   const left = new Set(Object.keys(groups));
-  const rendered = page.replaceAll(TABLE, (_found, group: string) => {
+  const rendered = page.replaceAll(LIST, (_found, group: string) => {
     const variables = groups[group];
     if (!variables || !left.delete(group)) {
-      throw new Error(`The page has the table of ${group} twice, or there is no such group of variables.`);
+      throw new Error(`The page lists ${group} twice, or there is no such group of variables.`);
     }
-    return `<!-- variables: ${group} -->\n\n${renderTable(variables)}\n\n<!-- end of variables -->`;
+    return `<!-- variables: ${group} -->\n\n${renderList(variables)}\n\n<!-- end of variables -->`;
   });
   if (left.size > 0) {
     throw new Error(
@@ -38,19 +41,26 @@ export function renderTables(page: string, groups: Readonly<Record<string, Field
   return rendered;
 }
 
-/** A Markdown table with its columns in line, as the formatter would have it. */
-function renderTable(variables: Fields): string {
-  const rows = Object.entries(variables).map(([name, { doc, defaultText }]) => [
-    code(name),
-    defaultText ? code(defaultText) : '–',
-    doc,
-  ]);
-  const all = [['variable', 'default', 'meaning'], ...rows];
-  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[], filler: string): string =>
-    `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width, filler)).join(' | ')} |`;
-  const [head = [], ...body] = all;
-  return [line(head, ' '), line([], '-'), ...body.map((row) => line(row, ' '))].join('\n');
+/** Returns a Markdown list, wrapped, in the form of the formatter. */
+function renderList(variables: Fields): string {
+  return Object.entries(variables)
+    .map(([name, { doc, defaultText }]) => {
+      const preset = defaultText ? `default ${code(defaultText)}` : 'no default';
+      return wrap(`- ${code(name)} (${preset}): ${doc}`);
+    })
+    .join('\n');
+}
+
+/** Breaks the text of a list item into lines of at most {@link MAX_LINE} characters where it can. */
+function wrap(item: string): string {
+  const lines: string[] = [];
+  for (const piece of item.match(PIECE) ?? []) {
+    const line = lines.at(-1);
+    if (line === undefined) lines.push(piece);
+    else if (line.length + 1 + piece.length <= MAX_LINE) lines[lines.length - 1] = `${line} ${piece}`;
+    else lines.push(`  ${piece}`);
+  }
+  return lines.join('\n');
 }
 
 /** Markdown's marks removed; a link becomes its text. */
