@@ -24,18 +24,36 @@ function hasTitle(source: string, title: string): boolean {
   );
 }
 
+/** The nested list under the heading of the tests: the tests named for each attack. */
+function listedTests(page: string): Map<string, string[]> {
+  const [, list = ''] = page.split(/^### Tests of each attack$/m);
+  const tests = new Map<string, string[]>();
+  const [section = ''] = list.split(/^## /m);
+  const items = section.replaceAll(/\n {4}/g, ' ').split('\n');
+  let current: string[] = [];
+  for (const item of items) {
+    if (item.startsWith('- ')) tests.set(item.slice(2), (current = []));
+    if (item.startsWith('  - ')) current.push(item.slice(4));
+  }
+  return tests;
+}
+
 test('Each attack in docs/security.md names tests that exist, by file and title', async () => {
-  const rows = rowsOf(await readPage('docs/security.md'));
-  const start = rows.findIndex(([first]) => first === 'attack') + 2;
-  const attacks = rows.slice(start);
+  const page = await readPage('docs/security.md');
+  const rows = rowsOf(page);
+  const attacks = rows
+    .slice(rows.findIndex(([first]) => first === 'attack') + 2)
+    .map(([attack = '']) => attack);
   expect(attacks.length).toBeGreaterThan(14);
+  const tests = listedTests(page);
+  expect([...tests.keys()]).toEqual(attacks);
   const files = await testFiles();
   const missing: string[] = [];
-  for (const [attack, , tests = ''] of attacks) {
-    const named = tests.split('; `').map((entry) => /^`?([\w-]+\.test\.ts)` › (.+)$/.exec(entry));
-    for (const found of named) {
-      const [, file = '', title = ''] = found ?? [];
-      if (!hasTitle(files.get(file) ?? '', title)) missing.push(`${attack}: ${file} › ${title}`);
+  for (const [attack, named] of tests) {
+    expect(named, attack).not.toEqual([]);
+    for (const name of named) {
+      const [, file = '', title = ''] = /^`([\w-]+(?:\.[\w-]+)*\.test\.ts)` › (.+)$/.exec(name) ?? [];
+      if (!hasTitle(files.get(file) ?? '', title)) missing.push(`${attack}: ${name}`);
     }
   }
   expect(missing).toEqual([]);

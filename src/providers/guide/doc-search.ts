@@ -157,9 +157,10 @@ interface ScoredConcept extends Concept {
   shares: ReadonlyMap<number, number>;
 }
 
-/** Whether a section can answer a question. Decisions and tables of what tests cover speak of everything and explain nothing. */
+/** Whether a section can answer a question. Decisions and lists of tests mention everything and explain nothing. */
 function isAnswer({ file, blocks }: Section): boolean {
-  return !file.includes('/adr/') && !blocks.some(({ head }) => /\btests?\b/i.test(head ?? ''));
+  const aboutTests = ({ head = '', text }: Block) => /\btests?\b/i.test(head) || text.includes('.test.ts` ›');
+  return !file.includes('/adr/') && !blocks.some(aboutTests);
 }
 
 /** Pages about how Streamgate is built, and the reference, come after those that say how to do something. */
