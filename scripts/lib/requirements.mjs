@@ -29,6 +29,11 @@ export const REQUIREMENTS = {
     remedy: 'Install nginx, or set NGINX_PATH to its program.',
     find: () => process.env['NGINX_PATH'] || onPath('nginx') || program('/usr/sbin/nginx'),
   },
+  pgbouncer: {
+    name: 'PgBouncer, for the tests of a pooler before PostgreSQL',
+    remedy: 'Install pgbouncer, or set PGBOUNCER_PATH to its program.',
+    find: () => process.env['PGBOUNCER_PATH'] || onPath('pgbouncer') || program('/usr/sbin/pgbouncer'),
+  },
 };
 
 /** The requirements that this machine lacks. */

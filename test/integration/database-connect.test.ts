@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it, onTestFinished } from 'vitest';
 import { waitForDatabase, type WaitOptions } from '../../src/platform/database/connect.js';
 import { StartError } from '../../src/platform/database/start-error.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { withClient } from '../support/with-client.js';
+import { urlOfDatabase, withClient } from '../support/with-client.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -98,4 +99,55 @@ it('refuses at once where waiting does not help: a wrong password', async () => 
   } finally {
     await withClient(admin, (client) => client.query(`drop role ${role}`));
   }
+});
+
+/** A URL of a new database of this server, made by `create`, and dropped at the end. */
+async function otherDatabase(options: string): Promise<URL> {
+  const name = `streamgate_other_${randomBytes(4).toString('hex')}`;
+  const admin = inject('adminUrl');
+  await withClient(admin, (client) => client.query(`create database ${name} ${options}`));
+  onTestFinished(() =>
+    withClient(admin, async (client) => void (await client.query(`drop database ${name} with (force)`))),
+  );
+  return new URL(urlOfDatabase(admin, name));
+}
+
+it.each(['LATIN1', 'SQL_ASCII'])('refuses a database in the encoding %s', async (encoding) => {
+  const url = await otherDatabase(
+    `encoding '${encoding}' locale_provider libc lc_collate 'C' lc_ctype 'C' template template0`,
+  );
+  expect(await refusal({ url: url.href })).toMatch(
+    new RegExp(`in the encoding ${encoding}, and Streamgate needs UTF8: create another`),
+  );
+});
+
+it('refuses a user who may not create tables, and says what to grant', async () => {
+  const role = `streamgate_weak_${randomBytes(4).toString('hex')}`;
+  const admin = inject('adminUrl');
+  await withClient(admin, (client) => client.query(`create role ${role} login password 'weak'`));
+  onTestFinished(() => withClient(admin, async (client) => void (await client.query(`drop role ${role}`))));
+  const url = await otherDatabase('');
+  Object.assign(url, { username: role, password: 'weak' });
+  expect(await refusal({ url: url.href })).toContain(`grant create on schema "public" to "${role}"`);
+});
+
+it('refuses a search path without a schema', async () => {
+  const url = await otherDatabase('');
+  const name = url.pathname.slice(1);
+  await withClient(url.href, (client) => client.query(`alter database ${name} set search_path = nowhere`));
+  expect(await refusal({ url: url.href })).toContain('create schema');
+});
+
+it('waits for a database that can only be read, and goes on when it can be written', async () => {
+  const url = await otherDatabase('');
+  const set = (text: string): Promise<unknown> =>
+    withClient(inject('adminUrl'), (client) =>
+      client.query(`alter database ${url.pathname.slice(1)} ${text}`),
+    );
+  await set('set default_transaction_read_only = on');
+  expect(await refusal({ url: url.href, deadlineMs: 3000 })).toMatch(
+    /could not be used within 3 s \(it lets this user only read .*\): find out/,
+  );
+  const info = (): void => void set('reset default_transaction_read_only');
+  await waitForDatabase({ url: url.href, log: { ...QUIET, info } });
 });

@@ -152,7 +152,7 @@ async function bodyOf(name: string): Promise<string> {
   return rows.rows[0]!.prosrc;
 }
 
-it('the module gives a migrated data source and lanes, and closes both at shutdown', async () => {
+it('the module gives a migrated data source and dedicated connections, and closes both at shutdown', async () => {
   @Global()
   @Module({ providers: [MetricsRegistry], exports: [MetricsRegistry] })
   class Metrics {}

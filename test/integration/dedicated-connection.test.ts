@@ -8,6 +8,7 @@ import {
   DedicatedConnection,
   type DedicatedConnectionOptions,
 } from '../../src/platform/database/dedicated-connection.js';
+import { DedicatedConnections } from '../../src/platform/database/dedicated-connections.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 const PID = { name: 'pid', text: 'select pg_backend_pid() as pid' };
@@ -165,8 +166,41 @@ it('prepares again when a migration has changed what a statement returns', async
   const all = { name: 'all', text: 'select * from changing' };
   await connection.query(all, []);
   await admin.query('alter table changing add column b int; insert into changing values (1, 2)');
-  await expect(connection.query(all, [])).rejects.toMatchObject({ code: '0A000' });
   expect(await connection.query(all, [])).toEqual([{ a: 1, b: 2 }]);
+});
+
+it('replaces a session that may only read or whose transaction is aborted, and runs the statement on the next', async () => {
+  const connection = open();
+  const first = await pidOf(connection);
+  await admin.query('create table written (id int)');
+  const write = { name: 'write', text: 'insert into written values ($1) returning pg_backend_pid() as pid' };
+  await connection.query({ name: 'read', text: 'set default_transaction_read_only = on' }, []);
+  const [second] = await connection.query<{ pid: number }>(write, [1]);
+  expect(second?.pid).not.toBe(first);
+  await connection.query({ name: 'begin', text: 'begin' }, []);
+  await connection.query({ name: 'wrong', text: 'select 1 / $1::int' }, [0]).catch(() => {});
+  const [third] = await connection.query<{ pid: number }>(write, [2]);
+  expect(third?.pid).not.toBe(second?.pid);
+  expect((await admin.query('select id from written order by 1')).rows).toEqual([{ id: 1 }, { id: 2 }]);
+});
+
+it('logs connections that the server closes all at once as one warning', async () => {
+  let warned!: () => void;
+  const logged = new Promise<void>((resolve) => (warned = resolve));
+  const warnings: unknown[][] = [];
+  const warn = (...line: unknown[]): void => void (warnings.push(line), warned());
+  const connections = new DedicatedConnections({ url: database.url, log: { ...QUIET, warn } });
+  const all = ['a', 'b', 'c'].map((name) => connections.open(name));
+  const pids = await Promise.all(all.map((connection) => pidOf(connection)));
+  await admin.query('select pg_terminate_backend(pid) from unnest($1::int[]) pid', [pids]);
+  await logged;
+  await connections.close();
+  expect(warnings).toEqual([
+    [
+      'lost connections to the database',
+      { connections: ['a', 'b', 'c'], reason: expect.any(String) as string },
+    ],
+  ]);
 });
 
 it('rejects at the deadline what a network swallows, those in line too, and recovers when it is back', async () => {

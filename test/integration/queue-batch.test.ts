@@ -4,7 +4,7 @@ import type { AppendResult } from '../../src/conversations/append.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { item, openStores, type OpenStores } from '../support/stores.js';
 
-const LANES = 2;
+const SHARDS = 2;
 const ROUNDS = 20;
 
 let database: TestDatabase;
@@ -20,10 +20,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** An id on the same lane as `beside`: what is sent to both at once is one batch. */
+/** An id on the same shard as `beside`: what is sent to both at once is one batch. */
 function peerOf(beside: string, name: string): string {
-  const lane = shardOfKey(beside, LANES);
-  for (let n = 0; ; n += 1) if (shardOfKey(`${name}${n}`, LANES) === lane) return `${name}${n}`;
+  const shard = shardOfKey(beside, SHARDS);
+  for (let n = 0; ; n += 1) if (shardOfKey(`${name}${n}`, SHARDS) === shard) return `${name}${n}`;
 }
 
 async function create(...conversationIds: string[]): Promise<void> {

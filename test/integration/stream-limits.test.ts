@@ -43,10 +43,10 @@ function makeNode({ perUser, concurrent }: Limits): { append: AppendStore; slots
   };
 }
 
-/** A new conversation of `userId`, written by this one of the two lanes. */
-async function conversation(userId: string, lane: number): Promise<string> {
+/** A new conversation of `userId`, written by this one of the two shards. */
+async function conversation(userId: string, shard: number): Promise<string> {
   let id = newId();
-  while (shardOfKey(id, 2) !== lane) id = newId();
+  while (shardOfKey(id, 2) !== shard) id = newId();
   await client.query(`select join_conversation($1, $2, null, 'members', 10)`, [id, userId]);
   return id;
 }

@@ -23,6 +23,11 @@ export function nginxPath(): string | undefined {
   return need(REQUIREMENTS.nginx);
 }
 
+/** The program of PgBouncer: `PGBOUNCER_PATH`, or the first found. Undefined where there is none. Throws as {@link chromiumPath}. */
+export function pgbouncerPath(): string | undefined {
+  return need(REQUIREMENTS.pgbouncer);
+}
+
 function need({ name, remedy, find }: (typeof REQUIREMENTS)[keyof typeof REQUIREMENTS]): string | undefined {
   const found = find();
   if (found === undefined && process.env['CI'] === 'true') throw new Error(`${name} is missing. ${remedy}`);

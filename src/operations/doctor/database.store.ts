@@ -1,22 +1,25 @@
 import { Client } from 'pg';
 import type { MigrationInterface } from 'typeorm';
+import { databaseFunctions } from '../../platform/database/functions.js';
+import {
+  faultsOf,
+  noRightToCreate,
+  readServerFacts,
+  type ServerFacts,
+} from '../../platform/database/server-facts.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 
 const TIMEOUT_MS = 8000;
-const OLDEST = 150_000;
 /** Clocks further apart than this let tokens begin or end at the wrong time. */
 const MAX_CLOCK_MS = 2000;
-/** Connections beside the pool: for appends, listeners and the start. */
-const OTHER_CONNECTIONS = 10;
+/** Connections beside the pool: the dedicated ones and those of a start. */
+const OTHER_CONNECTIONS = 13;
 
-/** What is asked of the database. */
+/** What is asked of the database beside {@link ServerFacts}. */
 interface Facts {
-  version: number;
   now: number;
   connections: number;
-  mayCreate: boolean;
   mayWrite: boolean;
-  migrated: boolean;
 }
 
 interface Asked {
@@ -27,80 +30,105 @@ interface Asked {
 
 /** Whether the database can be reached, is new enough, has been migrated, lets us work and has our time. Changes nothing. */
 export async function checkDatabase({ url, poolSize, migrations }: Asked): Promise<Finding[]> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'streamgate doctor',
-    connectionTimeoutMillis: TIMEOUT_MS,
-    query_timeout: TIMEOUT_MS,
-  });
-  client.on('error', () => {}); // It reaches the pending call as well.
-  try {
+  const clients: Client[] = [];
+  const connect = async (): Promise<Client> => {
+    const client = new Client({
+      connectionString: url,
+      application_name: 'streamgate doctor',
+      connectionTimeoutMillis: TIMEOUT_MS,
+      query_timeout: TIMEOUT_MS,
+    });
+    clients.push(client);
+    client.on('error', () => {}); // It reaches the pending call as well.
     await client.connect();
+    return client;
+  };
+  try {
+    const client = await connect();
+    const server = await readServerFacts(client, connect);
+    const faults = faultsOf(server).map(({ message, remedy }) =>
+      fail('database', `PostgreSQL ${message}.`, sentence(remedy)),
+    );
+    if (server.pooling === 'transaction' || server.pooling === 'statement') return faults;
     const before = Date.now();
     const facts = await readFacts(client);
     const clockMs = Math.round(facts.now - (before + Date.now()) / 2);
-    const pending = await pendingMigrations(client, facts, migrations);
-    return judge({ facts, clockMs, pending, poolSize });
+    const pending = await pendingChanges(client, server, migrations);
+    return judge({ server, faults, facts, clockMs, pending, poolSize });
   } catch (error) {
     const reason = error instanceof AggregateError ? 'no connection' : (error as Error).message;
     return [fail('database', `It cannot be used: ${reason}.`, 'Start PostgreSQL, or correct DATABASE_URL.')];
   } finally {
-    void client.end().catch(() => {});
+    for (const client of clients) void client.end().catch(() => {});
   }
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 async function readFacts(client: Client): Promise<Facts> {
   const { rows } = await client.query<Facts>(
-    `select current_setting('server_version_num')::int as version,
-            (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
+    `select (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
             current_setting('max_connections')::int as connections,
-            has_schema_privilege(current_schema(), 'create') as "mayCreate",
             coalesce((select bool_and(has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
                                   and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete'))
                         from pg_class
-                       where relnamespace = current_schema()::regnamespace and relkind = 'r'), true) as "mayWrite",
-            to_regclass('migrations') is not null as migrated`,
+                       where relnamespace = current_schema()::regnamespace and relkind = 'r'), true) as "mayWrite"`,
   );
   return rows[0] as Facts;
 }
 
-async function pendingMigrations(
+/** The names of the migrations and functions that the next start applies. */
+async function pendingChanges(
   client: Client,
-  { migrated }: Facts,
+  { migrated }: ServerFacts,
   migrations: Asked['migrations'],
 ): Promise<string[]> {
   const names = migrations.map((Migration) => new Migration().name ?? Migration.name);
-  if (!migrated) return names;
-  const { rows } = await client.query<{ name: string }>('select name from migrations');
-  const done = new Set(rows.map(({ name }) => name));
-  return names.filter((name) => !done.has(name));
+  const functions = await client.query<{ known: boolean }>(
+    `select coalesce(has_table_privilege(to_regclass('streamgate_functions'), 'select'), false) as known`,
+  );
+  const migrationsDone = await namesIn(client, migrated, 'select name from migrations');
+  const functionsDone = await namesIn(
+    client,
+    functions.rows[0]?.known ?? false,
+    `select name || ' ' || sha256 as name from streamgate_functions`,
+  );
+  // A newer Streamgate has migrated the database: its functions are left alone.
+  const isNewer = [...migrationsDone].some((name) => !names.includes(name));
+  return [
+    ...names.filter((name) => !migrationsDone.has(name)),
+    ...databaseFunctions
+      .filter(({ name, sha256 }) => !isNewer && !functionsDone.has(`${name} ${sha256}`))
+      .map(({ name }) => name),
+  ];
+}
+
+async function namesIn(client: Client, exists: boolean, query: string): Promise<Set<string>> {
+  if (!exists) return new Set();
+  const { rows } = await client.query<{ name: string }>(query);
+  return new Set(rows.map(({ name }) => name));
 }
 
 interface Seen {
+  server: ServerFacts;
+  faults: readonly Finding[];
   facts: Facts;
   clockMs: number;
   pending: readonly string[];
   poolSize: number;
 }
 
-function judge({ facts, clockMs, pending, poolSize }: Seen): Finding[] {
-  const { version, connections, mayCreate, mayWrite } = facts;
-  const major = Math.floor(version / 10_000);
+function judge({ server, faults, facts, clockMs, pending, poolSize }: Seen): Finding[] {
+  const { connections, mayWrite } = facts;
   const room = poolSize + OTHER_CONNECTIONS;
-  const names = pending.join(', ');
   return [
-    version >= OLDEST
-      ? ok('database', `PostgreSQL ${major} answers.`)
-      : fail('database', `PostgreSQL ${major} is too old.`, 'Upgrade it to 15 or later.'),
-    pending.length === 0
-      ? ok('migrations', 'All are applied.')
-      : mayCreate
-        ? warn('migrations', `The next start applies ${names}.`, 'Make a backup first, if it has data.')
-        : fail(
-            'migrations',
-            `${names} must be applied, and the user may not.`,
-            'Grant CREATE on the schema.',
-          ),
+    ...faults,
+    ...(faults.length > 0
+      ? []
+      : [ok('database', `PostgreSQL ${Math.floor(server.version / 10_000)} answers.`)]),
+    judgeChanges(server, pending),
     mayWrite
       ? ok('privileges', 'The user may read and write every table.')
       : fail('privileges', 'There are tables that the user may not write.', 'Make the user their owner.'),
@@ -115,4 +143,13 @@ function judge({ facts, clockMs, pending, poolSize }: Seen): Finding[] {
           'Raise its max_connections, or lower DATABASE_POOL_SIZE.',
         ),
   ];
+}
+
+function judgeChanges(server: ServerFacts, pending: readonly string[]): Finding {
+  if (pending.length === 0) return ok('migrations', 'All are applied.');
+  const names = pending.join(', ');
+  if (server.mayCreate)
+    return warn('migrations', `The next start applies ${names}.`, 'Make a backup first, if it has data.');
+  const remedy = sentence(noRightToCreate(server).remedy);
+  return fail('migrations', `${names} must be applied, and the user may not.`, remedy);
 }

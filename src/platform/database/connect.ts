@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import { toDatabaseError } from './errors.js';
+import { isAway } from './errors.js';
 import type { DatabaseLog } from './log.js';
+import { faultsOf, readServerFacts } from './server-facts.js';
 import { StartError } from './start-error.js';
 
 export interface WaitOptions {
@@ -15,12 +16,24 @@ const DEADLINE_MS = 30_000;
 const RETRY_MS = 250;
 const LOG_INTERVAL_MS = 5000;
 const CONNECT_MS = 5000;
-const OLDEST_MAJOR = 15;
+/** What PgBouncer refuses for good. It has one SQLSTATE for all its errors, that of a lost connection. */
+const POOLER_REFUSAL =
+  /^(unsupported startup parameter|no such (database|user)|(database|role) ".*" does not exist|(auth|(password|SASL) authentication) failed)/i;
+
+/** Why the server cannot be used yet. */
+interface Wait {
+  /** What it does, as the verb of a sentence. */
+  state: 'did not answer' | 'could not be used';
+  reason: string;
+  /** What to do if it stays so. */
+  remedy: string;
+}
 
 /**
- * Waits until the server of DATABASE_URL accepts connections.
- * @throws {StartError} at the deadline, and at once where waiting does not help: wrong credentials, an unknown
- * database, a PostgreSQL older than 15. Never shows the password.
+ * Waits until the server of DATABASE_URL can be used.
+ * @throws {StartError} at the deadline, and at once where waiting does not help: wrong credentials, an unknown database, a
+ * PostgreSQL older than 15, another encoding than UTF8, a pooler that shares sessions, a user who may not create tables.
+ * Never shows the password.
  */
 export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: WaitOptions): Promise<void> {
   const deadline = Date.now() + deadlineMs;
@@ -28,15 +41,15 @@ export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: Wa
   let logAt = Date.now();
   for (;;) {
     const left = deadline - Date.now();
-    const fault = await tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left)));
-    if (!fault) return;
+    const wait = await tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left)));
+    if (!wait) return;
     if (Date.now() + RETRY_MS > deadline) {
       throw new StartError(
-        `PostgreSQL at ${place} did not answer within ${deadlineMs / 1000} s (${fault}): start it, or correct DATABASE_URL.`,
+        `PostgreSQL at ${place} ${wait.state} within ${deadlineMs / 1000} s (${wait.reason}): ${wait.remedy}.`,
       );
     }
     if (Date.now() >= logAt) {
-      log.info('waiting for PostgreSQL', { database: place, reason: fault });
+      log.info('waiting for PostgreSQL', { database: place, reason: wait.reason });
       logAt = Date.now() + LOG_INTERVAL_MS;
     }
     await delay(RETRY_MS);
@@ -44,39 +57,44 @@ export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: Wa
 }
 
 /** Returns undefined if the server can be used, or why it cannot be used yet. */
-async function tryOnce(url: string, place: string, timeoutMs: number): Promise<string | undefined> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'streamgate start',
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  });
-  client.on('error', () => {}); // The pending call rejects with it as well.
-  try {
+async function tryOnce(url: string, place: string, timeoutMs: number): Promise<Wait | undefined> {
+  const clients: Client[] = [];
+  const connect = async (): Promise<Client> => {
+    const client = new Client({
+      connectionString: url,
+      application_name: 'streamgate start',
+      connectionTimeoutMillis: timeoutMs,
+      query_timeout: timeoutMs,
+    });
+    clients.push(client);
+    client.on('error', () => {}); // The pending call rejects with it as well.
     await client.connect();
-    const { rows } = await client.query<{ version: number }>(
-      `select current_setting('server_version_num')::int as version`,
-    );
-    refuseOld(Math.floor((rows[0]?.version ?? 0) / 10_000), place);
-    return undefined;
+    return client;
+  };
+  try {
+    const [fault] = faultsOf(await readServerFacts(await connect(), connect));
+    if (!fault) return undefined;
+    if (fault.passes)
+      return { state: 'could not be used', reason: `it ${fault.message}`, remedy: fault.remedy };
+    throw new StartError(`PostgreSQL at ${place} ${fault.message}: ${fault.remedy}.`);
   } catch (error) {
     if (error instanceof StartError) throw error;
-    const message = messageOf(error);
-    if (toDatabaseError(error).code === 'timeout' || message === 'Query read timeout') return message;
-    throw new StartError(`PostgreSQL at ${place} refuses the connection: ${message}; correct DATABASE_URL.`, {
-      cause: error,
-    });
+    return waitFor(error, place);
   } finally {
     // Not awaited: after a timeout the server may never close the connection.
-    void client.end().catch(() => {});
+    for (const client of clients) void client.end().catch(() => {});
   }
 }
 
-function refuseOld(major: number, place: string): void {
-  if (major >= OLDEST_MAJOR) return;
-  throw new StartError(
-    `PostgreSQL at ${place} is version ${major}, and Streamgate needs ${OLDEST_MAJOR} or later: upgrade it, or set DATABASE_URL to another.`,
-  );
+/** @throws {StartError} where waiting does not help. */
+function waitFor(error: unknown, place: string): Wait {
+  const message = messageOf(error);
+  if ((isAway(error) || message === 'Query read timeout') && !POOLER_REFUSAL.test(message)) {
+    return { state: 'did not answer', reason: message, remedy: 'start it, or correct DATABASE_URL' };
+  }
+  throw new StartError(`PostgreSQL at ${place} refuses the connection: ${message}; correct DATABASE_URL.`, {
+    cause: error,
+  });
 }
 
 /** The URL without its password and options. */

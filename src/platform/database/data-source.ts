@@ -1,5 +1,7 @@
-import pg from 'pg';
+import pg, { type Client, type ClientBase } from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
+import { isRefusedBySession } from './errors.js';
+import { prepareSession } from './session.js';
 
 export interface DataSourceOptions {
   url: string;
@@ -11,13 +13,36 @@ export interface DataSourceOptions {
 }
 
 /** Limits of every pooled session. A query that takes longer waits for a lock or a slow server, and must not hold a connection. */
-const SESSION = {
+export const POOL_LIMITS = {
   statement_timeout: 5000,
   lock_timeout: 4000,
   idle_in_transaction_session_timeout: 10_000,
+};
+
+const POOL = {
   connectionTimeoutMillis: 5000,
   keepAlive: true,
+  // Awaited before the session is used.
+  onConnect: async (client: ClientBase): Promise<void> => {
+    await prepareSession(client, POOL_LIMITS);
+    replaceWhenUnfit(client);
+  },
 };
+
+/** Ends a client whose session cannot do its work any more: the pool then opens another in its place. */
+function replaceWhenUnfit(client: ClientBase): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const watched = (...args: unknown[]): unknown => {
+    const result = query(...args);
+    if (result instanceof Promise) {
+      result.catch((error: unknown) => {
+        if (isRefusedBySession(error)) void (client as Client).end().catch(() => {});
+      });
+    }
+    return result;
+  };
+  client.query = watched as typeof client.query;
+}
 
 /** Returns a data source that is not connected yet. The schema comes from migrations alone. */
 export function createDataSource({ url, poolSize, entities, migrations }: DataSourceOptions): DataSource {
@@ -32,6 +57,6 @@ export function createDataSource({ url, poolSize, entities, migrations }: DataSo
     synchronize: false,
     migrationsTransactionMode: 'each',
     applicationName: 'streamgate',
-    extra: SESSION,
+    extra: POOL,
   });
 }

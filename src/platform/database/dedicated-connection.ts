@@ -3,13 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { withAbort } from '../../common/deadline.js';
 import { DomainError, overloaded } from '../../common/domain-error.js';
-import { isConnectionFault, isStalePlan } from './errors.js';
+import { isRefusedBySession, isSessionFault } from './errors.js';
 import type { DatabaseLog } from './log.js';
+import { prepareSession } from './session.js';
 
 /** PostgreSQL's settings for one connection. Default: the server's. */
-interface SessionSettings extends Partial<typeof PINNED_PLANS> {
+interface ConnectionSettings extends Partial<typeof PINNED_PLANS> {
   /** `off`: a commit survives a crash of this process, but not one of PostgreSQL or the machine. */
   synchronous_commit?: 'on' | 'off';
+  /** How long to wait for a lock, in milliseconds; default 3000. */
+  lock_timeout?: number;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface DedicatedConnectionOptions {
   url: string;
   /** Shown in pg_stat_activity, after `streamgate`. */
   name: string;
-  settings?: SessionSettings;
+  settings?: ConnectionSettings;
   log: DatabaseLog;
   /** How long a query may take in milliseconds, waiting and connecting included; default 5000. */
   deadlineMs?: number;
@@ -53,7 +56,7 @@ const LONGEST_BACKOFF = 0.25;
 const MAX_WAITING = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 /** Shorter than the deadline, so that the server ends a slow statement and the connection stays usable. */
-const SESSION = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 5000 };
+const LIMITS = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 5000 };
 
 /**
  * A connection outside the pool, for hot statements. Runs one query at a time, in the order of the calls. Connects on first
@@ -68,13 +71,15 @@ export class DedicatedConnection {
   private open: OpenConnection | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private waiting = 0;
+  /** How often the connection was lost, or not made, since it last did any work. */
   private failures = 0;
   private closing: Promise<void> | undefined;
 
   constructor(private readonly options: DedicatedConnectionOptions) {}
 
   /**
-   * Resolves with the rows of `statement`.
+   * Resolves with the rows of `statement`. A session that cannot do its work any more is replaced, and the statement runs on
+   * the next one if it did nothing on this one.
    * @throws {DomainError} `timeout` at the deadline, `overloaded` at once when too many queries are waiting,
    * `server_draining` after {@link close}; else the driver's error, with PostgreSQL's SQLSTATE as its `code`: see
    * `toDatabaseError`.
@@ -112,14 +117,28 @@ export class DedicatedConnection {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(tooSlow()), leftMs);
     try {
-      return await withAbort(this.execute<T>(statement, values, abort.signal), abort.signal);
-    } catch (error) {
-      if (error instanceof DomainError || isConnectionFault(error) || isStalePlan(error)) {
-        this.drop(error as Error);
-      }
-      throw error;
+      return await this.attempt<T>(statement, values, abort.signal).catch((error: unknown) => {
+        if (!isRefusedBySession(error)) throw error;
+        return this.attempt<T>(statement, values, abort.signal);
+      });
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  private async attempt<T>(
+    statement: Statement,
+    values: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    try {
+      const rows = await withAbort(this.execute<T>(statement, values, signal), signal);
+      this.failures = 0;
+      return rows;
+    } catch (error) {
+      if (error instanceof DomainError || isSessionFault(error)) this.drop(error as Error);
+      else if (this.open) this.failures = 0;
+      throw error;
     }
   }
 
@@ -136,10 +155,11 @@ export class DedicatedConnection {
 
   private async connect(signal: AbortSignal): Promise<OpenConnection> {
     const { url, name, settings, log } = this.options;
-    if (this.failures > 0) {
+    // A session that worked until it was lost is replaced at once.
+    if (this.failures > 1) {
       const backoff = Math.min(
         this.deadlineMs * LONGEST_BACKOFF,
-        FIRST_BACKOFF_MS * 2 ** (this.failures - 1),
+        FIRST_BACKOFF_MS * 2 ** (this.failures - 2),
       );
       await delay(backoff, undefined, { signal });
     }
@@ -150,7 +170,6 @@ export class DedicatedConnection {
       application_name: `streamgate ${name}`,
       stream: () => socket,
       keepAlive: true,
-      ...SESSION,
     });
     const connection = { client, socket };
     this.open = connection;
@@ -159,17 +178,12 @@ export class DedicatedConnection {
     });
     try {
       await client.connect();
-      if (settings) {
-        const set =
-          'select set_config(name, value, false) from unnest($1::text[], $2::text[]) s(name, value)';
-        await client.query(set, [Object.keys(settings), Object.values(settings)]);
-      }
+      await prepareSession(client, { ...LIMITS, ...settings });
     } catch (error) {
       if (this.open === connection) this.drop(error as Error);
       throw error;
     }
     if (this.failures > 0) log.info('reconnected to the database', { connection: name });
-    this.failures = 0;
     return connection;
   }
 

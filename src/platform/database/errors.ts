@@ -10,6 +10,17 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 const TIMEOUTS = new Set(['57014', '55P03', '25P03', '57P05']);
 /** Serialization failure and deadlock: a retry may succeed. */
 const CONFLICTS = new Set(['40001', '40P01']);
+/**
+ * A prepared statement must be prepared anew: a migration changed what it returns (0A000), the server forgot it (26000), or
+ * another client of a pooler has one of this name (42P05).
+ */
+const STALE_PLANS = new Set(['0A000', '26000', '42P05']);
+/**
+ * What an operator or the machine does to a database for a while: sessions that may only read or are aborted (25), no
+ * login (28), a renamed database (3D), one that takes no connections (55000), missing rights or a file system that may only
+ * be read (42501), errors of the disk (58).
+ */
+const REFUSED = /^(25...|28...|3D...|55000|42501|58...)$/;
 
 /** Whether PostgreSQL refused the data itself (SQLSTATE class 22 or 23), so that a retry fails again. */
 export function isDataFault(error: unknown): boolean {
@@ -18,24 +29,24 @@ export function isDataFault(error: unknown): boolean {
 }
 
 /**
- * Whether the connection is lost or was never made, so that it cannot be used any more: an error that did not come from
- * PostgreSQL, or one of class 08 or 57P (shut down, starting up, terminated), or idle in a transaction for too long.
+ * Whether the session cannot do its work any more and another one may: an error that did not come from PostgreSQL, or one of
+ * class 08 or 57P (shut down, starting up, terminated) or 25 (idle in a transaction for too long, an aborted transaction, a
+ * session that may only read, such as after a failover).
  */
-export function isConnectionFault(error: unknown): boolean {
+export function isSessionFault(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === undefined || state.startsWith('08') || state.startsWith('57P') || state === '25P03';
+  return state === undefined || /^(08|57P|25)/.test(state) || STALE_PLANS.has(state);
 }
 
-/** Whether a prepared statement must be prepared anew: a migration changed what it returns (0A000), or the server forgot it (26000). */
-export function isStalePlan(error: unknown): boolean {
+/** Whether PostgreSQL refused the statement because of its session, before it did anything: another session may take it. */
+export function isRefusedBySession(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === '0A000' || state === '26000';
+  return state !== undefined && (STALE_PLANS.has(state) || state === '25006' || state === '25P02');
 }
 
 /**
- * Translates `error` into what services throw. A timeout, a lost or refused connection, a server without free connections,
- * memory or disk, and a deadlock become `timeout` (retryable; the statement may have been committed), anything else
- * `internal`.
+ * Translates `error` into what services throw. A timeout, a database that is away or refuses for now, and a deadlock become
+ * `timeout` (retryable; the statement may have been committed), anything else `internal`.
  */
 export function toDatabaseError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
@@ -48,17 +59,26 @@ export function toDatabaseError(error: unknown): DomainError {
   if (state !== undefined && CONFLICTS.has(state)) {
     return new DomainError('timeout', 'The database was too busy. Send it again.', { cause: error });
   }
-  if (isUnreachable(error, state)) {
+  if (isAway(error)) {
     return new DomainError('timeout', 'The database cannot be reached now. Send it again.', {
+      cause: error,
+    });
+  }
+  if (state !== undefined && (REFUSED.test(state) || STALE_PLANS.has(state))) {
+    return new DomainError('timeout', 'The database cannot store anything now. Send it again.', {
       cause: error,
     });
   }
   return toDomainError(error);
 }
 
-/** Class 53: out of connections, memory or disk. Without an SQLSTATE only what sockets and the driver say of a connection. */
-function isUnreachable(error: unknown, state: string | undefined): boolean {
-  if (state !== undefined) return state.startsWith('53') || isConnectionFault(error);
+/**
+ * Whether the database is away, and may come back: a timeout, a conflict, a lost connection, class 53 (out of connections,
+ * memory or disk). Without an SQLSTATE only what sockets and the driver say of a connection counts.
+ */
+export function isAway(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state !== undefined) return TIMEOUTS.has(state) || CONFLICTS.has(state) || /^(53|08|57P)/.test(state);
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
   if (code !== undefined) return /^(E[A-Z]+|EAI_[A-Z]+)$/.test(code);

@@ -1,6 +1,8 @@
 import { type DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
+import { POOL_LIMITS } from './data-source.js';
 import { applyFunctions, type DatabaseFunction, functionDrift, databaseFunctions } from './functions.js';
 import type { DatabaseLog } from './log.js';
+import { setSettings } from './session.js';
 
 /** Held while migrations run: of two processes that start at once, one migrates and the other waits. */
 const LOCK = 5_742_002;
@@ -24,7 +26,7 @@ export async function migrate(
   const runner = dataSource.createQueryRunner();
   try {
     // Waiting for another process and building an index both take longer than the pool's limits allow.
-    await runner.query(`set statement_timeout = 0; set lock_timeout = 0`);
+    await setSettings(runner, { statement_timeout: 0, lock_timeout: 0 });
     await runner.query(`select pg_advisory_lock(${LOCK})`);
     const executor = new MigrationExecutor(dataSource, runner);
     const done = await executor.executePendingMigrations();
@@ -40,7 +42,8 @@ export async function migrate(
     if (done.length > 0 || applied.length > 0) log.info('migrated the database', migrated);
     return migrated;
   } finally {
-    await runner.query(`select pg_advisory_unlock(${LOCK}); reset statement_timeout; reset lock_timeout`);
+    await runner.query(`select pg_advisory_unlock(${LOCK})`);
+    await setSettings(runner, POOL_LIMITS);
     await runner.release();
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import type { DatabaseLog } from '../log.js';
+import { prepareSession } from '../session.js';
 import { StartError } from '../start-error.js';
 import type { Postmaster } from './postmaster.js';
 
@@ -72,7 +73,6 @@ async function connect({ port }: Postmaster, password: string): Promise<Client |
     database: 'postgres',
     application_name: `streamgate owner ${process.pid}`,
     connectionTimeoutMillis: CONNECT_MS,
-    statement_timeout: CONNECT_MS,
     keepAlive: true,
   });
   // Until it is handed over, an error of this connection reaches the pending call as well.
@@ -80,6 +80,8 @@ async function connect({ port }: Postmaster, password: string): Promise<Client |
   client.on('error', ignore);
   try {
     await client.connect();
+    // Above all it must never be closed for being idle: the lock would go with it.
+    await prepareSession(client, { statement_timeout: CONNECT_MS });
     await lock(client);
     await createDatabase(client);
     client.off('error', ignore);
