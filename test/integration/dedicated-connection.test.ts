@@ -188,7 +188,10 @@ it('logs connections that the server closes all at once as one warning', async (
   let warned!: () => void;
   const logged = new Promise<void>((resolve) => (warned = resolve));
   const warnings: unknown[][] = [];
-  const warn = (...line: unknown[]): void => void (warnings.push(line), warned());
+  const warn = (...line: unknown[]): void => {
+    warnings.push(line);
+    warned();
+  };
   const connections = new DedicatedConnections({ url: database.url, log: { ...QUIET, warn } });
   const all = ['a', 'b', 'c'].map((name) => connections.open(name));
   const pids = await Promise.all(all.map((connection) => pidOf(connection)));
