@@ -106,6 +106,22 @@ describe('with a shared secret', () => {
     expect((await refusal(verifier.verify(token), token)).code).toBe('token_expired');
   });
 
+  it.each(['iat', 'nbf'])('the %s of a token may be a minute ahead, and no more', async (claim) => {
+    const { verifier, clock } = await authUnder(SHARED);
+    const ahead = (seconds: number) => appToken({ [claim]: Math.floor(clock.now() / 1000) + seconds });
+    expect((await verifier.verify(await ahead(58))).userId).toBe('alice');
+    const token = await ahead(63);
+    expect((await refusal(verifier.verify(token), token)).code).toBe('unauthenticated');
+  });
+
+  it.each(['iat', 'nbf'])('TOKEN_CLOCK_TOLERANCE_MS says how far ahead %s may be', async (claim) => {
+    const { verifier, clock } = await authUnder({ ...SHARED, TOKEN_CLOCK_TOLERANCE_MS: '2000' });
+    const ahead = (seconds: number) => appToken({ [claim]: Math.floor(clock.now() / 1000) + seconds });
+    expect((await verifier.verify(await ahead(1))).userId).toBe('alice');
+    const token = await ahead(4);
+    expect((await refusal(verifier.verify(token), token)).code).toBe('unauthenticated');
+  });
+
   it('an expired token that is forged besides is not called expired', async () => {
     const { verifier } = await authUnder(SHARED);
     const token = await appToken({ exp: 1 }, { key: other });

@@ -6,6 +6,11 @@ export function unauthenticated(message: string): DomainError {
   return new DomainError('unauthenticated', message);
 }
 
+/** Makes the error of a token that is past its `exp`. */
+export function tokenExpired(): DomainError {
+  return new DomainError('token_expired', 'The token has expired.');
+}
+
 /**
  * Converts an error of `jose`. Its errors carry the token's claims, so they never become a cause, which would be logged.
  * What is not the token's fault (the server of AUTH_JWKS_URL does not respond, or responds with an unusable key set) is
@@ -13,7 +18,7 @@ export function unauthenticated(message: string): DomainError {
  */
 export function toTokenError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
-  if (error instanceof errors.JWTExpired) return new DomainError('token_expired', 'The token has expired.');
+  if (error instanceof errors.JWTExpired) return tokenExpired();
   if (error instanceof errors.JWTClaimValidationFailed) {
     return unauthenticated(`The token's ${error.claim} is missing or not accepted.`);
   }

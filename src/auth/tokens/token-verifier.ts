@@ -6,7 +6,7 @@ import { AuthKeys, sharedSecret, type KnownKey } from './auth-keys.js';
 import { appPrincipal, guestPrincipal } from './claims.js';
 import type { Principal } from '../principal.js';
 import { RevocationList } from '../revocations/revocation-list.js';
-import { toTokenError, unauthenticated } from './token-errors.js';
+import { tokenExpired, toTokenError, unauthenticated } from './token-errors.js';
 
 /** JOSE header `typ` of guest tokens. It tells them from the application's tokens (RFC 8725, 3.11). */
 export const GUEST_TOKEN_TYPE = 'guest+jwt';
@@ -14,7 +14,8 @@ export const GUEST_TOKEN_TYPE = 'guest+jwt';
 /** Accepted `typ` of an application's token: none, plain, or an OAuth access token (RFC 9068). Other kinds of JWT do not sign users in. */
 const APP_TOKEN_TYPES = new Set(['', 'jwt', 'at+jwt']);
 const MAX_TOKEN_CHARS = 8192;
-const CLOCK_TOLERANCE_S = 5;
+/** How much longer than its `exp` a token is taken: clocks differ. */
+const EXPIRY_TOLERANCE_S = 5;
 
 /** Checks that apply to every token, whatever key signed it. */
 type Checks = Omit<JWTVerifyOptions, 'algorithms'>;
@@ -41,10 +42,12 @@ export class TokenVerifier {
     const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = this.config;
     const claims = await verifyClaims(this.keys.app, token, {
       ...this.checks(),
+      // For `nbf`. It holds for `exp` as well, which is checked again below.
+      clockTolerance: this.config.TOKEN_CLOCK_TOLERANCE_MS / 1000,
       ...(issuer !== undefined && { issuer }),
       ...(audience !== undefined && { audience }),
     });
-    this.checkIssuedAt(claims);
+    this.checkDates(claims);
     return this.requireUnrevoked(appPrincipal(claims));
   }
 
@@ -65,7 +68,7 @@ export class TokenVerifier {
    */
   async verifyOwn(token: string, type: string, expiredForMs = 0): Promise<JWTPayload> {
     if (tokenType(token) !== type) throw unauthenticated('The token is of another kind than required here.');
-    const clockTolerance = Math.max(CLOCK_TOLERANCE_S, expiredForMs / 1000);
+    const clockTolerance = Math.max(EXPIRY_TOLERANCE_S, expiredForMs / 1000);
     return verifyClaims(this.keys.own.map(sharedSecret), token, { ...this.checks(), clockTolerance });
   }
 
@@ -75,17 +78,21 @@ export class TokenVerifier {
     return principal;
   }
 
-  /** Refuses a token from the future: revocations would not apply to it until then. */
-  private checkIssuedAt({ iat = 0 }: JWTPayload): void {
-    if (iat * 1000 > this.clock.now() + CLOCK_TOLERANCE_S * 1000) {
-      throw unauthenticated("The token's iat is in the future.");
+  /** Refuses an expired token, and one from the future: revocations would not apply to it until then. */
+  private checkDates({ iat = 0, exp = 0 }: JWTPayload): void {
+    const now = this.clock.now();
+    if (exp * 1000 <= now - EXPIRY_TOLERANCE_S * 1000) throw tokenExpired();
+    if (iat * 1000 > now + this.config.TOKEN_CLOCK_TOLERANCE_MS) {
+      throw unauthenticated(
+        "The token's iat is in the future. Set the issuer's clock, or raise TOKEN_CLOCK_TOLERANCE_MS.",
+      );
     }
   }
 
   private checks(): Checks {
     return {
       requiredClaims: ['sub', 'exp'],
-      clockTolerance: CLOCK_TOLERANCE_S,
+      clockTolerance: EXPIRY_TOLERANCE_S,
       currentDate: new Date(this.clock.now()),
     };
   }

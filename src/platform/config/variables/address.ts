@@ -11,7 +11,7 @@ export const ADDRESS = {
     { min: 1, max: 64 },
   ),
   TRUST_PROXY: trustedProxies(
-    'Proxies in front of the server whose `X-Forwarded-For` is trusted: a number of hops, or addresses, networks and `loopback`, `linklocal`, `uniquelocal`, separated by commas. Unset: none, and the address is that of the socket. [Behind a proxy](deployment.md#tell-the-server-which-proxies-to-trust) it must be set.',
+    'Proxies in front of the server whose `X-Forwarded-For` is trusted: a number of hops, or addresses, networks and `loopback`, `linklocal`, `uniquelocal`, separated by commas. `Forwarded` is not read. Unset: none, and the address is that of the socket. [Behind a proxy](deployment.md#tell-the-server-which-proxies-to-trust) it must be set.',
   ),
   CORS_ORIGINS: list(
     'Origins of other sites whose pages may use the server, also by WebSocket, separated by commas. Unset: only its own pages may.',

@@ -19,6 +19,11 @@ export const TOKENS = {
   ),
   AUTH_ISSUER: optionalText('Tokens must have this `iss`.'),
   AUTH_AUDIENCE: optionalText('Tokens must have this `aud`.'),
+  TOKEN_CLOCK_TOLERANCE_MS: integer(
+    60_000,
+    'How far ahead `iat` and `nbf` of your tokens may be: the clock of the issuer may be ahead of the server’s. `exp` has 5 seconds.',
+    { max: 3_600_000 },
+  ),
   GUEST_ACCESS: optionalFlag(
     'Whether anybody may get a guest token. Unset means `true` outside production and `false` in it.',
   ),
