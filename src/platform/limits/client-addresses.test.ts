@@ -48,6 +48,32 @@ describe("A client's address", () => {
       '1.2.3.4',
     ],
     ['may be of IPv6', '::1', '::1', '2001:db8::7', '2001:db8::7'],
+    ['may have a port', 'loopback', '127.0.0.1', '203.0.113.7:5432', '203.0.113.7'],
+    ['may stand in brackets', 'loopback', '127.0.0.1', '[2001:db8::1]', '2001:db8::1'],
+    ['may stand in brackets with a port', 'loopback', '127.0.0.1', '[2001:db8::1]:443', '2001:db8::1'],
+    ['may stand in quotes', 'loopback', '127.0.0.1', '"[2001:db8::1]:443"', '2001:db8::1'],
+    ['in brackets may have a zone', 'loopback', '127.0.0.1', '[fe80::1%eth0]:80', 'fe80::1%eth0'],
+    ['may be mapped and have a port', 'loopback', '127.0.0.1', '::ffff:1.2.3.4:80', '1.2.3.4'],
+    ['may be mapped in brackets', 'loopback', '127.0.0.1', '[::ffff:1.2.3.4]:80', '1.2.3.4'],
+    ['may be mapped in hex', 'loopback', '127.0.0.1', '::ffff:cb00:7107', '203.0.113.7'],
+    [
+      'is found where every hop has a port',
+      'loopback,10.0.0.0/8',
+      '127.0.0.1',
+      '6.6.6.6:1, 203.0.113.7:5432, 10.2.2.2:80',
+      '203.0.113.7',
+    ],
+    [
+      'is counted by hops where they have ports',
+      '2',
+      '10.0.0.9',
+      '6.6.6.6:1, 1.2.3.4:2, 10.2.2.2:3',
+      '1.2.3.4',
+    ],
+    ['passes over empty elements', 'loopback', '127.0.0.1', '6.6.6.6, 1.2.3.4, ,', '1.2.3.4'],
+    ['with text for a port is not believed', 'loopback', '127.0.0.1', '1.2.3.4:http', '127.0.0.1'],
+    ['in brackets must be an address', 'loopback', '127.0.0.1', '[1.2.3.4]:80', '127.0.0.1'],
+    ['in brackets must be closed', 'loopback', '127.0.0.1', '[2001:db8::1', '127.0.0.1'],
   ])('%s', (_what, proxies, peer, forwarded, expected) => {
     expect(addressOf(proxies, peer, forwarded)).toBe(expected);
   });

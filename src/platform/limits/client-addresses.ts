@@ -13,7 +13,10 @@ interface Origin {
 
 type Trust = (address: string, hop: number) => boolean;
 
-/** Finds where requests come from. Nothing else reads `X-Forwarded-For`, and it is believed only as far as `TRUST_PROXY` says. */
+/**
+ * Finds where requests come from. Nothing else reads `X-Forwarded-For`, and it is believed only as far as `TRUST_PROXY` says.
+ * `Forwarded` (RFC 7239) is not read.
+ */
 @Injectable()
 export class ClientAddresses {
   private readonly isTrusted: Trust;
@@ -24,7 +27,9 @@ export class ClientAddresses {
 
   /** Returns the nearest address that is no trusted proxy. An IPv4 address is written as such. Empty where the peer has gone. */
   of(origin: Origin): string {
-    const chain = all(origin as IncomingMessage, this.isTrusted).map((address = '') => plain(address));
+    const chain = all(withPlainAddresses(origin) as IncomingMessage, this.isTrusted).map((address = '') =>
+      plain(address),
+    );
     // A trusted proxy may pass on text that is no address. What comes after it cannot be believed.
     const end = chain.findIndex((address, hop) => hop > 0 && isIP(address) === 0);
     return chain.at(end === -1 ? -1 : end - 1) ?? '';
@@ -56,8 +61,36 @@ function trustOf(proxies: TrustedProxies): Trust {
   return (address, hop) => isIP(address) !== 0 && isListed(address, hop);
 }
 
-/** Returns an IPv4-mapped IPv6 address as the IPv4 address; others as they are. */
+/** Returns an IPv4-mapped IPv6 address as the IPv4 address, also where it is written in hex; others as they are. */
 function plain(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  return mapped ?? address;
+  const [, dotted, high, low] =
+    /^(?:0:0:0:0:0|:):ffff:(?:(\d+\.\d+\.\d+\.\d+)|([\da-f]{1,4}):([\da-f]{1,4}))$/i.exec(address) ?? [];
+  if (high === undefined || low === undefined) return dotted ?? address;
+  return [high, low].flatMap((part) => bytesOf(Number.parseInt(part, 16))).join('.');
+}
+
+function bytesOf(part: number): number[] {
+  return [part >> 8, part & 0xff];
+}
+
+/** Returns `origin` with addresses alone in its `X-Forwarded-For`, and without the empty elements of the list (RFC 9110, 5.6.1). */
+function withPlainAddresses(origin: Origin): Origin {
+  const forwarded = origin.headers['x-forwarded-for'];
+  if (forwarded === undefined) return origin;
+  const words = String(forwarded)
+    .split(',')
+    .map((word) => withoutPort(word.trim()))
+    .filter((word) => word !== '');
+  return { headers: { 'x-forwarded-for': words.join(', ') }, socket: origin.socket };
+}
+
+/**
+ * Returns the address of `1.2.3.4:5432`, `[2001:db8::1]`, `[2001:db8::1]:443` and the same in quotes, as Azure and IIS write
+ * them; other words as they are.
+ */
+function withoutPort(word: string): string {
+  const node = /^"(.*)"$/.exec(word)?.[1] ?? word;
+  const [, bracketed, dotted] =
+    /^(?:\[([^\]]+)\]|((?:::ffff:)?\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/i.exec(node) ?? [];
+  return dotted ?? (isIP(bracketed ?? '') === 6 ? (bracketed as string) : word);
 }
