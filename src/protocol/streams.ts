@@ -50,7 +50,8 @@ export interface TerminalMetadata {
   /** Hex SHA-256 of the UTF-8 of all `content` chunks joined. */
   sha256: string;
   error?: WireError;
-  reason?: CancelReason;
+  /** Of `cancelled`: a {@link CancelReason}. Of `complete`: why the answer ended other than by its natural end, such as `length`. */
+  reason?: string;
 }
 
 /** A stream's status object (protocol section 5). Times are ISO 8601 or null where they have not come. */

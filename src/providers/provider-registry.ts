@@ -4,7 +4,7 @@ import type { DomainError } from '../common/domain-error.js';
 import { invalid } from '../platform/validation/payload.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { GuideProvider } from './guide.provider.js';
-import { OpenAiCompatibleProvider } from './openai-compatible.provider.js';
+import { OpenAiCompatibleProvider, type OpenAiCompatibleOptions } from './openai-compatible.provider.js';
 import type { Provider } from './provider.js';
 import { ProviderCall, type Choice } from './resilience/provider-call.js';
 import type { BreakerState } from './resilience/breaker.js';
@@ -78,17 +78,39 @@ export class ProviderRegistry implements OnApplicationShutdown {
 }
 
 function openAiCompatible(config: Config): OpenAiCompatibleProvider | undefined {
-  const { LLM_BASE_URL, LLM_MODEL, LLM_MODELS, LLM_API_KEY, LLM_TIMEOUT_MS, LLM_IDLE_TIMEOUT_MS } = config;
+  const options = openAiCompatibleOptions(config);
+  return options && new OpenAiCompatibleProvider(options);
+}
+
+/** Returns the settings of the model's server; undefined where none is configured. */
+function openAiCompatibleOptions(config: Config): OpenAiCompatibleOptions | undefined {
+  const { LLM_BASE_URL, LLM_MODEL, LLM_MODELS } = config;
   if (!LLM_BASE_URL || !LLM_MODEL) return undefined;
-  return new OpenAiCompatibleProvider({
+  const { LLM_MAX_TOKENS, LLM_TEMPERATURE, LLM_ORGANIZATION, LLM_PROJECT } = config;
+  return {
     baseUrl: LLM_BASE_URL,
-    apiKey: LLM_API_KEY,
+    apiKey: config.LLM_API_KEY,
     models: [LLM_MODEL, ...LLM_MODELS.filter((model) => model !== LLM_MODEL)],
-    timeoutMs: LLM_TIMEOUT_MS,
-    idleTimeoutMs: LLM_IDLE_TIMEOUT_MS,
+    timeoutMs: config.LLM_TIMEOUT_MS,
+    firstTokenTimeoutMs: config.LLM_FIRST_TOKEN_TIMEOUT_MS,
+    idleTimeoutMs: config.LLM_IDLE_TIMEOUT_MS,
     canContinue: config.LLM_CONTINUE,
     clock: new SystemClock(),
-  });
+    headers: {
+      ...(LLM_ORGANIZATION !== undefined && { 'openai-organization': LLM_ORGANIZATION }),
+      ...(LLM_PROJECT !== undefined && { 'openai-project': LLM_PROJECT }),
+      ...config.LLM_HEADERS,
+    },
+    body: {
+      ...(LLM_MAX_TOKENS !== undefined && { max_tokens: LLM_MAX_TOKENS }),
+      ...(LLM_TEMPERATURE !== undefined && { temperature: LLM_TEMPERATURE }),
+      ...config.LLM_BODY,
+    },
+    streamOptions: config.LLM_STREAM_OPTIONS,
+    thinkTags: config.LLM_THINK_TAGS,
+    quotesFailures: config.NODE_ENV !== 'production',
+    proxies: { httpProxy: config.HTTP_PROXY, httpsProxy: config.HTTPS_PROXY, noProxy: config.NO_PROXY },
+  };
 }
 
 function notOffered(what: string, name: string, offered: readonly string[]): DomainError {

@@ -25,8 +25,11 @@ export interface ProviderRequest {
 /** A piece of an answer. Text may be of any length, and may split a grapheme but never a code point. */
 export type Delta =
   | { type: 'content' | 'reasoning' | 'progress'; text: string }
-  /** The last delta of every answer that was not cut; `usage` is null where the provider does not count. */
-  | { type: 'finish'; usage: Omit<Usage, 'source'> | null };
+  /**
+   * The last delta of every answer that was not cut. `usage` is null where the provider does not count. `reason` says why the
+   * answer ended other than by its natural end: `length`, `content_filter`, `refusal`, or another word in `a-z_`.
+   */
+  | { type: 'finish'; usage: Omit<Usage, 'source'> | null; reason?: string };
 
 /**
  * Produces answers: a language model or anything else that writes text. Deltas are pulled: nothing is read ahead of the

@@ -28,7 +28,7 @@ afterAll(async () => {
   await llm.close();
 });
 
-test.each([1, 2, 3, 4])(
+test.each([1, 2, 3])(
   'A server with a strict chat template refuses no prompt, whatever happened before (history %i)',
   async (seed) => {
     const random = randomOf(seed);
@@ -40,7 +40,7 @@ test.each([1, 2, 3, 4])(
       await client.ask('conversation:join', { conversationId, access: 'link' });
       people.push(client);
     }
-    for (let step = 0; step < 40; step += 1) {
+    for (let step = 0; step < 20; step += 1) {
       const person = seed === 1 ? (people[0] as TestClient) : pick(people);
       const model = pick(MODELS);
       const { streamId } = await person.ask('message:send', {

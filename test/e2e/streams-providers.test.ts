@@ -8,7 +8,7 @@ import { expectWholeStream, type SeenStream } from '../support/streams.js';
 import { withClient } from '../support/with-client.js';
 
 const MODELS =
-  'echo words:3 words:40:5 stall:none stall:2 status:500 status:429:7 status:401 cut:3 reset nofinish:3 error:3 badjson:3 html endless:65536 reasoning:Hm surrogates nousage:3';
+  'echo words:3 words:40:5 stall:none stall:2 status:500 status:429:7 status:401 cut:3 reset nofinish:3 error:3 badjson:3 html endless:65536 reasoning:Hm surrogates nousage:3 dialect:length dialect:only-thinking dialect:only-tools dialect:only-refusal dialect:no-end dialect:think-split';
 const KEY = 'sk-a-key-that-nobody-may-see';
 
 let server: TestServer;
@@ -19,7 +19,8 @@ beforeAll(async () => {
   llm = await startLlmServer();
   server = await startServer({
     env: {
-      ...{ LLM_BASE_URL: llm.baseUrl, LLM_API_KEY: KEY, LLM_MODEL: 'words:20', LLM_IDLE_TIMEOUT_MS: '1000' },
+      ...{ LLM_BASE_URL: llm.baseUrl, LLM_API_KEY: KEY, LLM_MODEL: 'words:20' },
+      ...{ LLM_FIRST_TOKEN_TIMEOUT_MS: '1000', LLM_IDLE_TIMEOUT_MS: '1000' },
       ...{ LLM_MODELS: MODELS.replaceAll(' ', ','), STREAM_CHUNK_DELAY_MS: '0', STREAM_MAX_PER_USER: '100' },
       RATE_LIMIT_STREAMS: '1000/60',
       // What a single failure becomes; test/e2e/streams-resilience.test.ts has the rest.
@@ -130,6 +131,28 @@ describe('What the provider says is passed on', () => {
     expect(estimated.terminal.metadata.usage.inputTokens).toBeGreaterThan(0);
   });
 
+  test.each([
+    ['dialect:length', 'length', 'smile 😀 again'],
+    ['dialect:only-refusal', 'refusal', "I can't help."],
+  ])(
+    'an end other than the natural one is in the end and in the message (%s)',
+    async (model, reason, text) => {
+      const alice = await member('alice', `ended-${reason}`);
+      const seen = await ask(alice, `ended-${reason}`, { model });
+      expect(seen.terminal).toMatchObject({ type: 'complete', metadata: { reason } });
+      expect(seen.message).toMatchObject({ content: text, metadata: { finish: 'complete', reason } });
+    },
+  );
+
+  test('thinking in tags is reasoning, and is in no later prompt', async () => {
+    const dora = await member('dora', 'said-think');
+    const { chunks, message } = await ask(dora, 'said-think', { model: 'dialect:think-split' });
+    const reasoning = chunks.filter(({ type }) => type === 'reasoning').map(({ content }) => content);
+    expect([reasoning.join(''), message?.content]).toEqual(['Hm.', 'smile 😀 again']);
+    await ask(dora, 'said-think', { model: 'words:3' });
+    expect(JSON.stringify(prompt())).not.toContain('Hm');
+  });
+
   test('text with control characters and split emoji is made clean', async () => {
     const alice = await member('alice', 'said-2');
     const split = await ask(alice, 'said-2', { model: 'surrogates' });
@@ -150,6 +173,8 @@ describe('A fault of the provider ends the stream with one error chunk, and the 
     ['nofinish:3', 'provider_error', wordsText(3)],
     ['error:3', 'provider_error', wordsText(3)],
     ['badjson:3', 'provider_error', wordsText(3)],
+    ['dialect:only-thinking', 'provider_error', ''],
+    ['dialect:only-tools', 'provider_error', ''],
     ['stall:none', 'provider_timeout', ''],
     ['stall:2', 'provider_timeout', wordsText(2)],
   ];

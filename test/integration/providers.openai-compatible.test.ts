@@ -322,7 +322,6 @@ describe('a provider that fails', () => {
     ['a connection cut in the middle', 'cut:3'],
     ['a clean end without a finish reason', 'nofinish:3'],
     ['broken JSON in an event', 'badjson:3'],
-    ['an event of an unknown shape', 'odd:3'],
     ["the provider's own error event", 'error:3'],
   ])('%s is provider_error, after what came before it', async (_, model) => {
     const { text, error } = await failure(model);

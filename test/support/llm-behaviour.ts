@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DIALECTS } from './llm-dialects.js';
+import { ODD_DIALECTS } from './llm-odd-dialects.js';
 import { strictRefusal } from './strict-prompt.js';
 
 const WORDS = 'The quick brown fox jumps over the lazy dog and runs home'.split(' ');
@@ -55,7 +56,7 @@ export function wordsText(count: number): string {
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
  * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
  * | `endlessline` | one event line that never ends |
- * | `dialect:<name>` | an answer in the dialect of a real server: see `DIALECTS` |
+ * | `dialect:<name>` | an answer in the dialect of a real server: see `DIALECTS` and `ODD_DIALECTS` |
  * | `template:<behaviour>` | 400 to a prompt that strict servers refuse (see `strictRefusal`); else that behaviour |
  * | `strict:<behaviour>` | 422 to a request with `stream_options`, as Mistral's and Azure's; else that behaviour |
  */
@@ -158,13 +159,18 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     await finish(turn);
   },
   dialect: async (turn, [name = '']) => {
-    const { contentType = 'text/event-stream', parts = [] } = DIALECTS[name] ?? {};
-    turn.response.writeHead(200, { 'content-type': contentType });
+    const dialect = DIALECTS[name] ?? ODD_DIALECTS[name];
+    const { contentType = 'text/event-stream', contentEncoding, parts = [], staysOpen } = dialect ?? {};
+    turn.response.writeHead(200, {
+      ...(contentType !== '' && { 'content-type': contentType }),
+      ...(contentEncoding !== undefined && { 'content-encoding': contentEncoding }),
+    });
     for (const part of parts) {
       await write(turn, part);
       // Lets each part arrive by itself.
       await delay(5, undefined, { signal: turn.signal });
     }
+    if (staysOpen && !turn.signal.aborted) await once(turn.signal, 'abort');
     turn.response.end();
   },
   strict: async (turn, rest) => {

@@ -1,11 +1,15 @@
 /** A response; its parts arrive one by one. */
-interface Dialect {
+export interface Dialect {
+  /** `''`: the response has no content type. */
   contentType?: string;
+  contentEncoding?: string;
   parts: (string | Buffer)[];
+  /** Whether the connection stays open after the last part. */
+  staysOpen?: boolean;
 }
 
-const DONE = 'data: [DONE]\n\n';
-const STOP = chunk({ index: 0, delta: {}, finish_reason: 'stop' });
+export const DONE = 'data: [DONE]\n\n';
+export const STOP = chunk({ index: 0, delta: {}, finish_reason: 'stop' });
 const SMILE = Buffer.from(says('smile 😀 again'));
 
 /** Dialects of real servers. Each answer says `smile 😀 again`, except the failures. */
@@ -85,11 +89,13 @@ export const DIALECTS: Record<string, Dialect> = {
   'finish-error': { parts: ['data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\n', DONE] },
 };
 
-function says(content: string): string {
+/** An event with this content. */
+export function says(content: string): string {
   return chunk({ index: 0, delta: { content }, finish_reason: null });
 }
 
-function chunk(choice: object): string {
+/** An event with this choice. */
+export function chunk(choice: object): string {
   const envelope = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'test' };
   return `data: ${JSON.stringify({ ...envelope, choices: [choice] })}\n\n`;
 }

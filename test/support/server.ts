@@ -75,6 +75,7 @@ async function launch(options: Launch): Promise<TestServer> {
         NODE_ENV: 'test',
         LOG_LEVEL: 'warn',
         GUIDE_WORDS_PER_SECOND: '0',
+        LLM_CHECK_AT_START: 'false',
         SHUTDOWN_SPREAD_MS: '0',
         ...env,
       },

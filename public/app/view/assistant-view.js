@@ -73,7 +73,7 @@ export class AssistantView {
     this.#foot.replaceChildren();
     if (stoppable) this.#foot.append(this.#stopButton(answer));
     if (answer && !answer.end) this.#foot.append(...pauseNote(answer.state.status));
-    if (finish) this.#foot.append(...endNote(finish, (answer ?? extras)?.end), this.#copyButton());
+    if (finish) this.#foot.append(...endNote(finish, (answer ?? extras)?.end, message), this.#copyButton());
   }
 
   #stopButton(answer) {
@@ -111,11 +111,21 @@ function pauseNote(status) {
   return [];
 }
 
-function endNote(finish, end) {
+function endNote(finish, end, message) {
   if (finish === 'cancelled') return [make('span', 'note stopped', { children: ['Stopped'] })];
+  if (finish === 'complete') return reasonNote(message?.metadata.reason ?? end?.metadata?.reason);
   if (finish !== 'error') return [];
   const reason = end?.metadata?.error ? explain(end.metadata.error) : 'An error ended this answer early.';
   return [make('span', 'note bad', { children: [reason] })];
+}
+
+/** Says why an answer is not what it might have been. */
+function reasonNote(reason) {
+  const notes = {
+    length: 'The model reached its longest answer',
+    content_filter: 'Cut by the content filter of the model',
+  };
+  return notes[reason] ? [make('span', 'note', { children: [notes[reason]] })] : [];
 }
 
 /** The model's reasoning, folded away. */

@@ -12,7 +12,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function loadEnvironment(env: Environment = process.env, folder = process.cwd()): Config {
   const file = env['NODE_ENV'] === 'production' ? {} : readEnvFile(join(folder, '.env'));
-  return readConfig({ ...file, ...env });
+  return readConfig(withProxies({ ...file, ...env }));
+}
+
+/** Adds the variables for proxies that are written in lower case, as most programs read them. */
+function withProxies(env: Environment): Environment {
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].filter((name) => !env[name]);
+  return { ...env, ...Object.fromEntries(names.map((name) => [name, env[name.toLowerCase()]])) };
 }
 
 function readEnvFile(path: string): Environment {

@@ -94,6 +94,40 @@ export function optionalUrl(
   });
 }
 
+/** A number within bounds, not only a whole one, or unset. */
+export function optionalNumber(doc: string, { min, max }: Required<Bounds>): Field<number | undefined> {
+  const parse = (text: string): number => {
+    const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new Error(`must be a number from ${min} to ${max}`);
+    return value;
+  };
+  return { defaultText: undefined, doc, parse };
+}
+
+/** A JSON object, each of its entries held to `check`; empty by default. */
+export function jsonObject<T = unknown>(
+  doc: string,
+  check: (name: string, value: unknown) => void,
+): Field<Readonly<Record<string, T>>> {
+  const parse = (text: string): Readonly<Record<string, T>> => {
+    const value = parseJson(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new Error('must be a JSON object, such as {"name": "value"}');
+    }
+    for (const [name, entry] of Object.entries(value)) check(name, entry);
+    return value as Readonly<Record<string, T>>;
+  };
+  return { defaultText: '{}', doc, parse };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Words separated by commas, each held to `check`; empty by default. */
 export function list(doc: string, check?: (word: string) => void): Field<string[]> {
   const parse = (value: string): string[] => {

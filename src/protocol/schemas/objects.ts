@@ -1,7 +1,6 @@
 import {
   ERROR_RULES,
   type ActiveStream,
-  type CancelReason,
   type Chunk,
   type ChunkType,
   type Conversation,
@@ -147,7 +146,12 @@ export const OBJECTS = {
     contentBytes: COUNT,
     sha256: says({ type: 'string', pattern: '^[0-9a-f]{64}$' }, 'Of the UTF-8 of all content joined.'),
     error: optional(ref('Error')),
-    reason: optional(enumOf<CancelReason>({ user: true, pause_timeout: true, timeout: true })),
+    reason: optional(
+      says(
+        { type: 'string', minLength: 1, maxLength: 64 },
+        'Of `cancelled`: `user`, `pause_timeout` or `timeout`. Of `complete`: why the answer ended other than by its natural end.',
+      ),
+    ),
   }),
   Chunk: {
     ...objectSchema<Chunk>({

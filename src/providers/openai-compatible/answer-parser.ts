@@ -1,7 +1,8 @@
-import { createParser, type ParseError } from 'eventsource-parser';
 import type { Delta } from '../provider.js';
 import { Completion } from './completion.js';
-import { incomplete, noCompletion, reportedFailure, tooLarge } from './provider-errors.js';
+import { EventReader, isDone, type ServerEvent } from './event-reader.js';
+import { noCompletion, tooLarge, type FailureReports } from './provider-errors.js';
+import type { ThinkTagsMode } from './think-tags.js';
 
 /** Largest event of a stream, and largest JSON body, in characters (P7). */
 const MAX_PENDING_CHARS = 1024 * 1024;
@@ -17,110 +18,72 @@ export interface Batch {
   isActive: boolean;
 }
 
-/** Parses the bytes of a response into deltas. */
-export interface AnswerParser {
-  push(bytes: Uint8Array): Batch;
-  /** Parses what is left when the response has ended. */
-  end(): Batch;
+interface AnswerParserOptions {
+  contentType: string;
+  thinkTags: ThinkTagsMode;
+  failures: FailureReports;
 }
 
-/** Returns the parser for a response of this `Content-Type`. @throws {DomainError} `provider_error` for a web page. */
-export function parserFor(contentType: string, apiKey: string | undefined): AnswerParser {
-  if (/^text\/html\b/i.test(contentType)) throw noCompletion();
-  const isWhole = /^application\/(problem\+)?json\b/i.test(contentType);
-  return isWhole ? new JsonAnswerParser(apiKey) : new EventStreamParser(apiKey);
-}
-
-/** Parses server-sent events, which almost every server sends. */
-class EventStreamParser implements AnswerParser {
+/**
+ * Parses the bytes of a response into deltas. The `Content-Type` decides nothing but that a web page is none: servers send
+ * events as JSON, JSON as events, and either as plain text.
+ */
+export class AnswerParser {
   private readonly completion: Completion;
   private readonly decoder = new TextDecoder();
-  private readonly events = createParser({
-    onEvent: ({ data }) => this.handle(() => this.take(data)),
-    onComment: () => this.handle(() => {}),
-    onError: (error) => this.handle(() => this.refuse(error)),
-    maxBufferSize: MAX_PENDING_CHARS,
-  });
+  private readonly events = new EventReader(
+    MAX_PENDING_CHARS,
+    (event) => this.handle(event),
+    () => (this.fault ??= tooLarge()),
+  );
   private fault: unknown;
   private isDone = false;
-  private isActive = false;
 
-  constructor(private readonly apiKey: string | undefined) {
-    this.completion = new Completion(apiKey);
+  /** @throws {DomainError} `provider_error` for a web page. */
+  constructor({ contentType, thinkTags, failures }: AnswerParserOptions) {
+    if (/^text\/html\b/i.test(contentType)) throw noCompletion();
+    this.completion = new Completion(thinkTags, failures);
+  }
+
+  /** Whether all of the answer is there, although its end may not be: wait for usage, but not for long. */
+  get isFinished(): boolean {
+    return this.completion.isFinished;
   }
 
   push(bytes: Uint8Array): Batch {
-    return this.feed(this.decoder.decode(bytes, { stream: true }));
+    this.events.push(this.decoder.decode(bytes, { stream: true }));
+    return this.batch(this.isDone);
   }
 
+  /** Parses what is left when the response has ended. */
   end(): Batch {
-    // llama.cpp sends no empty line after its last event.
-    const batch = this.feed(`${this.decoder.decode()}\n\n`);
-    return batch.isWhole || batch.fault !== undefined ? batch : this.finish(batch);
+    this.events.push(this.decoder.decode());
+    this.events.end();
+    return this.batch(true);
   }
 
-  private feed(text: string): Batch {
-    this.isActive = false;
-    this.events.feed(text);
-    const { isActive, fault } = this;
-    const batch = { deltas: this.completion.takeDeltas(), isWhole: false, isActive };
-    if (fault !== undefined) return { ...batch, fault };
-    return this.isDone ? this.finish(batch) : batch;
-  }
-
-  private finish(batch: Batch): Batch {
+  private batch(isOver: boolean): Batch {
+    const { completion, fault } = this;
+    if (fault !== undefined || !isOver) {
+      const batch = { deltas: completion.takeDeltas(), isWhole: false, isActive: true };
+      return fault === undefined ? batch : { ...batch, fault };
+    }
     try {
-      return { ...batch, deltas: [...batch.deltas, ...this.completion.finish()], isWhole: true };
-    } catch (fault) {
-      return { ...batch, fault };
+      const finish = completion.finish();
+      return { deltas: [...completion.takeDeltas(), finish], isWhole: true, isActive: true };
+    } catch (thrown) {
+      return { deltas: completion.takeDeltas(), fault: thrown, isWhole: false, isActive: true };
     }
   }
 
   /** Keeps an error instead of throwing it: the text before it must be shown first. */
-  private handle(event: () => void): void {
-    this.isActive = true;
+  private handle(event: ServerEvent): void {
     if (this.isDone || this.fault !== undefined) return;
     try {
-      event();
-    } catch (fault) {
-      this.fault = fault;
-    }
-  }
-
-  private take(data: string): void {
-    if (data === '[DONE]') this.isDone = true;
-    else if (data !== '') this.completion.add(data);
-  }
-
-  private refuse({ type, field, value = '' }: ParseError): void {
-    if (type === 'max-buffer-size-exceeded') throw tooLarge();
-    // llama.cpp of 2025 and before sends its errors in a field of that name. The standard wants other fields ignored.
-    if (field === 'error') throw reportedFailure(value, this.apiKey);
-  }
-}
-
-/** Parses one JSON body: some servers send it although a stream was requested. */
-class JsonAnswerParser implements AnswerParser {
-  private readonly decoder = new TextDecoder();
-  private text = '';
-
-  constructor(private readonly apiKey: string | undefined) {}
-
-  push(bytes: Uint8Array): Batch {
-    this.text += this.decoder.decode(bytes, { stream: true });
-    const batch = { deltas: [], isWhole: false, isActive: true };
-    return this.text.length > MAX_PENDING_CHARS ? { ...batch, fault: tooLarge() } : batch;
-  }
-
-  end(): Batch {
-    const batch = { deltas: [], isWhole: false, isActive: true };
-    try {
-      if (this.text === '') throw incomplete();
-      const completion = new Completion(this.apiKey);
-      completion.add(this.text + this.decoder.decode());
-      return { ...batch, deltas: completion.finish(), isWhole: true };
-    } catch (fault) {
-      return { ...batch, fault };
+      if (isDone(event.text)) this.isDone = true;
+      else this.completion.add(event);
+    } catch (thrown) {
+      this.fault = thrown;
     }
   }
 }

@@ -1,18 +1,30 @@
-import { request, type Agent, type Dispatcher } from 'undici';
+import type { Readable } from 'node:stream';
+import { request, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
 import type { ProviderRequest } from '../provider.js';
 import { toChatMessages } from './chat-messages.js';
+import { decodedBody } from './decoded-body.js';
+import { retryAfterMs, type FailureReports, type Refusal } from './provider-errors.js';
 import type { RequestDeadline } from './request-deadline.js';
-import { refused, retryAfterMs, unreachable, type Refusal } from './provider-errors.js';
 
 /** Most bytes of an error response that are read (P7). */
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
-interface ChatEndpointOptions {
-  agent: Agent;
+/** What operators set for every request to a server. */
+export interface RequestSettings {
   /** Such as `http://127.0.0.1:11434/v1`; its query, if any, is sent with every request. */
   baseUrl: string;
   apiKey: string | undefined;
+  /** Further headers, which replace our own. */
+  headers?: Readonly<Record<string, string>>;
+  /** Further fields of the body, which replace our own; null leaves one out. */
+  body?: Readonly<Record<string, unknown>>;
+  /** Whether requests ask for usage by `stream_options`; `auto`: until the server refuses that. */
+  streamOptions?: 'auto' | 'on' | 'off';
+}
+
+interface ChatEndpointOptions extends RequestSettings {
+  dispatcher: Dispatcher;
   /** To read a `Retry-After` that is a date. */
   clock: Clock;
 }
@@ -20,62 +32,118 @@ interface ChatEndpointOptions {
 /** A response with a 2xx status. */
 export interface OpenResponse {
   contentType: string;
-  body: Dispatcher.ResponseData['body'];
+  body: Readable;
 }
 
 /** Sends requests to the chat completions endpoint of one server. */
 export class ChatEndpoint {
   private readonly url: URL;
   private readonly headers: Record<string, string>;
-  /** False once the server has refused `stream_options`. */
-  private asksForUsage = true;
+  private usage: 'untried' | 'accepted' | 'refused';
 
   constructor(private readonly options: ChatEndpointOptions) {
-    this.url = new URL(options.baseUrl);
-    this.url.pathname = `${this.url.pathname.replace(/\/+$/, '')}/chat/completions`;
+    this.url = endpointUrl(options.baseUrl, 'chat/completions');
     this.headers = {
-      'content-type': 'application/json',
-      accept: 'text/event-stream',
-      'accept-encoding': 'identity',
-      'user-agent': 'streamgate',
-      ...(options.apiKey !== undefined && { authorization: `Bearer ${options.apiKey}` }),
+      ...{ 'content-type': 'application/json', accept: 'text/event-stream', 'accept-encoding': 'identity' },
+      ...headersOf(options),
     };
+    this.usage = options.streamOptions === 'off' ? 'refused' : 'untried';
   }
 
   /** Requests an answer. @throws {DomainError} where the server refuses or cannot be reached; or the reason of `deadline.signal`. */
-  async open(wanted: ProviderRequest, deadline: RequestDeadline): Promise<OpenResponse> {
-    const { asksForUsage } = this;
-    const response = await deadline.run(() => this.post(wanted, deadline.signal));
-    // An abort while nobody reads destroys the body: without a listener its 'error' event would end the process.
-    response.body.on('error', () => {});
-    const { statusCode: status, headers, body } = response;
-    if (status >= 200 && status < 300) return { contentType: one(headers['content-type']) ?? '', body };
-    const refusal: Refusal = {
-      status,
-      body: await deadline.run(() => firstBytes(body)),
-      retryAfterMs: retryAfterMs(one(headers['retry-after']), this.options.clock.now()),
-    };
-    if (!asksForUsage || !isUsageRefused(refusal)) throw refused(refusal, this.options.apiKey);
-    this.asksForUsage = false;
-    return this.open(wanted, deadline);
+  async open(
+    wanted: ProviderRequest,
+    deadline: RequestDeadline,
+    failures: FailureReports,
+  ): Promise<OpenResponse> {
+    const asksForUsage = this.usage !== 'refused';
+    const first = await this.ask(wanted, { deadline, failures, asksForUsage });
+    if (!('status' in first)) {
+      if (asksForUsage) this.usage = 'accepted';
+      return first;
+    }
+    if (!asksForUsage || !this.mayBeForUsage(first)) throw failures.refused(first);
+    const second = await this.ask(wanted, { deadline, failures, asksForUsage: false });
+    if ('status' in second) throw failures.refused(isForUsage(first) ? second : first);
+    this.usage = 'refused';
+    return second;
   }
 
-  private async post(wanted: ProviderRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const body = JSON.stringify({
-      model: wanted.model,
-      messages: toChatMessages(wanted),
-      stream: true,
-      ...(this.asksForUsage && { stream_options: { include_usage: true } }),
-    });
-    const { agent: dispatcher, apiKey } = this.options;
+  /** Whether the server may have refused because it does not know `stream_options`: once it took them, only if it says so. */
+  private mayBeForUsage(refusal: Refusal): boolean {
+    if (this.options.streamOptions === 'on' || (refusal.status !== 400 && refusal.status !== 422))
+      return false;
+    return this.usage === 'untried' || isForUsage(refusal);
+  }
+
+  private async ask(
+    wanted: ProviderRequest,
+    { deadline, failures, asksForUsage }: Asking,
+  ): Promise<OpenResponse | Refusal> {
+    const response = await deadline.run(() => this.post(wanted, { deadline, failures, asksForUsage }));
+    // An abort while nobody reads destroys the body: without a listener its 'error' event would end the process.
+    response.body.on('error', () => {});
+    const { statusCode: status, headers } = response;
+    const body = await deadline.run(() => decodedBody(response.body, one(headers['content-encoding'])));
+    if (status >= 200 && status < 300) return { contentType: one(headers['content-type']) ?? '', body };
+    const wait = { ms: one(headers['retry-after-ms']), seconds: one(headers['retry-after']) };
+    return {
+      status,
+      body: await deadline.run(() => firstBytes(body)),
+      retryAfterMs: retryAfterMs(wait, this.options.clock.now()),
+      hint: status === 404 ? versionHint(this.options.baseUrl) : undefined,
+    };
+  }
+
+  private async post(
+    wanted: ProviderRequest,
+    { deadline: { signal }, failures, asksForUsage }: Asking,
+  ): Promise<Dispatcher.ResponseData> {
+    const fields = {
+      ...{ model: wanted.model, messages: toChatMessages(wanted), stream: true },
+      ...(asksForUsage && { stream_options: { include_usage: true } }),
+      ...this.options.body,
+    };
+    const set = Object.entries(fields).filter(([, value]) => value !== null);
+    const body = JSON.stringify(Object.fromEntries(set));
     const headers = { ...this.headers, ...tracingHeaders(wanted) };
+    const { dispatcher } = this.options;
     try {
       return await request(this.url, { method: 'POST', headers, body, dispatcher, signal });
     } catch (error) {
       signal.throwIfAborted();
-      throw unreachable(error, apiKey);
+      throw failures.unreachable(error);
     }
   }
+}
+
+interface Asking {
+  deadline: RequestDeadline;
+  failures: FailureReports;
+  asksForUsage: boolean;
+}
+
+/** Returns the URL of an endpoint below a base URL, whose query it keeps. */
+function endpointUrl(baseUrl: string, path: string): URL {
+  const url = new URL(baseUrl);
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
+  return url;
+}
+
+/** Returns the headers that every request to a server has. */
+function headersOf({ apiKey, headers }: RequestSettings): Record<string, string> {
+  const own = {
+    'user-agent': 'streamgate',
+    ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+  };
+  const further = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
+  return { ...own, ...(Object.fromEntries(further) as Record<string, string>) };
+}
+
+/** Returns the likely cause of a 404: most servers have their API below `/v1`. */
+function versionHint(baseUrl: string): string | undefined {
+  if (/\/v\d/.test(new URL(baseUrl).pathname)) return undefined;
+  return 'LLM_BASE_URL does not end with /v1, as most servers want.';
 }
 
 /** Headers that tie the provider's log and trace to ours. */
@@ -83,9 +151,9 @@ function tracingHeaders({ context }: ProviderRequest): Record<string, string> {
   return context ? { traceparent: context.traceparent, 'x-request-id': context.id } : {};
 }
 
-/** Whether a strict server (Mistral, Azure) refused the request because it does not know `stream_options`. */
-function isUsageRefused({ status, body }: Refusal): boolean {
-  return (status === 400 || status === 422) && /stream_options|include_usage/.test(body);
+/** Whether a strict server (Mistral, Azure) says that it does not know `stream_options`. */
+function isForUsage({ body }: Refusal): boolean {
+  return /stream_options|include_usage/.test(body);
 }
 
 function one(header: string | string[] | undefined): string | undefined {
@@ -93,7 +161,7 @@ function one(header: string | string[] | undefined): string | undefined {
 }
 
 /** Reads the beginning of a body, also where the rest fails. */
-async function firstBytes(body: OpenResponse['body']): Promise<string> {
+async function firstBytes(body: Readable): Promise<string> {
   const parts: Buffer[] = [];
   let left = MAX_REFUSAL_BYTES;
   try {

@@ -1,7 +1,11 @@
 import type { Delta } from '../provider.js';
-import { incomplete, isObject, noCompletion, reportedFailure } from './provider-errors.js';
+import { answerEnd } from './answer-end.js';
+import { incomplete, isObject, noCompletion, type FailureReports } from './provider-errors.js';
+import { looksLikeJson, type ServerEvent } from './event-reader.js';
+import { ThinkTags, type ThinkTagsMode } from './think-tags.js';
 
 type TextDelta = Exclude<Delta, { type: 'finish' }>;
+type TextType = 'content' | 'reasoning';
 type Usage = Extract<Delta, { type: 'finish' }>['usage'];
 
 /** Holds back a high surrogate until its other half comes: some servers split an emoji over two chunks. */
@@ -26,28 +30,37 @@ class SurrogateJoiner {
 }
 
 /**
- * Collects one answer from the JSON chunks of a server. Tolerates what servers leave out or add (empty `choices`, null
- * texts, tool calls, other models' names); strict about errors and about JSON that is not a chat completion.
+ * Collects one answer from the events of a server. Tolerates what servers leave out or add (keep-alives, empty `choices`,
+ * null texts, other models' names); strict about errors, broken JSON and an answer that was cut.
  */
 export class Completion {
-  private readonly texts = { content: new SurrogateJoiner(), reasoning: new SurrogateJoiner() };
+  private readonly joiners = { content: new SurrogateJoiner(), reasoning: new SurrogateJoiner() };
+  private readonly tags: ThinkTags;
   private ready: TextDelta[] = [];
   private usage: Usage = null;
-  private isFinished = false;
+  private reason: string | undefined;
+  private readonly seen = { words: false, thinking: false, refusal: false, toolCalls: false, other: false };
 
-  constructor(private readonly apiKey: string | undefined) {}
+  constructor(
+    thinkTags: ThinkTagsMode,
+    private readonly failures: FailureReports,
+  ) {
+    this.tags = new ThinkTags(thinkTags);
+  }
 
-  /** Adds a chunk of the answer, or all of it. @throws {DomainError} for a failure that the server reports. */
-  add(json: string): void {
-    const chunk = parse(json);
-    if (!isObject(chunk)) throw noCompletion();
-    const fault = faultOf(chunk);
-    if (fault !== undefined) throw reportedFailure(fault, this.apiKey);
-    const choices = chunk['choices'];
-    if (!Array.isArray(choices) && !isObject(chunk['usage'])) throw noCompletion();
-    this.usage = toUsage(chunk['usage']) ?? this.usage;
-    const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
-    if (isObject(choice)) this.addChoice(choice);
+  /** Whether the server has said why the answer ended: only usage may follow. */
+  get isFinished(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** Adds an event; passes over what is no part of a chat completion. @throws {DomainError} for a failure that the server reports. */
+  add({ name, value, text }: ServerEvent): void {
+    if (name === 'error') throw this.failures.reported(value ?? text);
+    if (value === undefined && looksLikeJson(text)) throw noCompletion();
+    for (const chunk of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      if (isObject(chunk)) this.addChunk(chunk);
+      else this.seen.other = true;
+    }
   }
 
   /** Returns the text that was added since the last call. */
@@ -57,54 +70,133 @@ export class Completion {
     return ready;
   }
 
-  /** Returns the rest of the text and the `finish` delta. @throws {DomainError} `provider_error` where no finish reason came: the answer was cut. */
-  finish(): [...TextDelta[], Delta] {
-    if (!this.isFinished) throw incomplete();
-    this.addText('reasoning', this.texts.reasoning.end());
-    this.addText('content', this.texts.content.end());
-    return [...this.takeDeltas(), { type: 'finish', usage: this.usage }];
+  /**
+   * Ends the answer: adds what was held back to the text, and returns the `finish` delta.
+   * @throws {DomainError} `provider_error` where the answer was cut, or has no words for the user.
+   */
+  finish(): Delta {
+    for (const { type, text } of this.tags.end()) this.addText(type, this.joiners[type].push(text));
+    this.addText('reasoning', this.joiners.reasoning.end());
+    this.addText('content', this.joiners.content.end());
+    const { reason, seen, usage } = this;
+    if (reason === undefined)
+      throw seen.other && !seen.words && !seen.thinking ? noCompletion() : incomplete();
+    const told = answerEnd(reason, seen);
+    return {
+      type: 'finish',
+      usage: usage && counts(usage, seen) ? usage : null,
+      ...(told && { reason: told }),
+    };
+  }
+
+  private addChunk(chunk: Record<string, unknown>): void {
+    const fault = faultOf(chunk);
+    if (fault !== undefined) throw this.failures.reported(fault);
+    const { choices, usage, x_groq: groq } = chunk;
+    this.addUsage(usage ?? (isObject(groq) ? groq['usage'] : undefined));
+    const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
+    if (isObject(choice)) this.addChoice(choice);
+    else if (!Array.isArray(choices) && !isObject(usage)) this.seen.other = true;
+  }
+
+  private addUsage(said: unknown): void {
+    const usage = toUsage(said);
+    // A server that counts in every chunk may end with zeros.
+    if (usage && (this.usage === null || usage.totalTokens >= this.usage.totalTokens)) this.usage = usage;
   }
 
   private addChoice(choice: Record<string, unknown>): void {
     // Servers that send the whole answer at once, although a stream was requested, call it `message`.
-    const delta = choice['delta'] ?? choice['message'];
-    if (isObject(delta)) {
-      const reasoning = delta['reasoning_content'] ?? delta['reasoning'];
-      if (typeof reasoning === 'string') this.addText('reasoning', this.texts.reasoning.push(reasoning));
-      const content = delta['content'];
-      if (typeof content === 'string') this.addText('content', this.texts.content.push(content));
-      else if (content !== undefined && content !== null) throw noCompletion();
-    }
-    const reason = choice['finish_reason'];
-    if (reason === 'error') throw reportedFailure(choice['error'], this.apiKey);
+    const { delta, message, text, finish_reason: reason } = choice;
+    const said = delta ?? message ?? { content: text };
+    if (isObject(said)) this.addMessage(said);
+    if (reason === 'error') throw this.failures.reported(choice['error']);
     // Some servers send an empty reason until there is one.
-    if (typeof reason === 'string' && reason !== '') this.isFinished = true;
+    if (typeof reason === 'string' && reason !== '') this.reason = reason;
+    // A whole message needs no reason.
+    else if (isObject(message) && !isObject(delta)) this.reason ??= 'stop';
   }
 
-  private addText(type: TextDelta['type'], text: string): void {
-    if (text !== '') this.ready.push({ type, text });
+  private addMessage(message: Record<string, unknown>): void {
+    const { content, refusal, reasoning_content: thinking, reasoning, thinking: thought } = message;
+    const thoughts = [thinking, reasoning, thought].find((text) => typeof text === 'string' && text !== '');
+    if (typeof thoughts === 'string') this.addThinking(thoughts);
+    for (const part of partsOf(content)) {
+      if (part.type === 'reasoning') this.addThinking(part.text);
+      else if (part.type === 'refusal') this.addRefusal(part.text);
+      else
+        for (const { type, text } of this.tags.push(part.text))
+          this.addText(type, this.joiners[type].push(text));
+    }
+    if (typeof refusal === 'string' && refusal !== '') this.addRefusal(refusal);
+    const calls = message['tool_calls'] ?? message['function_call'];
+    if (Array.isArray(calls) ? calls.length > 0 : isObject(calls)) this.seen.toolCalls = true;
+  }
+
+  private addThinking(text: string): void {
+    this.addText('reasoning', this.joiners.reasoning.push(text));
+  }
+
+  /** A refusal is in words for the user. */
+  private addRefusal(text: string): void {
+    this.seen.refusal = true;
+    this.addText('content', this.joiners.content.push(text));
+  }
+
+  private addText(type: TextType, text: string): void {
+    if (text === '') return;
+    if (type === 'reasoning') this.seen.thinking = true;
+    else this.seen.words ||= /\S/.test(text);
+    this.ready.push({ type, text });
   }
 }
 
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    throw noCompletion();
-  }
+interface Part {
+  type: TextType | 'refusal';
+  text: string;
+}
+
+/** Returns the texts of a content: a string, a part, or an array of them. Mistral's thinking is a part with parts of its own. */
+function partsOf(content: unknown): Part[] {
+  if (content === undefined || content === null || content === '') return [];
+  if (typeof content === 'string') return [{ type: 'content', text: content }];
+  if (Array.isArray(content)) return content.flatMap((part) => partsOf(part));
+  if (!isObject(content)) throw noCompletion();
+  const { type, text, thinking, reasoning, refusal } = content;
+  const thoughts = thinking ?? reasoning;
+  if (thoughts !== undefined) return partsOf(thoughts).map((part) => ({ ...part, type: 'reasoning' }));
+  if (typeof refusal === 'string') return [{ type: 'refusal', text: refusal }];
+  return partsOf(text).map((part) =>
+    type === 'thinking' || type === 'reasoning' ? { ...part, type: 'reasoning' } : part,
+  );
 }
 
 /** Returns the failure that the server reports, if any: most use `error`, older vLLM the whole chunk. */
 function faultOf(chunk: Record<string, unknown>): unknown {
   if (chunk['object'] === 'error') return chunk;
-  return chunk['error'] ?? undefined;
+  return isNothing(chunk['error']) ? undefined : chunk['error'];
+}
+
+/** Whether a value says nothing: some servers send `error: {}`, `""` or `false` beside their text. */
+function isNothing(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isNothing);
+  return value === undefined || value === null || value === '' || value === false || value === 0;
 }
 
 function toUsage(usage: unknown): Usage {
   if (!isObject(usage)) return null;
-  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usage;
+  const inputTokens = usage['prompt_tokens'] ?? usage['input_tokens'];
+  const outputTokens = usage['completion_tokens'] ?? usage['output_tokens'];
   if (!isCount(inputTokens) || !isCount(outputTokens)) return null;
   return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
+}
+
+/** Whether a usage is a count: a server that does not count sends zeros beside text. */
+function counts(
+  { inputTokens, outputTokens }: NonNullable<Usage>,
+  seen: { words: boolean; thinking: boolean },
+): boolean {
+  return inputTokens > 0 && (outputTokens > 0 || !(seen.words || seen.thinking));
 }
 
 function isCount(value: unknown): value is number {

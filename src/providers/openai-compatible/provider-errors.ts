@@ -1,31 +1,34 @@
 import { DomainError } from '../../common/domain-error.js';
-import { cleanText } from '../../protocol/index.js';
-
-const MAX_QUOTE_CHARS = 200;
-const SECRETS = /\bBearer\s+\S+|\b(?:sk|pk|key|token)-[\w*.-]{4,}/gi;
+import type { Redactor } from './redactor.js';
 
 /** A response with an error status. */
 export interface Refusal {
   status: number;
-  /** Its `Retry-After`, in milliseconds. */
+  /** How long the server asks to wait, in milliseconds. */
   retryAfterMs?: number | undefined;
   /** Its body, or the first part of it. */
   body: string;
+  /** A likely cause, for the operator. */
+  hint?: string | undefined;
 }
 
-// Every message is safe to show: it quotes at most one short line of what a provider said, without keys. Every cause is
-// safe to log: it holds nothing that a provider said, which may be the prompt or the answer (P11).
-
-/** The error for a connection that failed, or broke before the headers came. */
-export function unreachable(error: unknown, apiKey: string | undefined): DomainError {
-  return new DomainError('provider_unavailable', 'The provider cannot be reached.', causeOf(error, apiKey));
-}
-
-/** The error for a connection that broke within the answer. */
-export function broken(error: unknown, apiKey: string | undefined): DomainError {
-  const message = 'The connection to the provider broke in the middle of the answer.';
-  return new DomainError('provider_error', message, causeOf(error, apiKey));
-}
+/** Words that servers use for a status, in `code`, `type` or `status` of an error, in lower case with underscores. */
+const STATUS_OF_WORDS: Record<number, string> = {
+  400: 'invalid_request_error invalid_request invalid_argument bad_request badrequesterror context_length_exceeded content_policy_violation',
+  401: 'invalid_api_key authentication_error unauthenticated',
+  402: 'insufficient_quota insufficient_balance billing_not_active',
+  403: 'permission_denied permission_error unsupported_country_region_territory forbidden',
+  404: 'model_not_found not_found not_found_error',
+  429: 'rate_limit_exceeded rate_limit_error rate_limited resource_exhausted too_many_requests',
+  503: 'overloaded_error overloaded unavailable service_unavailable',
+  504: 'deadline_exceeded',
+};
+const STATUSES = new Map(
+  Object.entries(STATUS_OF_WORDS).flatMap(([status, words]) =>
+    words.split(' ').map((word) => [word, Number(status)] as const),
+  ),
+);
+const QUOTA = 402;
 
 /** The error for a response that ended before its answer did. */
 export function incomplete(): DomainError {
@@ -42,63 +45,124 @@ export function tooLarge(): DomainError {
   return new DomainError('provider_error', 'The provider sent an event that is too large.');
 }
 
-/** The error for a failure that a provider reports within its answer: an object, its JSON, or a sentence. */
-export function reportedFailure(said: unknown, apiKey: string | undefined): DomainError {
-  const value = typeof said === 'string' ? (parsed(said) ?? said) : said;
-  const status = isObject(value) ? value['code'] : undefined;
-  if (typeof status === 'number' && status >= 400 && status <= 599) {
-    return refused({ status, body: JSON.stringify(value) }, apiKey);
+/**
+ * Makes errors of what a provider says about its failures. A message is safe to show: it has at most one short line of the
+ * provider's, without keys. A cause is safe to log: that line is without the words of the prompt (P11).
+ */
+export class FailureReports {
+  /** @param quotesAll whether every message has the provider's line; otherwise only those for faults of the request */
+  constructor(
+    private readonly redactor: Redactor,
+    private readonly quotesAll: boolean,
+  ) {}
+
+  /** The error for a connection that failed, or broke before the headers came. */
+  unreachable(error: unknown): DomainError {
+    return new DomainError('provider_unavailable', 'The provider cannot be reached.', this.causeOf(error));
   }
-  const sentence = sentenceOf(value);
-  if (sentence === undefined) return new DomainError('provider_error', 'The provider failed.');
-  return new DomainError('provider_error', `The provider failed: ${quote(sentence, apiKey)}`, {
-    cause: new Error('the provider reported a failure within its answer'),
-  });
+
+  /** The error for a connection that broke within the answer. */
+  broken(error: unknown): DomainError {
+    const message = 'The connection to the provider broke in the middle of the answer.';
+    return new DomainError('provider_error', message, this.causeOf(error));
+  }
+
+  /** The error for a failure that a provider reports within its answer: an object, an array of them, JSON, or a sentence. */
+  reported(said: unknown): DomainError {
+    const value = first(typeof said === 'string' ? (parsed(said) ?? said) : said);
+    const error = isObject(value) && isObject(value['error']) ? value['error'] : value;
+    const status = statusOf(error);
+    if (status !== undefined) return this.refused({ status, body: JSON.stringify(value) });
+    const sentence = sentenceOf(value);
+    if (sentence === undefined) return new DomainError('provider_error', 'The provider failed.');
+    const cause = new Error(`the provider reported a failure: ${this.redactor.forLog(sentence)}`);
+    return new DomainError('provider_error', `The provider failed: ${this.redactor.forUsers(sentence)}`, {
+      cause,
+    });
+  }
+
+  /** The error for a response with a status other than 2xx. */
+  refused({ status, body, retryAfterMs, hint }: Refusal): DomainError {
+    const value = first(parsed(body));
+    const sentence = sentenceOf(value);
+    const logged = sentence === undefined ? '' : `: ${this.redactor.forLog(sentence)}`;
+    const kind = kindOf(status === 429 && wordStatus(value) === QUOTA ? QUOTA : status);
+    const end =
+      (kind.isQuoted || this.quotesAll) && sentence !== undefined
+        ? this.redactor.forUsers(sentence)
+        : kind.hint;
+    const parts = [end, hint].filter((part) => part !== undefined && part !== '').join(' ');
+    return new DomainError(kind.code, `${kind.what} (HTTP ${status})${parts === '' ? '.' : `: ${parts}`}`, {
+      cause: new Error(`HTTP ${status}${logged}`),
+      ...(!kind.isPassing && { retryable: false }),
+      ...(kind.isPassing && retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  }
+
+  /** Joins names, codes and messages along the chain of causes. */
+  private causeOf(error: unknown): { cause: Error } {
+    const parts: string[] = [];
+    for (let current = error; current instanceof Error && parts.length < 4; current = current.cause) {
+      const code = 'code' in current && typeof current.code === 'string' ? ` (${current.code})` : '';
+      parts.push(`${current.name}${code}: ${current.message}`);
+    }
+    return { cause: new Error(this.redactor.forLog(parts.join(' < ') || 'no error object')) };
+  }
 }
 
-/** The error for a response with a status other than 2xx. */
-export function refused({ status, body, retryAfterMs }: Refusal, apiKey: string | undefined): DomainError {
-  const sentence = sentenceOf(parsed(body));
-  const said = sentence === undefined ? '' : quote(sentence, apiKey);
-  const cause = new Error(`HTTP ${status}`);
-  const options = { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-  const fault = `(HTTP ${status})`;
+/** What an error status means. */
+interface Kind {
+  code: 'provider_error' | 'provider_unavailable' | 'provider_timeout';
+  what: string;
+  /** What to say where the provider says nothing, or its words are not shown. */
+  hint?: string;
+  /** Whether the same request may succeed later. */
+  isPassing: boolean;
+  /** Whether the provider's words concern the request, and so the user. */
+  isQuoted: boolean;
+}
+
+function kindOf(status: number): Kind {
+  const passing = { isPassing: true, isQuoted: false };
+  const lasting = { code: 'provider_error', isPassing: false, isQuoted: true } as const;
   if (status === 429) {
-    return new DomainError(
-      'provider_unavailable',
-      `The provider takes no more requests for now ${fault}.`,
-      options,
-    );
+    return { ...passing, code: 'provider_unavailable', what: 'The provider takes no more requests for now' };
   }
   if (status === 408 || status === 504) {
-    return new DomainError('provider_timeout', `The provider took too long ${fault}.`, options);
+    return { ...passing, code: 'provider_timeout', what: 'The provider took too long' };
   }
-  if (status >= 500) return new DomainError('provider_unavailable', `The provider failed ${fault}.`, options);
-  const never = { cause, retryable: false };
-  if (status === 401 || status === 403) {
-    return new DomainError(
-      'provider_error',
-      `The provider did not accept this server's key ${fault}.`,
-      never,
-    );
+  if (status >= 500) return { ...passing, code: 'provider_unavailable', what: 'The provider failed' };
+  if (status === 401) {
+    return { ...lasting, isQuoted: false, what: "The provider did not accept this server's key" };
+  }
+  if (status === 403) {
+    const hint = 'its key, region or moderation may be the cause.';
+    return { ...lasting, what: 'The provider does not allow this request', hint };
   }
   if (status < 400) {
-    return new DomainError(
-      'provider_error',
-      `The provider sent a redirect ${fault}. Correct LLM_BASE_URL.`,
-      never,
-    );
+    return { ...lasting, what: 'The provider sent a redirect', hint: 'correct LLM_BASE_URL.' };
   }
-  const message = `The provider refused the request ${fault}${said === '' ? '.' : `: ${said}`}`;
-  return new DomainError('provider_error', message, never);
+  return { ...lasting, what: 'The provider refused the request' };
 }
 
-/** Parses a `Retry-After` header, seconds or an HTTP date (RFC 9110, 10.2.3), to milliseconds; undefined where it has neither. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
-  if (header === undefined || header.trim() === '') return undefined;
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
+/**
+ * Parses how long a server asks to wait, to milliseconds: `retry-after-ms`, else `Retry-After`, which has seconds or an HTTP
+ * date (RFC 9110, 10.2.3); undefined where it says nothing. Servers send fractions in both.
+ */
+export function retryAfterMs(
+  headers: { ms?: string | undefined; seconds?: string | undefined },
+  now: number,
+): number | undefined {
+  const { ms = '', seconds = '' } = headers;
+  if (isNumber(ms)) return Math.ceil(Number(ms));
+  if (isNumber(seconds)) return Math.ceil(Number(seconds) * 1000);
+  // Date.parse reads almost any number as a year.
+  const date = /[a-z]/i.test(seconds) ? Date.parse(seconds) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+function isNumber(text: string): boolean {
+  return /^\s*\d{1,9}(\.\d*)?\s*$/.test(text);
 }
 
 /** Whether `value` is a JSON object. */
@@ -114,27 +178,37 @@ function parsed(json: string): unknown {
   }
 }
 
+/** Gemini sends an array with one error. */
+function first(value: unknown): unknown {
+  return Array.isArray(value) ? (value[0] as unknown) : value;
+}
+
+/** Returns the HTTP status that an error names, as a number, its digits or a word. */
+function statusOf(error: unknown): number | undefined {
+  if (!isObject(error)) return undefined;
+  const { code, status, status_code: statusCode } = error;
+  const numbers = [code, status, statusCode].map((value) =>
+    typeof value === 'number' || (typeof value === 'string' && /^\d{3}$/.test(value)) ? Number(value) : 0,
+  );
+  return numbers.find((value) => value >= 400 && value <= 599) ?? wordStatus(error);
+}
+
+/** Returns the HTTP status for an error's word, such as `rate_limit_exceeded`. */
+function wordStatus(value: unknown): number | undefined {
+  const error = isObject(value) && isObject(value['error']) ? value['error'] : value;
+  if (!isObject(error)) return undefined;
+  return [error['code'], error['type'], error['status']]
+    .map((word) =>
+      typeof word === 'string' ? STATUSES.get(word.toLowerCase().replaceAll('-', '_')) : undefined,
+    )
+    .find((status) => status !== undefined);
+}
+
 /** Finds the sentence in a provider's error, wherever that kind of server puts it. */
 function sentenceOf(said: unknown): string | undefined {
-  if (typeof said === 'string') return said === '' ? undefined : said;
+  if (typeof said === 'string') return said.trim() === '' ? undefined : said;
+  if (Array.isArray(said)) return sentenceOf(first(said));
   if (!isObject(said)) return undefined;
-  return sentenceOf(said['error']) ?? sentenceOf(said['message']) ?? sentenceOf(said['detail']);
-}
-
-/** Shortens `text` to one line without control characters, keys or tokens. */
-function quote(text: string, apiKey: string | undefined): string {
-  const withoutKey = apiKey ? text.replaceAll(apiKey, '[key]') : text;
-  const line = cleanText(withoutKey).replace(SECRETS, '[key]').replace(/\s+/g, ' ').trim();
-  const characters = Array.from(line);
-  return characters.length > MAX_QUOTE_CHARS ? `${characters.slice(0, MAX_QUOTE_CHARS).join('')} …` : line;
-}
-
-/** Joins names, codes and messages along the chain of causes. */
-function causeOf(error: unknown, apiKey: string | undefined): { cause: Error } {
-  const parts: string[] = [];
-  for (let current = error; current instanceof Error && parts.length < 4; current = current.cause) {
-    const code = 'code' in current && typeof current.code === 'string' ? ` (${current.code})` : '';
-    parts.push(`${current.name}${code}: ${current.message}`);
-  }
-  return { cause: new Error(quote(parts.join(' < ') || 'no error object', apiKey)) };
+  const { error, message, detail, msg } = said;
+  return sentenceOf(error) ?? sentenceOf(message) ?? sentenceOf(detail) ?? sentenceOf(msg);
 }

@@ -4,8 +4,10 @@ import { DomainError } from '../../common/domain-error.js';
 export interface RequestDeadlineLimits {
   /** For one whole answer. */
   timeoutMs: number;
-  /** For silence: before the first byte, and between any two. */
+  /** For silence between any two words. */
   idleTimeoutMs: number;
+  /** For silence before the first word: a large model may have to be loaded, and aborting would restart that. By default `idleTimeoutMs`. */
+  firstTokenTimeoutMs?: number;
 }
 
 /**
@@ -16,6 +18,7 @@ export class RequestDeadline {
   private readonly controller = new AbortController();
   private waitedMs = 0;
   private silentMs = 0;
+  private hasBegun = false;
   private isReleased = false;
 
   constructor(
@@ -33,12 +36,13 @@ export class RequestDeadline {
   /** Waits for `operation`, which must end when {@link signal} fires. Throws the signal's reason if it has fired. */
   async run<T>(operation: () => PromiseLike<T>): Promise<T> {
     this.signal.throwIfAborted();
-    const { timeoutMs, idleTimeoutMs } = this.limits;
-    const silenceLeft = idleTimeoutMs - this.silentMs;
+    const { timeoutMs, idleTimeoutMs, firstTokenTimeoutMs = idleTimeoutMs } = this.limits;
+    const silenceMs = this.hasBegun ? idleTimeoutMs : firstTokenTimeoutMs;
+    const silenceLeft = silenceMs - this.silentMs;
     const timeLeft = timeoutMs - this.waitedMs;
     const started = performance.now();
     const timer = setTimeout(
-      () => this.controller.abort(timeLeft <= silenceLeft ? tooLong(timeoutMs) : tooSilent(idleTimeoutMs)),
+      () => this.controller.abort(timeLeft <= silenceLeft ? tooLong(timeoutMs) : tooSilent(silenceMs)),
       Math.max(0, Math.min(silenceLeft, timeLeft)),
     );
     try {
@@ -53,9 +57,10 @@ export class RequestDeadline {
     }
   }
 
-  /** Starts the idle time-out anew: the provider has sent something. */
-  resetIdle(): void {
+  /** Starts the time-out for silence anew: the provider has sent something, words of the answer if `hasWords`. */
+  resetIdle(hasWords: boolean): void {
     this.silentMs = 0;
+    this.hasBegun ||= hasWords;
   }
 
   /** Lifts the limits: the answer is whole, and its connection may be used again. */
@@ -79,6 +84,6 @@ function tooLong(timeoutMs: number): DomainError {
   );
 }
 
-function tooSilent(idleTimeoutMs: number): DomainError {
-  return new DomainError('provider_timeout', `The provider was silent for ${idleTimeoutMs} ms.`);
+function tooSilent(silenceMs: number): DomainError {
+  return new DomainError('provider_timeout', `The provider was silent for ${silenceMs} ms.`);
 }

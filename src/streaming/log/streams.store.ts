@@ -35,6 +35,8 @@ export interface Ending {
   usage?: Usage | null;
   error?: WireError;
   reason?: CancelReason;
+  /** Why a complete answer ended other than by its natural end, such as `length`. */
+  finishReason?: string;
 }
 
 /** A stream that has ended, with what its viewers get. */
@@ -160,7 +162,7 @@ export class StreamsStore {
 
   /** Ends a stream once, whoever else tries at the same time (P5). @throws {DomainError} retryable, when the database is away. */
   async end(ending: Ending): Promise<EndResult> {
-    const { streamId, owner, type, usage, error, reason, pauseVersion } = ending;
+    const { streamId, owner, type, usage, error, reason, finishReason, pauseVersion } = ending;
     const values = [
       streamId,
       owner?.epoch ?? null,
@@ -169,7 +171,7 @@ export class StreamsStore {
       STATUS_OF[type],
       usage ? JSON.stringify(usage) : null,
       error ? JSON.stringify(error) : null,
-      reason ?? null,
+      reason ?? finishReason ?? null,
       pauseVersion ?? null,
     ];
     const [row] = await queryOn<EndRow>(this.ends, END, values);

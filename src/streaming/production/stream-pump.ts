@@ -13,6 +13,14 @@ interface PumpSizes {
   bufferBytes: number;
 }
 
+/** How an answer ended at its provider. */
+export interface PumpEnd {
+  /** Null where the provider did not count. */
+  usage: Usage | null;
+  /** Why, other than by the natural end of the answer. */
+  finishReason?: string;
+}
+
 /** Carries one answer from its provider to its writer, as chunks. */
 export class StreamPump {
   private readonly chunker: Chunker;
@@ -34,15 +42,16 @@ export class StreamPump {
     }
   }
 
-  /** Reads `deltas` to their end, no faster than the log takes them; returns the usage that the provider reported. */
-  async run(deltas: AsyncIterable<Delta>, signal: AbortSignal): Promise<Usage | null> {
+  /** Reads `deltas` to their end, no faster than the log takes them; returns how they ended. */
+  async run(deltas: AsyncIterable<Delta>, signal: AbortSignal): Promise<PumpEnd> {
     const { chunker, writer, sizes } = this;
-    let usage: Usage | null = null;
+    let end: PumpEnd = { usage: null };
     let length = 0;
     for await (const delta of deltas) {
       signal.throwIfAborted();
       if (delta.type === 'finish') {
-        usage = delta.usage && { ...delta.usage, source: 'provider' };
+        const usage = delta.usage && { ...delta.usage, source: 'provider' as const };
+        end = { usage, ...(delta.reason !== undefined && { finishReason: delta.reason }) };
         break;
       }
       length += delta.text.length;
@@ -53,7 +62,7 @@ export class StreamPump {
     }
     signal.throwIfAborted();
     this.flush();
-    return usage;
+    return end;
   }
 
   /** Adds the pending text as a chunk. */

@@ -43,7 +43,10 @@ export type RunnerLimits = Pick<
   | 'STREAM_MAX_CONTINUATIONS'
 >;
 
-type OwnEnding = Pick<Parameters<StreamEnder['end']>[0], 'type' | 'usage' | 'error' | 'reason'>;
+type OwnEnding = Pick<
+  Parameters<StreamEnder['end']>[0],
+  'type' | 'usage' | 'error' | 'reason' | 'finishReason'
+>;
 
 const DATABASE_RETRY_MS = 30_000;
 /** Created once: every answer is stopped when it is over, and an error's stack trace costs more than a chunk. */
@@ -196,14 +199,14 @@ export class StreamRunner {
     const recorded = this.recordPrompt(messages);
     const { signal } = this.aborting;
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
-    const usage = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
+    const ended = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
       const { deltas, opening } = await openAnswer({ row, call, log }, { ...request, context });
       this.pump.add(opening);
       return this.pump.run(deltas, signal);
     });
     await recorded;
     // The provider counts only the part that it produced: the usage of a continued answer is estimated as a whole.
-    await this.end({ type: 'complete', usage: continueFrom === '' ? usage : null });
+    await this.end({ type: 'complete', ...ended, ...(continueFrom !== '' && { usage: null }) });
   }
 
   /** Records the prompt's size. A failure makes the estimated usage too low, and does not end the answer. */

@@ -1,5 +1,32 @@
-import { flag, integer, list, optionalChoice, optionalText, optionalUrl } from '../fields.js';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import {
+  choice,
+  flag,
+  integer,
+  jsonObject,
+  list,
+  optionalChoice,
+  optionalInteger,
+  optionalNumber,
+  optionalText,
+  optionalUrl,
+  type Field,
+} from '../fields.js';
 import { MINUTE } from './durations.js';
+
+/** Fields of a request that a setting must not replace. */
+const OWN_FIELDS = ['model', 'messages', 'stream'];
+
+/** The address of a proxy, with or without `http://`. */
+function proxy(doc: string): Field<string | undefined> {
+  const parse = (value: string): string => {
+    const url = /^\w+:\/\//.test(value) ? value : `http://${value}`;
+    if (!/^https?:/.test(url) || !URL.canParse(url))
+      throw new Error('must be a URL that begins with http:// or https://');
+    return url;
+  };
+  return { ...optionalText(doc), parse };
+}
 
 /** Who answers. */
 export const PROVIDERS = {
@@ -44,10 +71,58 @@ export const PROVIDERS = {
   LLM_TIMEOUT_MS: integer(5 * MINUTE, 'Longest time for one whole answer of the model.', {
     min: 100,
   }),
+  LLM_FIRST_TOKEN_TIMEOUT_MS: integer(
+    5 * MINUTE,
+    'Longest silence before the first word of an answer: a large model may have to be loaded, and aborting would restart that. A keep-alive comment restarts the time.',
+    { min: 100 },
+  ),
   LLM_IDLE_TIMEOUT_MS: integer(
     60_000,
-    'Longest silence of the model, before its first word and between two words. A keep-alive comment counts as a word.',
+    'Longest silence between two words. A keep-alive comment counts as a word.',
     { min: 100 },
+  ),
+  LLM_MAX_TOKENS: optionalInteger(
+    'Longest answer in tokens, sent as `max_tokens`. Unset: the default of the server. If the server wants another name for it, use `LLM_BODY`.',
+    { min: 1 },
+  ),
+  LLM_TEMPERATURE: optionalNumber('Sent as `temperature`. Unset: the default of the server.', {
+    min: 0,
+    max: 2,
+  }),
+  LLM_HEADERS: jsonObject<string>(
+    'Further headers of each request, as JSON: `{"api-key": "..."}`. They replace headers of the same name.',
+    (name, value) => {
+      validateHeaderName(name);
+      if (typeof value !== 'string') throw new Error('must have texts as values');
+      validateHeaderValue(name, value);
+    },
+  ),
+  LLM_BODY: jsonObject(
+    'Further fields of each request, as JSON: `{"top_p": 0.9, "reasoning_effort": "low"}`. They replace fields of the same name; `null` removes a field.',
+    (name) => {
+      if (OWN_FIELDS.includes(name)) throw new Error(`must not contain ${OWN_FIELDS.join(', ')}`);
+    },
+  ),
+  LLM_ORGANIZATION: optionalText('Sent as `OpenAI-Organization`.'),
+  LLM_PROJECT: optionalText('Sent as `OpenAI-Project`.'),
+  LLM_STREAM_OPTIONS: choice(
+    ['auto', 'on', 'off'],
+    'auto',
+    'Whether requests ask for usage by `stream_options`. `auto`: until the server refuses it.',
+  ),
+  LLM_THINK_TAGS: choice(
+    ['auto', 'open', 'off'],
+    'auto',
+    'How to find thinking within the text, such as `<think>…</think>`. `auto`: at the beginning of an answer. `open`: also if the opening tag is missing because the chat template has it (DeepSeek R1, QwQ). `off`: it stays in the text.',
+  ),
+  LLM_CHECK_AT_START: flag(
+    true,
+    'Whether the server asks the model once after each start, for its list of models or one word, and logs the result.',
+  ),
+  HTTPS_PROXY: proxy('Proxy for model servers with `https://`. Also read as `https_proxy`.'),
+  HTTP_PROXY: proxy('Proxy for model servers with `http://`. Also read as `http_proxy`.'),
+  NO_PROXY: optionalText(
+    'Hosts to reach without a proxy, separated by commas; `*`: all. This machine is always among them. Also read as `no_proxy`.',
   ),
   LLM_CONTINUE: flag(
     false,

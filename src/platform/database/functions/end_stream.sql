@@ -4,6 +4,8 @@
 -- - An owner cannot end a paused stream: nothing enters its log.
 -- - With `p_control`, the stream ends only if nobody has paused or resumed it since that version.
 -- - Text, chunk count and hash come from the log itself. If chunk 0 is missing, it is written too (`opening`).
+-- - `p_reason` says why a stream was cancelled, or why a complete answer ended other than by its natural end; the latter is
+--   in the message's metadata, too.
 -- Outcome `ended` (by this call), `already` (ended before), `fenced` (another epoch, or the log is not where the owner
 -- assumes) or `not_found`.
 create or replace function end_stream(
@@ -27,7 +29,8 @@ declare
   v_metadata text;
   v_opening text;
   v_last int;
-  v_finish text := json_build_object('finish', p_type)::text;
+  v_finish text := (case when p_type = 'complete' and p_reason is not null then json_build_object('finish', p_type, 'reason', p_reason)
+    else json_build_object('finish', p_type) end)::text;
 begin
   select s.conversation_id into v_conversation from streams s where s.id = p_stream;
   perform 1 from conversations c where c.id = v_conversation for no key update;
