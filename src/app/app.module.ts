@@ -17,7 +17,7 @@ import { RelayModule } from '../platform/relay/relay.module.js';
 import { StatsModule } from '../operations/stats/stats.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 
-/** What the service is put together from. */
+/** Everything that the application is composed of. */
 export interface AppOptions {
   config: Config;
   keys: AuthKeys;
@@ -25,7 +25,7 @@ export interface AppOptions {
   log: DatabaseLog;
 }
 
-/** The whole service, put together. */
+/** Composes the whole service. */
 @Module({})
 export class AppModule {
   static of({ config, keys, databaseUrl, log }: AppOptions): DynamicModule {

@@ -20,17 +20,17 @@ import { accessLog } from '../platform/logging/access-log.js';
 import { HttpMetrics } from '../platform/metrics/http-metrics.js';
 import { PayloadPipe } from '../platform/validation/payload.pipe.js';
 
-/** What pages of other origins may read of an answer, beside what every page may (Fetch, 3.2.5). */
+/** Response headers that pages of other origins may read, besides those that every page may (Fetch, 3.2.5). */
 const EXPOSED_HEADERS = ['X-Stream-Id', 'X-Request-Id', 'Retry-After'];
 
-/** The service as an application that is not configured yet: {@link configure} does that. */
+/** Creates the application. It is not configured yet: see {@link configure}. */
 export function createApplication(
   parts: AppOptions,
   options: Pick<NestApplicationOptions, 'logger' | 'httpsOptions'>,
 ): Promise<NestExpressApplication> {
   return NestFactory.create<NestExpressApplication>(AppModule.of(parts), {
     ...options,
-    // The parser comes after the limits.
+    // The parser runs after the limits.
     bodyParser: false,
     abortOnError: false,
     forceCloseConnections: true,
@@ -38,8 +38,8 @@ export function createApplication(
 }
 
 /**
- * Lays everything that is not in a module around it, from the first middleware to the last error handler, and initializes
- * it. The order of the lines is the order in which a request meets them.
+ * Adds everything that is not in a module, from the first middleware to the last error handler, and initializes the
+ * application. Requests pass through it in the order of these lines.
  */
 export async function configure(app: NestExpressApplication, config: Config): Promise<void> {
   const problems = new ProblemFilter(toDatabaseError);
@@ -61,7 +61,7 @@ export async function configure(app: NestExpressApplication, config: Config): Pr
   answerTheRest(app, problems);
 }
 
-/** Beside the prefix Express answers by itself: with a page of its own, and with stack traces outside production. */
+/** Responds to paths outside the prefix. Express would send a page of its own, with stack traces outside production. */
 function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
   app.use((_request: Request, response: Response) => problems.respond(notFound(), response));
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>

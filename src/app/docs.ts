@@ -10,7 +10,7 @@ const DESCRIPTION = `Every route, with what it takes and what it answers. Bodies
 refused; objects of the server may get more keys later. \`x-itemSchema\` is the schema of one item of a sequence, as
 \`itemSchema\` of OpenAPI 3.2. The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).`;
 
-/** Schemas that routes name. What only one route answers stands at the route. */
+/** Schemas that routes refer to by name. A schema of a single route is declared at that route. */
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = { ...OBJECTS, ...RESPONSES, Problem: PROBLEM };
 
 const HEADERS = {
@@ -19,7 +19,7 @@ const HEADERS = {
   Challenge: { description: 'With 401 (RFC 6750, 3).', schema: TEXT },
 };
 
-/** What every route answers where it refuses (protocol section 6). */
+/** The response of every route when it refuses a request (protocol section 6). */
 const REFUSAL = {
   status: 'default',
   description: 'Refused: a problem body, whose `code` says why.',
@@ -31,7 +31,7 @@ const REFUSAL = {
   content: { 'application/problem+json': { schema: ref('Problem') } },
 } as ApiResponseOptions;
 
-/** Serves the OpenAPI document of all routes at `/api/docs-json`, made at its first request, and Swagger's page at `/api/docs`. */
+/** Serves the OpenAPI document of all routes at `/api/docs-json`, built at the first request, and Swagger UI at `/api/docs`. */
 export function serveDocs(app: NestExpressApplication): void {
   SwaggerModule.setup('api/docs', app, () => describeRoutes(app), { jsonDocumentUrl: 'api/docs-json' });
 }
@@ -47,7 +47,7 @@ function describeRoutes(app: NestExpressApplication): OpenAPIObject {
     .addGlobalResponse(REFUSAL)
     .build();
   const { components, ...document } = SwaggerModule.createDocument(app, config);
-  // What Nest found by itself are the bodies of requests.
+  // The schemas that Nest found by itself are those of request bodies.
   const bodies = Object.entries(components?.schemas ?? {}).map(
     ([name, body]) => [name, { ...body, additionalProperties: false }] as const,
   );

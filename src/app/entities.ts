@@ -8,7 +8,7 @@ import { ChunkEntity } from '../streaming/log/chunk.entity.js';
 import { NodeEntity } from '../streaming/ownership/node.entity.js';
 import { StreamEntity } from '../streaming/log/stream.entity.js';
 
-/** Every entity; the migrations are held to them. */
+/** All entities. A test compares the migrations with them. */
 export const entities: (new () => object)[] = [
   ConversationEntity,
   MemberEntity,

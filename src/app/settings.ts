@@ -2,14 +2,17 @@ import { externalKeys, loadAuthKeys, type AuthKeys } from '../auth/tokens/auth-k
 import { ConfigError, type Config } from '../platform/config/config.js';
 import { readTls } from '../platform/http/tls.js';
 
-/** What the service is started with: its configuration, and what the files that this names hold. */
+/** The configuration, and the contents of the files that it names. */
 export interface Settings {
   config: Config;
   keys: AuthKeys;
   tls: Awaited<ReturnType<typeof readTls>>;
 }
 
-/** Reads all of it, once. @throws {ConfigError} with every fault of variables, keys and certificates. */
+/**
+ * Reads the settings.
+ * @throws {ConfigError} with every fault of variables, keys and certificates.
+ */
 export async function readSettings(load: () => Config): Promise<Settings> {
   let config: Config;
   try {
@@ -23,7 +26,7 @@ export async function readSettings(load: () => Config): Promise<Settings> {
   return { config, keys: keys.value, tls: tls.value };
 }
 
-/** The faults of what the variables name that can be read. No secret is made: the one that is set may only be wrong. */
+/** Returns the faults of the files that valid variables name. Creates no secret: the configured one may only be invalid. */
 async function faultsBeside({ validValues }: ConfigError): Promise<string[]> {
   const keys = Promise.resolve(validValues).then(externalKeys);
   return faultsIn(await Promise.allSettled([readTls(validValues), keys]));

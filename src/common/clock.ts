@@ -1,9 +1,9 @@
 /** Time, injected so that tests can set it. */
 export abstract class Clock {
-  /** Wall-clock time in milliseconds since 1970: when something is. It may be set at any moment, back as well. */
+  /** Wall-clock time in milliseconds since 1970, for points in time. It may be set at any moment, also back. */
   abstract now(): number;
 
-  /** Milliseconds that nobody sets, counted from anywhere: how long something takes. */
+  /** Monotonic milliseconds from an arbitrary start, for durations. */
   abstract steady(): number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Things that become due at a time each. Setting, moving and taking cost the same however many there are: times are
- * gathered in slots of `slotMs`, and a thing is due at the end of its slot, never before its time.
+ * A queue of keys that each become due at a time. Setting, moving and taking a key cost the same for any number of
+ * keys: times are grouped in slots of `slotMs`. A key is due at the end of its slot, never before its time.
  */
 export class DeadlineQueue<K> {
   private readonly slotOf = new Map<K, number>();
@@ -9,12 +9,12 @@ export class DeadlineQueue<K> {
 
   constructor(private readonly slotMs: number) {}
 
-  /** Things that are not due yet, or have not been taken. */
+  /** Number of keys that are not due yet, or have not been taken. */
   get size(): number {
     return this.slotOf.size;
   }
 
-  /** Sets or moves the time of `key`, in milliseconds of the clock that `take` is told. */
+  /** Sets or moves the time of `key`, in milliseconds of the same clock as `now` in {@link take}. */
   set(key: K, dueAt: number): void {
     const slot = Math.ceil(dueAt / this.slotMs);
     const before = this.slotOf.get(key);
@@ -34,7 +34,7 @@ export class DeadlineQueue<K> {
     this.leave(slot, key);
   }
 
-  /** Takes out what is due at `now`, the earliest first. */
+  /** Removes and returns the keys that are due at `now`, the earliest first. */
   take(now: number): K[] {
     const last = Math.floor(now / this.slotMs);
     if (last < this.nextSlot) return [];

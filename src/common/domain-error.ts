@@ -1,15 +1,15 @@
 import { ERROR_RULES, type ErrorCode, type WireError } from '../protocol/index.js';
 
-/** When to retry after `overloaded`, in milliseconds: a full queue is worked off in a few seconds. */
+/** When to retry after `overloaded`, in milliseconds. A full queue takes a few seconds to work off. */
 const OVERLOAD_RETRY_MS = 1000;
 
 interface DomainErrorOptions {
-  /** Overrides the code's own rule. */
+  /** Overrides the rule of the code. */
   retryable?: boolean;
   retryAfterMs?: number;
   /** Safe to show to the client. */
   details?: Record<string, unknown>;
-  /** What went wrong underneath: for the log, never for the wire. */
+  /** The underlying error: for the log, never for the wire. */
   cause?: unknown;
 }
 
@@ -31,7 +31,7 @@ export class DomainError extends Error {
     this.details = options.details;
   }
 
-  /** This error as it goes over the wire. */
+  /** Returns the error in its wire form. */
   toWire(correlationId: string): WireError {
     return {
       code: this.code,
@@ -44,12 +44,12 @@ export class DomainError extends Error {
   }
 }
 
-/** What is not there and what is not yours get the same answer (P10). */
+/** Returns the error for a resource that does not exist or that the user may not see: both look the same (P10). */
 export function notFound(): DomainError {
   return new DomainError('not_found', 'There is nothing here, or it is not yours to see.');
 }
 
-/** More work is waiting than there may be (P7): refused at once, and nothing was done. */
+/** Returns the error for work that is refused because too much is waiting already (P7). The work was not started. */
 export function overloaded(): DomainError {
   return new DomainError(
     'overloaded',
@@ -58,7 +58,10 @@ export function overloaded(): DomainError {
   );
 }
 
-/** `error` if it is a {@link DomainError}; otherwise `internal`, with the original as its cause and nothing of it on the wire (P11). */
+/**
+ * Returns `error` if it is a {@link DomainError}. Otherwise returns `internal`, with the original as its cause and none
+ * of it on the wire (P11).
+ */
 export function toDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   return new DomainError('internal', 'Something failed on the server. Try again.', { cause: error });

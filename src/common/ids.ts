@@ -2,11 +2,14 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
 const ID_BYTES = 16;
-/** Asking the operating system costs much the same for one id and for many. */
+/** A request to the operating system costs about the same for one id and for many. */
 const pool = Buffer.alloc(256 * ID_BYTES);
 let used = pool.length;
 
-/** A new time-ordered id (UUID version 7, RFC 9562) for messages, streams and nodes. Within a millisecond their order is any. */
+/**
+ * Returns a new time-ordered id (UUID version 7, RFC 9562) for messages, streams and nodes. Ids of the same millisecond
+ * have no order.
+ */
 export function newId(): string {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -17,7 +20,7 @@ export function newId(): string {
   return v7({ random });
 }
 
-/** `bytes` of unguessable randomness as base64url text. */
+/** Returns `bytes` random bytes that cannot be guessed, as base64url text. */
 export function randomText(bytes: number): string {
   return randomBytes(bytes).toString('base64url');
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Folder of the project: the nearest one above this file with a package.json, from `src/` as well as from `dist/`. */
+/** Root folder of the project: the nearest parent folder of this file with a package.json, in `src/` as well as in `dist/`. */
 export const PROJECT_ROOT = findRoot(import.meta.dirname);
 
 function findRoot(start: string): string {

@@ -1,15 +1,18 @@
-/** Counts what each key holds, up to a number for each. */
+/** Limits how many each key may hold at once. */
 export class Quota {
   private readonly held = new Map<string, number>();
 
   constructor(private readonly max: number) {}
 
-  /** Keys that hold something. */
+  /** Number of keys that hold something. */
   get size(): number {
     return this.held.size;
   }
 
-  /** Takes one for `key`. Returns the function that gives it back, which is safe to call again; undefined where `key` holds `max`. */
+  /**
+   * Takes one for `key`. Returns the function that gives it back, which is safe to call again; undefined if `key` holds
+   * `max` already.
+   */
   acquire(key: string): (() => void) | undefined {
     const count = this.held.get(key) ?? 0;
     if (count >= this.max) return undefined;

@@ -1,8 +1,8 @@
 const INTERVAL_MS = 1000;
 
 /**
- * Writes at most one line a second, with how many were left out since the last one (`unwritten`). For what an overload brings
- * by the thousands, and counters have in full.
+ * Writes at most one line per second. The field `unwritten` counts the lines left out since the last one. Use it for
+ * events that come by the thousands under overload, and that a metric counts in full.
  */
 export class ThrottledLog {
   private quietUntil = -Infinity;

@@ -5,7 +5,7 @@ import { PROJECT_ROOT } from '../common/project-root.js';
 
 const require = createRequire(import.meta.url);
 
-/** Folders of the packages that the pages load in the browser, by their place under `/vendor/`. */
+/** Folders of packages that the pages load in the browser, by their path under `/vendor/`. */
 const VENDORS = {
   'socket.io': 'socket.io-client/dist/socket.io.js',
   marked: 'marked',
@@ -17,13 +17,13 @@ const VENDORS = {
 const VENDOR_MAX_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Serves the demo chat at `/`, the dashboard at `/dashboard`, and what they load, by GET and HEAD; other methods and unknown paths go on to the
- * application. To be called before the application listens.
+ * Serves the demo chat at `/`, the dashboard at `/dashboard`, and the files that they load, for GET and HEAD. Other
+ * methods and unknown paths pass on to the application. Must be called before the application listens.
  */
 export function servePages(app: NestExpressApplication): void {
   app.useStaticAssets(join(PROJECT_ROOT, 'public'), {
     redirect: false,
-    // So that the dashboard is at /dashboard.
+    // Serves dashboard.html at /dashboard.
     extensions: ['html'],
     setHeaders: setPageHeaders,
   });
@@ -42,6 +42,6 @@ interface Headers {
 }
 
 function setPageHeaders(response: Headers): void {
-  // Names without a hash: every load asks whether they changed, and gets 304.
+  // The names have no hash: every load asks whether the files changed, and gets 304.
   response.setHeader('Cache-Control', 'no-cache');
 }

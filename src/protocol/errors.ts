@@ -33,7 +33,7 @@ export const ERROR_RULES = {
 
 export type ErrorCode = keyof typeof ERROR_RULES;
 
-/** The one shape of an error on every transport (protocol section 6). */
+/** The form of an error on every transport (protocol section 6). */
 export interface WireError {
   code: ErrorCode;
   message: string;

@@ -12,24 +12,24 @@ import type { ActiveStream, Chunk, RecoverResult, StreamState, StreamStatus } fr
 
 export type PresenceStatus = 'online' | 'away' | 'busy' | 'offline';
 
-/** What others see of a user (protocol section 4.9). */
+/** The presence of a user as others see it (protocol section 4.9). */
 export interface Presence {
   userId: string;
   status: PresenceStatus;
-  /** When the user was last seen doing something; null where that was never. */
+  /** Last activity of the user; null if there never was any. */
   lastSeenAt: string | null;
   metadata?: Record<string, unknown>;
-  /** Of two states of one user the one with the greater version is the newer; 0 for who was never seen. */
+  /** The newer of two states of one user has the greater version. 0: the user was never connected. */
   version: number;
 }
 
 export interface PresencePayload {
-  /** `online` leaves it to what is observed; the others are shown whatever is observed; `offline` is invisible. */
+  /** `online`: show what is observed. The others override it. `offline` makes the user invisible. */
   status: PresenceStatus;
   metadata?: Record<string, unknown>;
 }
 
-/** One of a user's connections, as the registry shows it (protocol section 5.2.6). */
+/** A connection of a user, as listed by the registry (protocol section 5.2.6). */
 export interface ConnectionInfo {
   connectionId: string;
   userId: string;
@@ -39,7 +39,7 @@ export interface ConnectionInfo {
   lastActivityAt: string;
   /** Absent for the connections of others, except for admins. */
   address?: string;
-  /** Absent where the client sent none, and as `address`. */
+  /** Absent if the client sent none, and whenever `address` is. */
   userAgent?: string;
 }
 
@@ -105,7 +105,7 @@ export interface RefreshPayload {
 
 export interface RefreshResult {
   userId: string;
-  /** When the new token ends; missing where it never does. */
+  /** When the new token expires; absent if it never does. */
   expiresAt?: string;
 }
 
@@ -116,11 +116,11 @@ export interface ControlResult {
 
 export interface RecoverPayload {
   streamId: string;
-  /** Where to begin, inclusive. */
+  /** First sequence to read. */
   fromSequence: number;
 }
 
-/** The client's events: payload in, answer (beside `ok`) out (protocol section 4). */
+/** The client's events: their payload, and the fields of their ack besides `ok` (protocol section 4). */
 export interface ClientEvents {
   'auth:refresh': [RefreshPayload, RefreshResult];
   'conversation:join': [JoinPayload, JoinResult];
@@ -142,7 +142,7 @@ export interface ClientEvents {
   ping: [unknown, { serverTime: string; echo: unknown }];
 }
 
-/** What every acknowledgement callback is called with, exactly once. */
+/** The argument of every ack callback, which is called exactly once. */
 export type Ack<T extends object> = (T & { ok: true }) | { ok: false; error: WireError };
 
 /** The server's events and their payloads (protocol section 4). */

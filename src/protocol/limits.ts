@@ -7,14 +7,14 @@ export const LIMITS = {
   titleChars: 256,
   metadataDepth: 4,
   metadataBytes: 4096,
-  /** Messages of one history or join answer. */
+  /** Messages of one history or join ack. */
   pageMessages: 200,
   defaultPageMessages: 50,
   /** Bytes of content in one page of messages, deliveries or chunks. */
   pageBytes: 256 * 1024,
   /** UTF-16 code units that a provider may send for one answer: a stream that never ends must not grow without bound (P7). */
   answerChars: 8 * 1024 * 1024,
-  /** Chunks of one `stream:recover` answer. */
+  /** Chunks of one `stream:recover` ack. */
   pageChunks: 500,
   /** Items of one `queue:deliver`. */
   deliverItems: 100,
@@ -25,19 +25,19 @@ export const LIMITS = {
   /** Topics that one connection may have subscribed to at once. */
   topics: 64,
   topicChars: 128,
-  /** A typing indicator that goes on is announced at most this often, per user and conversation. */
+  /** A continued typing indicator is announced at most this often, per user and conversation. */
   typingAnnounceMs: 2000,
   chunkBytesMin: 1,
   chunkBytesMax: 65_536,
   chunkDelayMaxMs: 5000,
-  /** `connection:closing` to `timeout`: how long a request may wait for its answer. */
+  /** How long a request may take until it fails with `timeout`. */
   requestTimeoutMs: 5000,
 } as const;
 
 /** Sender id of the assistant's messages. No token may have it as `sub`. */
 export const ASSISTANT_ID = 'assistant';
 
-/** What the user id of every guest begins with. No other token's `sub` may. */
+/** Prefix of the user id of every guest. No other token's `sub` may begin with it. */
 export const GUEST_PREFIX = 'guest:';
 
 /** Path of the Socket.IO server. */

@@ -7,7 +7,7 @@ export interface ReplyTo {
   clientMessageId?: string;
 }
 
-/** An entry in a conversation's log. `seq` counts from 1 without holes. Byte-equal live, queued and in history (P3). */
+/** An entry in a conversation's log. `seq` counts from 1 without gaps. Live, queue and history deliver the same bytes (P3). */
 export interface Message {
   id: string;
   conversationId: string;
@@ -35,7 +35,7 @@ export interface Conversation {
   lastSeq: number;
 }
 
-/** A member and how far its devices have got. Positions are 0 where nothing has arrived or been read. */
+/** A member with its read and delivery positions; 0 if nothing was read or delivered yet. */
 export interface Member {
   userId: string;
   name?: string;
@@ -49,7 +49,7 @@ export interface Member {
 
 export interface MessagePage {
   messages: Message[];
-  /** Whether more lie beyond the page, in the direction that was asked for. */
+  /** Whether more messages follow the page in the requested direction. */
   hasMore: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface SystemMessage {
   createdAt: string;
 }
 
-/** One waiting delivery as it is offered to a client. */
+/** A queued delivery in the form that clients receive. */
 export type QueueItem =
   | { queueId: string; kind: 'message'; message: Message }
   | { queueId: string; kind: 'system'; message: SystemMessage };

@@ -40,12 +40,12 @@ export function isCleanText(text: string): boolean {
   return text.isWellFormed() && !CONTROL.test(text);
 }
 
-/** `text` with everything that {@link isCleanText} refuses replaced by U+FFFD: the rule for a provider's text. */
+/** Returns `text` with everything that {@link isCleanText} refuses replaced by U+FFFD: the rule for a provider's text. */
 export function cleanText(text: string): string {
   return text.toWellFormed().replace(CONTROLS, '\ufffd');
 }
 
-/** Number of Unicode code points in `text`. */
+/** Returns the number of Unicode code points in `text`. */
 export function codePoints(text: string): number {
   let count = 0;
   for (const _ of text) count += 1;

@@ -6,22 +6,25 @@ import { Draining } from '../../platform/lifecycle/draining.js';
 import { EventLoopDelay, type EventLoopDelayFigures } from '../../platform/metrics/event-loop-delay.js';
 import { MetricReader, type Buckets } from './metric-reader.js';
 
-/** How long figures are good, in milliseconds: however many dashboards are open, they cost this much and no more. */
+/** How long figures are reused, in milliseconds, so that many open dashboards cost no more than one. */
 const GOOD_FOR_MS = 500;
 
-/** The answer of `GET /api/ws/dashboard`: of the process that answers. Totals count from its start; null where it is not known. */
+/**
+ * Response of `GET /api/ws/dashboard`: figures of the process that responds. Totals count from its start; null where
+ * unknown.
+ */
 export interface DashboardFigures {
   node: string;
-  /** Milliseconds since the start of the process, at which the figures were taken. */
+  /** Age of the process when the figures were read, in milliseconds. */
   uptimeMs: number;
   draining: boolean;
   connections: { websocket: number; polling: number; max: number; users: number };
   totals: { messages: number; events: number; chunks: number };
   streams: { running: number; failed: number };
   timeToFirstChunk: Buckets;
-  /** Deliveries that wait; null where they could not be counted. */
+  /** Waiting deliveries; null if they could not be counted. */
   queued: number | null;
-  /** Since the figures before. */
+  /** Delay since the previous figures. */
   eventLoop: Omit<EventLoopDelayFigures, 'meanMs'>;
   pool: { busy: number; idle: number; waiting: number; max: number };
   providers: { name: string; breaker: string }[];
@@ -51,7 +54,7 @@ export const FIGURES = objectSchema<DashboardFigures>({
   rssBytes: COUNT,
 });
 
-/** What an operator looks at while it happens. */
+/** Collects the live figures of the dashboard. */
 @Injectable()
 export class DashboardService {
   private figures: Promise<DashboardFigures> | undefined;
@@ -65,7 +68,7 @@ export class DashboardService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The figures now, at most half a second old. */
+  /** Returns the figures, at most half a second old. */
   read(): Promise<DashboardFigures> {
     const now = performance.now();
     if (this.figures && now - this.takenAt < GOOD_FOR_MS) return this.figures;

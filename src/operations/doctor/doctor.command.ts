@@ -17,9 +17,9 @@ const USAGE = `Usage: npm run -s doctor -- [--json] [--url https://chat.example.
 type Write = (text: string) => void;
 
 /**
- * `npm run doctor`: looks at configuration, machine, database and provider, or at the way through a proxy; a line for each
- * finding. It changes nothing but, with `--url`, a conversation that it removes again.
- * @returns the exit code: 0, 1 where something fails, 2 for wrong arguments.
+ * Runs `npm run doctor`: checks configuration, machine, database and provider, or the path through a proxy, and prints
+ * one line per finding. It changes nothing; with `--url` it creates a conversation and deletes it again.
+ * @returns the exit code: 0; 1 if a check fails; 2 for wrong arguments.
  */
 export async function runDoctorCommand(
   args: readonly string[],

@@ -1,24 +1,24 @@
-/** What a check came to: one line for a person, and what to do where it is not `ok`. Never holds a secret. */
+/** Result of a check: one line for a person, and what to do unless it is `ok`. Never contains a secret. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'fail';
-  /** Which check, in a word or two. */
+  /** Name of the check, in a word or two. */
   readonly check: string;
   readonly message: string;
-  /** What to do; absent where all is well. */
+  /** What to do; absent if the check passed. */
   readonly remedy?: string;
 }
 
-/** Something is as it should be. */
+/** Returns a finding for a check that passed. */
 export function ok(check: string, message: string): Finding {
   return { level: 'ok', check, message };
 }
 
-/** It works, and will hurt one day. */
+/** Returns a finding for something that works but may cause trouble later. */
 export function warn(check: string, message: string, remedy: string): Finding {
   return { level: 'warn', check, message, remedy };
 }
 
-/** It does not work. */
+/** Returns a finding for a check that failed. */
 export function fail(check: string, message: string, remedy: string): Finding {
   return { level: 'fail', check, message, remedy };
 }

@@ -5,26 +5,26 @@ import type { Config } from '../../platform/config/config.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 
 const MIB = 1024 * 1024;
-/** Files beside connections: code, logs, listeners, the provider's and the database's connections. */
+/** Open files other than connections: code, logs, listeners, and connections to the provider and the database. */
 const OTHER_FILES = 256;
-/** What a connection and the process itself take, roughly. */
+/** Approximate memory of a connection, and of the process itself. */
 const CONNECTION_BYTES = 50 * 1024;
 const PROCESS_BYTES = 200 * MIB;
-/** When this was written; a clock before it is wrong. */
+/** A clock before this date is wrong: the code is newer. */
 const WRITTEN_AT = Date.UTC(2025, 0, 1);
 const LATEST = Date.UTC(2100, 0, 1);
 
-/** What the machine gives the process. */
+/** Resources that the machine gives the process. */
 export interface Machine {
   readonly now: number;
-  /** Bytes that the process may use. */
+  /** Bytes of memory that the process may use. */
   readonly memory: number;
-  /** Files that it may have open; undefined where the system does not tell. */
+  /** Files that the process may have open; undefined if the system does not say. */
   readonly files: number | undefined;
   readonly isRoot: boolean;
 }
 
-/** The machine that this process runs on. */
+/** Returns the resources of this process's machine. */
 export async function thisMachine(): Promise<Machine> {
   const limit = process.constrainedMemory();
   return {
@@ -42,7 +42,7 @@ async function openFileLimit(): Promise<number | undefined> {
   return soft === 'unlimited' ? Infinity : Number(soft);
 }
 
-/** Clock, open files and memory. */
+/** Checks the clock, open files and memory. */
 export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Finding[] {
   const { now, memory, files } = machine;
   const wantedFiles = MAX_CONNECTIONS + OTHER_FILES;
@@ -69,7 +69,7 @@ export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Fin
   ];
 }
 
-/** Whether the embedded database can keep its data in DATA_DIR. */
+/** Checks that the embedded database can store its data in DATA_DIR. */
 export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): Promise<Finding[]> {
   const folder = await existing(resolve(DATA_DIR));
   const isFolder = (await stat(folder)).isDirectory();
@@ -107,7 +107,7 @@ export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): P
   ];
 }
 
-/** `path`, or the nearest folder above it that is there: the rest is made at the start. */
+/** Returns `path`, or its nearest existing parent folder: the start creates the rest. */
 async function existing(path: string): Promise<string> {
   return (await isThere(path)) || path === dirname(path) ? path : existing(dirname(path));
 }
@@ -119,7 +119,7 @@ function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** The first folder from `path` upwards that others may not enter. */
+/** Returns the first folder from `path` upwards that other users may not enter. */
 async function closedToOthers(path: string): Promise<string | undefined> {
   const parent = dirname(path);
   if (parent === path) return undefined;

@@ -7,7 +7,7 @@ import { fail, ok, type Finding } from './finding.js';
 const TIMEOUT_MS = 20_000;
 const MODELS_TIMEOUT_MS = 5000;
 
-/** Whether the default provider answers one short question, and knows its model. A language model may cost a few tokens. */
+/** Checks that the default provider answers a short question and knows its model. A language model may charge a few tokens. */
 export async function checkProvider(config: Config, timeoutMs = TIMEOUT_MS): Promise<Finding[]> {
   const limits = { LLM_TIMEOUT_MS: timeoutMs, LLM_IDLE_TIMEOUT_MS: timeoutMs };
   const registry = new ProviderRegistry({ ...config, ...limits }, new ProviderMetrics(new MetricsRegistry()));
@@ -28,7 +28,7 @@ export async function checkProvider(config: Config, timeoutMs = TIMEOUT_MS): Pro
   }
 }
 
-/** Reads to the first text, and leaves: what is not read is not produced. */
+/** Reads up to the first text and stops, so that the provider produces no more. */
 async function firstText(registry: ProviderRegistry, signal: AbortSignal): Promise<void> {
   const { provider, model } = registry.resolve();
   const messages = [{ role: 'user', content: 'What is Streamgate? Answer in one word.' }] as const;
@@ -38,7 +38,7 @@ async function firstText(registry: ProviderRegistry, signal: AbortSignal): Promi
   throw new Error('The answer was empty.');
 }
 
-/** Of the configured models those that the server does not list; none where it has no list. */
+/** Returns the configured models that the server does not list; none if it has no list. */
 async function unknownModels(config: Config): Promise<string[]> {
   const { PROVIDER, LLM_BASE_URL, LLM_API_KEY, LLM_MODEL, LLM_MODELS } = config;
   if (PROVIDER === 'guide' || !LLM_BASE_URL) return [];

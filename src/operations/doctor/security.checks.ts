@@ -1,11 +1,11 @@
 import type { Config } from '../../platform/config/config.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 
-/** Bits that a secret should have, by what its characters show. */
+/** Minimum entropy of a secret in bits, estimated from its characters. */
 const MIN_BITS = 100;
 const KNOWN = /change.?me|secret|password|example|default|12345|qwerty|your[-_ ]/i;
 
-/** Whether the secrets of `config` can be guessed. */
+/** Checks whether the secrets of `config` can be guessed. */
 export function checkSecrets({ AUTH_JWT_SECRET, METRICS_TOKEN }: Config): Finding[] {
   const secrets = [
     ...AUTH_JWT_SECRET.map((secret, index) => [nth('AUTH_JWT_SECRET', index), secret] as const),
@@ -30,7 +30,7 @@ function nth(name: string, index: number): string {
   return index === 0 ? name : `${name} (number ${index + 1})`;
 }
 
-/** Shannon's entropy of the characters: an upper bound of what the text can be worth. */
+/** Returns the Shannon entropy of the characters: an upper bound of the text's entropy. */
 function entropyBits(text: string): number {
   const counts = new Map<string, number>();
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
@@ -39,7 +39,7 @@ function entropyBits(text: string): number {
   return bits;
 }
 
-/** What is fine on one's own machine and not in production. */
+/** Checks for settings that are fine in development but not in production. */
 export function checkProduction(config: Config): Finding[] {
   const { NODE_ENV, HOST, TLS_CERT_FILE, GUEST_ACCESS, AUTH_REQUIRED } = config;
   const isOpen = !['127.0.0.1', 'localhost', '::1'].includes(HOST);

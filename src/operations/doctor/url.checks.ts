@@ -5,13 +5,13 @@ import { fail, ok, warn, type Finding } from './finding.js';
 
 const TIMEOUT_MS = 15_000;
 const ANSWER_TIMEOUT_MS = 60_000;
-/** An answer that was produced faster than this cannot show whether it was held back. */
+/** An answer that took less time than this cannot show whether a proxy held it back. */
 const SHORTEST_MS = 200;
-/** A network gathers two or three chunks now and then; a buffer, a dozen each time. */
+/** A network joins two or three chunks now and then. A buffering proxy joins a dozen each time. */
 const MOST_CHUNKS_AT_ONCE = 4;
 const PROXY = 'Compare your proxy with the files in deploy/.';
 
-/** What the way through a proxy does to sockets and answers. `token` is a user's; without it a guest's is taken. */
+/** Checks what a proxy does to sockets and answers. `token` is a user's; without it, a guest token is used. */
 export async function checkUrl(address: string, token?: string): Promise<Finding[]> {
   const url = address.replace(/\/+$/, '');
   const ready = await fetch(`${url}/api/ws/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
@@ -73,7 +73,7 @@ function checkTransport(url: string, token: string, transport: 'websocket' | 'po
   }).finally(() => socket.disconnect());
 }
 
-/** Asks the guide a question by SSE, and looks when and how the pieces come. */
+/** Asks the guide a question by SSE, and checks when and how the chunks arrive. */
 async function checkAnswer(url: string, token: string): Promise<Finding[]> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const conversationId = `doctor-${randomUUID()}`;
@@ -120,9 +120,9 @@ function checkHeaders(headers: Headers): Finding {
 
 interface Arrivals {
   chunks: number;
-  /** How often something came with which chunks were complete. */
+  /** Number of reads that completed a chunk. */
   arrivals: number;
-  /** Milliseconds from the first chunk to the last, as they were produced. */
+  /** Milliseconds between the production of the first chunk and of the last. */
   producedMs: number;
   ended: boolean;
 }

@@ -5,7 +5,7 @@ import { ProviderRegistry } from '../../providers/provider-registry.js';
 import { StreamMetrics } from '../../streaming/metrics/stream-metrics.js';
 import { reportOf } from '../../streaming/metrics/stream-metrics.report.js';
 
-/** How the answers are doing, and who gives them. Never down: without answers the server still carries messages. */
+/** Reports on answers and their provider. Never down: without answers the server still carries messages. */
 @Injectable()
 export class AnswersHealth {
   constructor(
@@ -21,7 +21,7 @@ export class AnswersHealth {
     return this.indicators.check('streams').up({ active, successRate: streams.successRate });
   }
 
-  /** `degraded` while its breaker lets nothing, or one trial, through. */
+  /** `degraded` while the breaker is open or half-open. */
   provider(): HealthIndicatorResult {
     const { breakerState: breaker } = this.providers;
     const figures = { name: this.config.PROVIDER, breaker, degraded: breaker !== 'closed' };

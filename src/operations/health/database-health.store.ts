@@ -11,10 +11,10 @@ const MISSING = {
     where not exists (select 1 from migrations m where m.name = known.name)`,
 };
 
-/** Whether the database answers a real query in time, and has all migrations. */
+/** Checks that the database responds to a real query in time, and has all migrations. */
 @Injectable()
 export class DatabaseHealthStore {
-  /** Of its own: a busy pool is no reason to call the database away. */
+  /** A dedicated connection: a busy pool does not mean that the database is down. */
   private readonly connection: DedicatedConnection;
   private readonly migrations: string[];
   private running: Promise<HealthIndicatorResult> | undefined;
@@ -28,7 +28,7 @@ export class DatabaseHealthStore {
     this.migrations = migrations.map(({ name, constructor }) => name ?? constructor.name);
   }
 
-  /** Answers within two seconds. Who asks while the database is being asked gets the same answer: probes do not pile up. */
+  /** Resolves within two seconds. Concurrent checks share one query, so that probes do not pile up. */
   check(): Promise<HealthIndicatorResult> {
     this.running ??= this.ask().finally(() => {
       this.running = undefined;
@@ -43,7 +43,7 @@ export class DatabaseHealthStore {
       if (row?.missing === 0) return indicator.up();
       return indicator.down({ message: 'the database lacks migrations: restart the server' });
     } catch {
-      // Health is public: it says that the database is away, not why. The log has the reason.
+      // Health is public: it shows that the database is down, but not why. The log has the reason.
       return indicator.down({ message: 'the database does not answer' });
     }
   }

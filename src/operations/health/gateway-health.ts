@@ -4,7 +4,7 @@ import { NodeIdentity } from '../../common/ids.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { ConnectionRegistry } from '../../presence/registry/connection-registry.js';
 
-/** Whether there is room for connections. */
+/** Checks that there is room for more connections. */
 @Injectable()
 export class GatewayHealth {
   constructor(

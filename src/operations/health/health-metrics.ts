@@ -5,7 +5,7 @@ import { DatabaseHealthStore } from './database-health.store.js';
 import { GatewayHealth } from './gateway-health.js';
 import { ProcessHealth } from './process-health.js';
 
-/** Readiness as a metric, so that one alert tells of it. */
+/** Exposes readiness as a metric, so that one alert covers it. */
 @Injectable()
 export class HealthMetrics {
   constructor(

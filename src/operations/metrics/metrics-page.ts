@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics } from 'prom-client';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 
-/** All metrics as Prometheus reads them, Node's own under prom-client's names among them. */
+/** Renders all metrics in the text format of Prometheus, with those of Node under prom-client's names. */
 @Injectable()
 export class MetricsPage {
   private running: Promise<string> | undefined;
@@ -15,7 +15,7 @@ export class MetricsPage {
     return this.registry.contentType;
   }
 
-  /** The text now. Who asks while it is being made gets the same: many readers cost as much as one. */
+  /** Returns the current text. Concurrent readers share one rendering. */
   text(): Promise<string> {
     this.running ??= this.registry.metrics().finally(() => {
       this.running = undefined;

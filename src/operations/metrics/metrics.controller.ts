@@ -13,13 +13,13 @@ import { CONFIG, type Config } from '../../platform/config/config.js';
 import { HttpLimits } from '../../platform/limits/http-limits.js';
 import { MetricsPage } from './metrics-page.js';
 
-/** Path of the page: Prometheus looks for it outside of `/api`. */
+/** Path of the page: Prometheus expects it outside `/api`. */
 export const METRICS_PATH = 'metrics';
 
-/** The page of metrics on the main port; with `METRICS_PORT` it is not here. */
+/** Serves the metrics page on the main port, unless `METRICS_PORT` is set. */
 @ApiTags('operations')
 @ApiBearerAuth()
-// Not for everybody: METRICS_TOKEN is no token of a user, so this asks for itself.
+// Not public: METRICS_TOKEN is not a user's token, so this route checks it itself.
 @Public()
 @Controller(METRICS_PATH)
 export class MetricsController {

@@ -10,7 +10,7 @@ import { QueueModule } from '../../queue/queue.module.js';
 import { StatsController } from './stats.controller.js';
 import { StatsService } from './stats.service.js';
 
-/** Figures for the operator. */
+/** Statistics for the operator. */
 @Module({
   imports: [ConversationsModule, QueueModule, PresenceModule, TypingModule],
   controllers: [StatsController, DashboardController],

@@ -6,10 +6,10 @@ import { ConnectionRegistry, type RegistryFigures } from '../../presence/registr
 import { TypingService } from '../../typing/typing.service.js';
 import { QueueSampleStore } from '../../queue/queue-sample.store.js';
 
-/** How much waits for users. */
+/** What waits in the queue. */
 interface QueueFigures {
   queued: number;
-  /** Users for whom something waits. */
+  /** Users with waiting deliveries. */
   users: number;
   /** Deliveries per such user; 0 when nothing waits. */
   average: number;
@@ -38,7 +38,7 @@ export const STATS = objectSchema<Stats>({
   node: objectSchema<Stats['node']>({ ...FIGURES, id: TEXT }),
 });
 
-/** How many are there, and what they do. */
+/** Counts connections, users, typing users and waiting deliveries. */
 @Injectable()
 export class StatsService {
   constructor(

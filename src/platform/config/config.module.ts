@@ -1,7 +1,7 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { CONFIG, type Config } from './config.js';
 
-/** Gives the {@link Config} to everybody. */
+/** Provides the {@link Config} to every module. */
 @Global()
 @Module({})
 export class ConfigModule {

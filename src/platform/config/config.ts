@@ -4,7 +4,7 @@ import { VARIABLES } from './variables.js';
 type Parsed<F> = F extends { parse: (text: string) => infer T } ? (F extends Field<infer U> ? U : T) : never;
 type Read = { [K in keyof typeof VARIABLES]: Parsed<(typeof VARIABLES)[K]> };
 
-/** The whole configuration: frozen, typed, keyed by the variables' own names, with what follows from others filled in. */
+/** The whole configuration: frozen, typed, with the variables' names as keys, and with derived values filled in. */
 export type Config = Readonly<
   Omit<Read, 'GUEST_ACCESS' | 'PROVIDER'> & { GUEST_ACCESS: boolean; PROVIDER: ProviderChoice }
 >;
@@ -14,13 +14,13 @@ type ProviderChoice = NonNullable<Read['PROVIDER']>;
 /** Injection token of the {@link Config}. */
 export const CONFIG = Symbol('Config');
 
-/** All faults of the environment at once; each is one sentence that begins with the variable's name. */
+/** All faults of the environment. Each is one sentence that begins with the variable's name. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
   constructor(
     readonly faults: readonly string[],
-    /** The variables that have none of them alone. */
+    /** The values of variables without a fault of their own. */
     readonly validValues: Partial<Read> = {},
   ) {
     super(
@@ -54,7 +54,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   });
 }
 
-/** Faults that no variable has alone. One that has its own is not among `values`, and counts as set. */
+/**
+ * Returns the faults of combinations of variables. A variable with a fault of its own is not among `values`, and counts
+ * as set.
+ */
 function faultsAcross(values: Partial<Read>): string[] {
   const faults: string[] = [];
   const isSet = (name: keyof Read): boolean => !(name in values) || [values[name] ?? []].flat().length > 0;

@@ -1,19 +1,19 @@
 import { isIP } from 'node:net';
 import type { Field } from './fields.js';
 
-/** So many points in so many seconds. */
+/** At most so many points in so many seconds. */
 export interface Rate {
   readonly points: number;
   readonly seconds: number;
 }
 
-/** The same thing limited twice. */
+/** Two limits of the same thing. */
 export interface Rates {
   readonly perUser: Rate;
   readonly perAddress: Rate;
 }
 
-/** Proxies that are believed: a number of hops, or addresses, networks (CIDR) and names of {@link PROXY_NAMES}. */
+/** Trusted proxies: a number of hops, or addresses, networks (CIDR) and names of {@link PROXY_NAMES}. */
 export type TrustedProxies = number | readonly string[];
 
 /** Names of networks, as in Express' `trust proxy` (`proxy-addr`). */
@@ -22,13 +22,13 @@ const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 const MAX_POINTS = 1_000_000;
 const MAX_SECONDS = 86_400;
 
-/** `points/seconds`, such as `400/10`. */
+/** Returns a field for `points/seconds`, such as `400/10`. */
 export function rate(defaultText: string, doc: string) {
   const parse = (text: string): Rate => parseRate(text, 'must be points/seconds, such as 400/10');
   return { defaultText, doc, parse } satisfies Field<Rate>;
 }
 
-/** `points/seconds,points/seconds`: per user, and per address. */
+/** Returns a field for `points/seconds,points/seconds`: per user, and per address. */
 export function rates(defaultText: string, doc: string) {
   const how = 'must be points/seconds twice, per user and per address, such as 30/10,1000/10';
   const parse = (text: string): Rates => {
@@ -39,7 +39,7 @@ export function rates(defaultText: string, doc: string) {
   return { defaultText, doc, parse } satisfies Field<Rates>;
 }
 
-/** Which proxies are believed; unset: none. */
+/** Returns a field for trusted proxies; unset: none. */
 export function trustedProxies(doc: string): Field<TrustedProxies | undefined> {
   const parse = (text: string): TrustedProxies => {
     if (/^\d{1,2}$/.test(text)) return Number(text);

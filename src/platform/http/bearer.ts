@@ -5,8 +5,8 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * Returns the token in an `Authorization` header (RFC 6750, 2.1): undefined where there is none, or one of another scheme
- * such as a proxy's Basic; empty where `Bearer` stands alone. Takes linear time: strangers choose the header.
+ * Returns the token in an `Authorization` header (RFC 6750, 2.1): undefined if there is none, or one of another scheme
+ * such as a proxy's Basic; empty for `Bearer` alone. Takes linear time, because clients choose the header.
  */
 export function bearerToken(authorization = ''): string | undefined {
   const start = skipBlanks(authorization, 0);

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { invalid } from '../validation/payload.js';
 
-/** Express middleware: refuses a body that says it is no JSON, which would otherwise count as none at all. */
+/** Express middleware: refuses a body with another content type than JSON, which would otherwise count as no body. */
 export function jsonOnly(request: Request, _response: Response, next: NextFunction): void {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
   const hasBody = encoding !== undefined || length !== '0';

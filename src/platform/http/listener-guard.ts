@@ -5,17 +5,20 @@ import { randomText } from '../../common/ids.js';
 import { invalid } from '../validation/payload.js';
 import { toProblem } from './problem.js';
 
-/** How long a client may take, in milliseconds. How long answers last is not counted: one that is streamed may last for hours. */
+/** Time limits for a client, in milliseconds. The duration of a response is not limited: a stream may last for hours. */
 interface ListenerTimes {
-  /** For the request's line and headers, from the connection on: also who sends nothing at all is cut. */
+  /** For the request line and headers, from the connection on. It also cuts a client that sends nothing. */
   headersMs: number;
-  /** For the whole request: 64 KiB at a slow phone's 5 KiB/s, with room. */
+  /** For the whole request: enough for 64 KiB at a slow phone's 5 KiB/s. */
   requestMs: number;
-  /** Between two requests: longer than the 60 s for which proxies keep theirs, or they meet closing connections. */
+  /** Between two requests. Longer than the 60 s of usual proxies, so that they do not reuse closing connections. */
   keepAliveMs: number;
-  /** For the next byte of an answer that waits to be read, which is kept in memory until then. Node looks twice: up to double. */
+  /**
+   * For the next byte of a response that waits to be read, and is kept in memory until then. Node checks twice, so it may
+   * take up to double.
+   */
   unreadMs: number;
-  /** How often it is looked who took too long. */
+  /** Interval of the checks. */
   checkMs: number;
 }
 
@@ -27,16 +30,17 @@ const TIMES: ListenerTimes = {
   checkMs: 5000,
 };
 
-/** What Node itself reads for the line and the headers of a request, together; a token of 8 KiB fits. */
+/** Limit of the request line and headers together; a token of 8 KiB fits. */
 const MAX_HEADER_BYTES = 16_384;
 const MAX_HEADERS = 100;
 
 /**
- * Bounds what a client can cost by being slow or by sending no HTTP, and answers the latter by a problem body. To be called
- * before `server` listens.
+ * Limits the cost of clients that are slow or do not send HTTP, and responds to the latter with a problem body. Must be
+ * called before `server` listens.
  */
 export function guardListener(server: Server, times = TIMES): void {
-  // Read when a connection comes, and when it begins to listen; the types know them as options of the constructor only.
+  // Node reads them for each connection and when it starts to listen. Its types know them only as options of the
+  // constructor.
   Object.assign(server, { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: times.checkMs });
   server.maxHeadersCount = MAX_HEADERS;
   server.headersTimeout = times.headersMs;
@@ -44,12 +48,12 @@ export function guardListener(server: Server, times = TIMES): void {
   server.keepAliveTimeout = times.keepAliveMs;
   server.setTimeout(times.unreadMs, cutSilent);
   server.on('clientError', answerNoHttp);
-  // Node tells it as a client error first, whose answer would wait for the handshake for ever.
+  // Node first emits it as a client error, and a response to that would wait for the handshake for ever.
   server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy());
   server.on('checkExpectation', refuseExpectation);
 }
 
-/** Node's own answer would be an empty one: `Expect` knows `100-continue` only (RFC 9110, 10.1.1). */
+/** Node's own response would be empty: it supports only `100-continue` in `Expect` (RFC 9110, 10.1.1). */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   const fault = invalid(['what the Expect header asks for cannot be met']);
   const body = JSON.stringify({ ...toProblem(fault, randomText(12)), status: 417 });
@@ -62,7 +66,7 @@ interface ParserError extends Error {
 }
 
 function answerNoHttp({ code }: ParserError, socket: Duplex): void {
-  // Nothing can be said to who is gone, or in the middle of an answer.
+  // The client has disconnected, or a response is in progress: no error can be sent.
   if (!socket.writable || code === 'ECONNRESET' || answerOn(socket)?.headersSent) {
     socket.destroy();
     return;
@@ -75,12 +79,12 @@ function answerNoHttp({ code }: ParserError, socket: Duplex): void {
   );
 }
 
-/** Nothing was sent either way for the time that it had: that is well where its answer is still to come, or goes on. */
+/** Neither side has sent anything for the allowed time. That is fine while a response is pending or in progress. */
 function cutSilent(socket: Duplex): void {
   if (!answerOn(socket) || socket.writableLength > 0) socket.destroy();
 }
 
-/** Node's own field: the response that is being written to a connection, or will be. */
+/** Returns Node's internal field: the current or next response of a connection. */
 function answerOn(socket: Duplex): ServerResponse | null | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 }

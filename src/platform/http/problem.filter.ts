@@ -7,7 +7,7 @@ import { contextOf } from './request-context.middleware.js';
 import { invalid } from '../validation/payload.js';
 import { toProblem } from './problem.js';
 
-/** What body-parser means by the `type` of its errors. */
+/** Meanings of the `type` of body-parser's errors. */
 const BODY_FAULTS: Readonly<Record<string, string>> = {
   'charset.unsupported': 'the body must be in UTF-8',
   'encoding.unsupported': 'the body must be plain, or packed by gzip, deflate or br',
@@ -16,7 +16,7 @@ const BODY_FAULTS: Readonly<Record<string, string>> = {
   'request.size.invalid': 'the body must be as long as Content-Length says',
 };
 
-/** Turns whatever a route throws into a problem body (RFC 9457, protocol section 6). Nothing of an unknown error is shown. */
+/** Turns every error of a route into a problem body (RFC 9457, protocol section 6). Unknown errors are not shown. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
@@ -30,7 +30,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.respond(error, host.switchToHttp().getResponse<Response>());
   }
 
-  /** For what no route of Nest's answers. */
+  /** Responds to requests that reach no route of Nest. */
   respond(error: unknown, response: Response): void {
     const fault = fromHttp(error) ?? this.translate(error);
     const { id: correlationId } = contextOf(response);
@@ -47,19 +47,19 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** What an error of Node, Express or body-parser tells of itself; of their sentences none is shown. */
+/** Properties of errors of Node, Express and body-parser. Their messages are never shown. */
 interface HttpFault {
   status?: unknown;
-  /** Of body-parser; what is wrong with packed bytes has only zlib's `code`. */
+  /** Set by body-parser. For wrong compressed data there is only zlib's `code`. */
   type?: string;
   code?: string;
-  /** How many bytes it may have been. */
+  /** The limit in bytes that was exceeded. */
   limit?: number;
 }
 
-/** Errors of Nest and of its body parser carry a status; what is below 500 is the client's fault. */
+/** Errors of Nest and of its body parser have a status. Below 500 the client is at fault. */
 function fromHttp(error: unknown): DomainError | null {
-  // Nest wraps what comes from below.
+  // Nest wraps errors of Express.
   const fault = (error instanceof HttpException ? (error.cause ?? error) : error) as HttpFault | null;
   const status = error instanceof HttpException ? error.getStatus() : fault?.status;
   if (!fault || typeof status !== 'number' || status >= 500) return null;

@@ -19,7 +19,7 @@ export const PROBLEM = objectSchema<Problem>({
   correlationId: says(TEXT, 'Finds the error in the server’s log.'),
 });
 
-/** An error as its HTTP body (RFC 9457, protocol section 6). */
+/** Returns the HTTP body of an error (RFC 9457, protocol section 6). */
 export function toProblem(fault: DomainError, correlationId: string): Problem {
   const { code, message, ...rest } = fault.toWire(correlationId);
   const title = code.replaceAll('_', ' ');

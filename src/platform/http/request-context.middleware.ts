@@ -5,7 +5,7 @@ import { runInContext, RequestContext, contextFromHeaders } from '../tracing/req
 
 const contexts = new WeakMap<ServerResponse, RequestContext>();
 
-/** Gives every request its piece of work, and its answer the id as `X-Request-Id`. */
+/** Gives every request its context, and the response the context's id as `X-Request-Id`. */
 export function correlate(request: Request, response: Response, next: NextFunction): void {
   const callerContext = contextFromHeaders(request.headers);
   const attributes = { 'http.request.method': request.method, 'url.path': request.path };
@@ -20,7 +20,7 @@ export function correlate(request: Request, response: Response, next: NextFuncti
   runInContext(context, next);
 }
 
-/** For what `response` is made. */
+/** Returns the context of the request that `response` belongs to. */
 export function contextOf(response: ServerResponse): RequestContext {
   return contexts.get(response) ?? new RequestContext();
 }

@@ -3,22 +3,22 @@ import { STATUS_CODES } from 'node:http';
 import type { JsonSchema } from '../../protocol/schemas/schema.js';
 
 interface Answer {
-  /** When it is given, where the status does not say it. */
+  /** When this response is sent, if the status does not say it. */
   description?: string;
   /** Media type of the body; JSON by default. */
   as?: string;
-  /** Of one item, where the body is a sequence of them. A keyword of OpenAPI 3.2, for which 3.1 has no word. */
+  /** Schema of one item, if the body is a sequence of them. A keyword of OpenAPI 3.2 that 3.1 lacks. */
   each?: JsonSchema;
-  /** Headers beside those of every answer: name → schema. */
+  /** Headers besides those of every response: name → schema. */
   headers?: Readonly<Record<string, JsonSchema>>;
 }
 
-/** Every answer has it, refusals among them. */
+/** Header of every response, errors included. */
 export const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/RequestId' } };
 
 /**
- * Declares for OpenAPI what a route answers where it does not refuse, once for each status; without `schema` an answer has no
- * body. Refusals are the same for all routes, and declared once (`bootstrap-docs.ts`).
+ * Declares for OpenAPI a successful response of a route, once for each status. Without `schema` it has no body. Error
+ * responses are the same for all routes and declared once (`app/docs.ts`).
  */
 export function Responds(
   status: number,

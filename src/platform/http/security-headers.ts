@@ -4,19 +4,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 type Policy = Record<string, string[]>;
 type Next = (error?: unknown) => void;
 
-/** Swagger UI, and nothing beside it: its page has styles within the markup, and pictures as `data:`. */
+/** Swagger UI only: its page has inline styles, and images as `data:`. */
 const DOCS_PATH = /^\/api\/docs(?:[/?]|$)/;
 const API_PATH = /^\/(?:api|metrics)(?:[/?]|$)/;
 
 const NONE = ["'none'"];
 const SELF = ["'self'"];
 
-/** Answers of the API are data: a browser that takes one for a page may do nothing with it. */
+/** Responses of the API are data: a browser that shows one as a page may do nothing with it. */
 const DATA: Policy = { 'default-src': NONE, 'base-uri': NONE, 'form-action': NONE, 'frame-ancestors': NONE };
 
 /**
- * Nothing but what this server serves itself, and no scripts or styles within the markup. `connect-src 'self'` is this
- * origin's http and ws, or https and wss (CSP 3, 6.7.2.8).
+ * Only what this server itself serves, without inline scripts or styles. `connect-src 'self'` allows http and ws, or
+ * https and wss, of this origin (CSP 3, 6.7.2.8).
  */
 const PAGE: Policy = {
   ...DATA,
@@ -37,8 +37,8 @@ const DOCS: Policy = {
 };
 
 /**
- * Express and engine.io middleware: the headers that tell a browser what an answer may do. HSTS only where this process
- * does TLS itself: behind a proxy it is the proxy that knows whether all of its host is HTTPS.
+ * Express and engine.io middleware: sets the security headers for browsers. HSTS is set only if this process does TLS
+ * itself; a proxy knows better whether its whole host is HTTPS.
  */
 export function securityHeaders({ tls }: { tls: boolean }) {
   const [data, page, docs] = [DATA, PAGE, DOCS].map((policy) => headersWith(policy, tls)) as [

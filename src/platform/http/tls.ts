@@ -6,7 +6,7 @@ import type { Config } from '../config/config.js';
 
 type Files = Partial<Pick<Config, 'TLS_CERT_FILE' | 'TLS_KEY_FILE'>>;
 
-/** What Node's HTTPS server is started with. */
+/** TLS options of Node's HTTPS server. */
 interface TlsOptions {
   cert: Buffer;
   key: Buffer;
@@ -14,13 +14,16 @@ interface TlsOptions {
   handshakeTimeout: number;
 }
 
-/** How long a client may take for the handshake: Node's two minutes are long for somebody who sends nothing. */
+/** Timeout of the handshake. Node's default of two minutes is long for a client that sends nothing. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const LOOK_MS = 30_000;
 
 const logger = new Logger('Tls');
 
-/** The certificate and its key; null where none is configured. @throws with a sentence for the operator. */
+/**
+ * Reads the certificate and its key; null if none is configured.
+ * @throws with a sentence for the operator.
+ */
 export async function readTls({ TLS_CERT_FILE, TLS_KEY_FILE }: Files): Promise<TlsOptions | null> {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return null;
   const reading = [read('TLS_CERT_FILE', TLS_CERT_FILE), read('TLS_KEY_FILE', TLS_KEY_FILE)] as const;
@@ -54,7 +57,7 @@ export function renewTls(server: Server, files: Files, lookMs = LOOK_MS): void {
         logger.warn('failed to load the renewed certificate, keeping the old one', { error }),
       );
   };
-  // Polled: a secret of Kubernetes is a link that changes its target, which no watch of a file sees.
+  // Polled: a Kubernetes secret is a link whose target changes, and watching the file does not notice that.
   for (const path of paths) watchFile(path, { interval: lookMs, persistent: false }, renew);
   server.once('close', () => paths.forEach((path) => unwatchFile(path, renew)));
 }
@@ -67,7 +70,7 @@ async function read(name: string, path: string): Promise<Buffer> {
   }
 }
 
-/** Of two files that are missing both are named. */
+/** If both files are missing, the error names both. */
 async function allFaults(reading: readonly Promise<Buffer>[]): Promise<never> {
   const results = await Promise.allSettled(reading);
   const faults = results.flatMap((result) =>

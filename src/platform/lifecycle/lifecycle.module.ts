@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { Draining } from './draining.js';
 
-/** Tells everybody whether the process is leaving. */
+/** Provides {@link Draining} to every module. */
 @Global()
 @Module({ providers: [Draining], exports: [Draining] })
 export class LifecycleModule {}

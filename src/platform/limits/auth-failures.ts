@@ -2,14 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../../common/domain-error.js';
 import { RateLimits } from './rate-limits.js';
 
-/** Who guesses tokens is told to wait; who brings a good one is not, wherever it comes from. */
+/** Makes addresses that guess tokens wait. A valid token always passes, wherever it comes from. */
 @Injectable()
 export class AuthFailures {
   constructor(private readonly limits: RateLimits) {}
 
   /**
-   * Does `work`, which checks a token.
-   * @throws {DomainError} what `work` throws; `rate_limited` instead of a refused token where too many came from there.
+   * Runs `work`, which checks a token.
+   * @throws {DomainError} what `work` throws; `rate_limited` instead of a refused token if too many came from this
+   * address.
    */
   async attempt<T>(addressKey: string, work: () => Promise<T>): Promise<T> {
     try {

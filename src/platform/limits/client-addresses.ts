@@ -5,7 +5,7 @@ import { all, compile } from 'proxy-addr';
 import { CONFIG, type Config } from '../config/config.js';
 import type { TrustedProxies } from '../config/limit-fields.js';
 
-/** The part of a request that shows where it comes from. */
+/** The part of a request that contains its address. */
 interface Origin {
   readonly headers: IncomingHttpHeaders;
   readonly socket: { readonly remoteAddress?: string | undefined };
@@ -25,7 +25,10 @@ export class ClientAddresses {
     this.isTrusted = trustOf(TRUST_PROXY ?? 0);
   }
 
-  /** Returns the nearest address that is no trusted proxy. An IPv4 address is written as such. Empty where the peer has gone. */
+  /**
+   * Returns the nearest address that is not a trusted proxy. An IPv4 address is written as such. Empty if the peer has
+   * disconnected.
+   */
   of(origin: Origin): string {
     const chain = all(withPlainAddresses(origin) as IncomingMessage, this.isTrusted).map((address = '') =>
       plain(address),
@@ -41,7 +44,7 @@ export class ClientAddresses {
   }
 }
 
-/** Returns an address as limits count it: for IPv6 its first 64 bits. */
+/** Returns the form of an address that limits count: for IPv6 its first 64 bits. */
 export function addressKey(address: string): string {
   if (isIP(address) !== 6) return address;
   const [head = '', tail] = (address.split('%')[0] as string).split('::');

@@ -1,11 +1,11 @@
 import type { ClientEvents } from '../../protocol/index.js';
 
-/** Parts of a point, so that cheap events can cost less than one and counters stay whole. */
+/** Parts of one point. Cheap events can cost less than a point, and counters stay whole numbers. */
 export const POINT = 10;
 
 /**
- * What events cost, in points of `RATE_LIMIT_EVENTS`; all others cost one. A client that acks each of a thousand queued
- * messages by itself spends 100, one that joins 256 conversations after a reconnect 256.
+ * Costs of events in points of `RATE_LIMIT_EVENTS`; all others cost one. A client that acks each of a thousand queued
+ * messages separately spends 100, and one that joins 256 conversations after a reconnect 256.
  */
 export const EVENT_COSTS: Readonly<Partial<Record<keyof ClientEvents, number>>> = {
   'message:ack': 0.1,
@@ -18,7 +18,7 @@ export const EVENT_COSTS: Readonly<Partial<Record<keyof ClientEvents, number>>> 
   'stream:recover': 4,
 };
 
-/** The cost of an event, known or not, in parts of a point. */
+/** Returns the cost of an event, known or not, in parts of a point. */
 export function costOf(event: string): number {
   const cost = Object.hasOwn(EVENT_COSTS, event) ? EVENT_COSTS[event as keyof ClientEvents] : undefined;
   return Math.round((cost ?? 1) * POINT);

@@ -4,10 +4,10 @@ import { AuthFailures } from './auth-failures.js';
 import { ClientAddresses } from './client-addresses.js';
 import { RateLimits } from './rate-limits.js';
 
-/** What watches the server. */
+/** Paths that probes and Prometheus request. */
 const PROBES = /^\/(api\/ws\/health|metrics)(\/|$)/i;
 
-/** How often HTTP requests may come: from an address, and of a user. */
+/** Limits the rate of HTTP requests per address and per user. */
 @Injectable()
 export class HttpLimits {
   constructor(
@@ -16,13 +16,16 @@ export class HttpLimits {
     private readonly failures: AuthFailures,
   ) {}
 
-  /** Express middleware: every request counts for its address, what watches the server apart from all others. */
+  /** Express middleware: counts every request for its address, probes separately from all others. */
   readonly limitAddress = (request: Request, _response: Response, next: NextFunction): void => {
     const limiter = PROBES.test(request.path) ? this.limits.addressProbes : this.limits.addressHttp;
     limiter.consume(this.addresses.keyOf(request)).then(() => next(), next);
   };
 
-  /** Does `work`, which checks a token that came with `request`. @throws {DomainError} as `AuthFailures.attempt`. */
+  /**
+   * Runs `work`, which checks the token of `request`.
+   * @throws {DomainError} as `AuthFailures.attempt`.
+   */
   attempt<T>(request: Request, work: () => Promise<T>): Promise<T> {
     return this.failures.attempt(this.addresses.keyOf(request), work);
   }

@@ -1,10 +1,10 @@
 import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { DomainError } from '../../common/domain-error.js';
 
-/** Why a limiter refused something. */
+/** Details of a refusal by a limiter. */
 export interface Refusal {
   readonly error: DomainError;
-  /** Points asked for in this period, refused ones included, as a multiple of the limit: above 1. */
+  /** Points requested in this period, refused ones included, as a multiple of the limit; above 1. */
   readonly overrun: number;
 }
 
@@ -16,8 +16,8 @@ export class Limiter {
   ) {}
 
   /**
-   * Consumes points of `key`. What is refused counts, but does not make the wait longer.
-   * @returns null, or why it was refused, with `retryAfterMs`.
+   * Consumes points of `key`. Refused points count too, but do not make the wait longer.
+   * @returns null, or the refusal with its `retryAfterMs`.
    */
   async tryConsume(key: string, points = 1): Promise<Refusal | null> {
     if (!this.store) return null;
@@ -39,13 +39,13 @@ export class Limiter {
     if (refusal) throw refusal.error;
   }
 
-  /** Returns a point that was consumed for something that then did not happen. */
+  /** Gives back a point that was consumed for something that then did not happen. */
   async refund(key: string): Promise<void> {
     await this.store?.reward(key, 1);
   }
 }
 
-/** Returns the error for something that comes too often. */
+/** Returns the error for exceeding a rate limit. */
 export function rateLimited(retryAfterMs: number): DomainError {
   const options = { retryAfterMs: Math.max(1, Math.ceil(retryAfterMs)) };
   return new DomainError(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MetricsRegistry } from '../metrics/registry.js';
 
-/** Every limit by its name in the metrics. */
+/** Names of all limits in the metrics. */
 export type LimitName =
   | 'connection_events'
   | 'user_events'
@@ -18,7 +18,7 @@ export type LimitName =
   | 'user_connections'
   | 'user_viewers';
 
-/** Counts what limits and caps refuse, by limit and by nothing else. */
+/** Counts what limits and caps refuse, by limit only. */
 @Injectable()
 export class LimitsMetrics {
   private readonly refusals;
@@ -31,7 +31,7 @@ export class LimitsMetrics {
     );
   }
 
-  /** Counts one refusal each time that it is called. */
+  /** Returns a function that counts one refusal of `limit`. */
   refusalsOf(limit: LimitName): () => void {
     const counter = this.refusals.labels({ limit });
     return () => counter.inc();

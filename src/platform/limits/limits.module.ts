@@ -5,7 +5,7 @@ import { HttpLimits } from './http-limits.js';
 import { LimitsMetrics } from './limits-metrics.js';
 import { RateLimits } from './rate-limits.js';
 
-/** How often anybody may do what, and where requests come from. Knows no socket. */
+/** Rate limits and client addresses. It does not depend on sockets. */
 @Global()
 @Module({
   providers: [LimitsMetrics, RateLimits, ClientAddresses, AuthFailures, HttpLimits],

@@ -6,22 +6,22 @@ import { POINT } from './event-costs.js';
 import { LimitsMetrics, type LimitName } from './limits-metrics.js';
 import { Limiter } from './limiter.js';
 
-/** Every limit on how often something may be done. Each key is forgotten when its time is over. */
+/** All rate limits. Each key is forgotten when its period ends. */
 @Injectable()
 export class RateLimits {
   /** Events of one connection, by its id, in parts of a point. */
   readonly connectionEvents: Limiter;
   /** Events of one user over all connections, in parts of a point. */
   readonly userEvents: Limiter;
-  /** Answers that a user starts. */
+  /** Answers that one user starts. */
   readonly streams: Limiter;
   readonly userConnects: Limiter;
   readonly addressConnects: Limiter;
   readonly userHttp: Limiter;
   readonly addressHttp: Limiter;
-  /** Health probes of one address: what else comes from there must not make them fail. */
+  /** Health probes of one address: other requests from there must not make them fail. */
   readonly addressProbes: Limiter;
-  /** Requests of long polling of one address, beside the handshakes. */
+  /** Long polling requests of one address, besides the handshakes. */
   readonly addressPolling: Limiter;
   readonly authFailures: Limiter;
 
@@ -49,7 +49,7 @@ export class RateLimits {
   }
 }
 
-/** Where a limit is counted. */
+/** Creates the store in which a limit is counted. */
 function storeOf(name: LimitName, { points, seconds: duration }: Rate): RateLimiterAbstract {
   return new RateLimiterMemory({ keyPrefix: name, points, duration });
 }

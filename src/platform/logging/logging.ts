@@ -6,24 +6,27 @@ import type { Config } from '../config/config.js';
 import { describeError, ServiceLogger } from './service-logger.js';
 
 const STDOUT = 1;
-/** Levels at which every line knows for what it was written, also far below the event or request. */
+/** Levels at which every line contains its request context, also deep inside the code. */
 const DETAILED = new Set(['debug', 'trace']);
-/** A second net: no line is meant to have any of these. */
+/** A second safeguard: no line should contain any of these. */
 const SECRETS = ['authorization', 'token', 'ticket', 'apiKey', 'password'];
 
-/** Where the process writes what it does. */
+/** The log of the process. */
 export interface Logging {
-  /** Behind every Nest `Logger` from now on. */
+  /** Every Nest `Logger` writes to it from now on. */
   readonly logger: LoggerService;
-  /** From now on every line says that it is of node `nodeId`. */
+  /** Adds the node id to every line from now on. */
   identify(nodeId: string): void;
-  /** Writes `lines` for the person who started the process, whatever LOG_LEVEL is; in production as one line of JSON with `fields`. */
+  /**
+   * Writes `lines` for the person who started the process, whatever LOG_LEVEL is. In production it is one line of JSON
+   * with `fields`.
+   */
   announce(lines: readonly string[], fields: object): void;
 }
 
 /**
- * Lines of JSON in production, else lines for people. Each is written when it is said: no end of the process, `kill -9`
- * included, loses any.
+ * Starts the log: JSON lines in production, else readable lines. Each line is written synchronously, so that no end of
+ * the process loses one, not even `kill -9`.
  */
 export async function startLogging(config: Pick<Config, 'NODE_ENV' | 'LOG_LEVEL'>): Promise<Logging> {
   const inProduction = config.NODE_ENV === 'production';
@@ -42,7 +45,7 @@ export async function startLogging(config: Pick<Config, 'NODE_ENV' | 'LOG_LEVEL'
   };
 }
 
-/** What every line has and has not. Exported for its test. */
+/** Options for the content of every line. Exported for its test. */
 export function optionsOf(level: Config['LOG_LEVEL']): LoggerOptions {
   return {
     level,
@@ -51,7 +54,7 @@ export function optionsOf(level: Config['LOG_LEVEL']): LoggerOptions {
       const context = currentContext();
       return context ? { correlationId: context.id } : {};
     },
-    // What a line says itself counts.
+    // The line's own fields win.
     mixinMergeStrategy: (line, known) => ({ ...known, ...line }),
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
@@ -60,7 +63,7 @@ export function optionsOf(level: Config['LOG_LEVEL']): LoggerOptions {
   };
 }
 
-/** For people; production does without the library. */
+/** Output for people. Production does not need the library. */
 async function prettyOutput(): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
   return pretty({

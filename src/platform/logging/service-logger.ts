@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Level, Logger as Pino } from 'pino';
 
-/** Contexts in which Nest describes its own wiring. At `info` they would hide what a person wants to read at the start. */
+/** Contexts in which Nest logs its own wiring. At `info` they would hide more useful lines of the start. */
 const WIRING = new Set([
   'InstanceLoader',
   'NestApplication',
@@ -70,7 +70,7 @@ function textOf(message: unknown): string {
   return typeof message === 'string' ? message : '';
 }
 
-/** An error as it is logged. */
+/** An error in its logged form. */
 interface LoggedError {
   type: string;
   message: string;
@@ -82,8 +82,8 @@ interface LoggedError {
 const MAX_CAUSES = 5;
 
 /**
- * Returns what is logged of `error`: its type, message, code, stack and causes, and none of its other properties. The
- * database driver keeps the parameters of the statement on its errors, and these are people's messages.
+ * Returns the logged form of `error`: its type, message, code, stack and causes, and no other property. The database
+ * driver keeps the parameters of the statement on its errors, and these contain users' messages.
  */
 export function describeError(error: unknown, causes = MAX_CAUSES): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: describeValue(error) };

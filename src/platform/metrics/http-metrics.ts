@@ -6,7 +6,7 @@ import { MetricsRegistry } from './registry.js';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30];
 
-/** Counts HTTP requests by their route's pattern: never by path, which anybody can make up. */
+/** Counts HTTP requests by route pattern, never by path, because clients can invent paths. */
 @Injectable()
 export class HttpMetrics {
   private readonly requests: Counter<'method' | 'route' | 'status'>;
@@ -23,7 +23,7 @@ export class HttpMetrics {
     );
   }
 
-  /** Express middleware, to stand before all others. */
+  /** Express middleware. Must run before all others. */
   readonly use = (request: Request, response: Response, next: NextFunction): void => {
     const startedAt = performance.now();
     response.once('close', () => {
@@ -35,10 +35,10 @@ export class HttpMetrics {
   };
 }
 
-/** Pattern of the route that took the request; `other` for pages, their files, and what does not exist. */
+/** Returns the pattern of the request's route; `other` for pages, their files, and unknown paths. */
 function routeOf({ route }: Request): string {
   const { path } = (route ?? {}) as { path?: unknown };
-  // Nest's own for what matches nothing begin with an asterisk.
+  // Nest's own route for unmatched paths begins with an asterisk.
   return typeof path === 'string' && path.startsWith('/') ? path : 'other';
 }
 
@@ -46,7 +46,7 @@ function methodOf({ method }: Request): string {
   return METHODS.has(method) ? method : 'other';
 }
 
-/** Such as `2xx`; `aborted` where the client left before an answer. */
+/** Returns the status class, such as `2xx`; `aborted` if the client disconnected before a response. */
 function statusOf({ statusCode, headersSent }: Response): string {
   return headersSent ? `${Math.floor(statusCode / 100)}xx` : 'aborted';
 }

@@ -6,18 +6,18 @@ type Name = `streamgate_${string}`;
 
 interface GaugeOptions<L extends string> {
   labelNames?: readonly L[];
-  /** Sets the gauge when somebody reads it. It should not throw: the page of metrics leaves the gauge as it was. */
+  /** Sets the gauge at each read. It should not throw: the gauge then keeps its last value. */
   collect?: (gauge: Gauge<L>) => void | Promise<void>;
 }
 
 /**
- * All metrics of one application instance: several run in one process of the tests, so prom-client's own default registry is
- * never used. Each feature registers its own here, in a `*-metrics.ts` beside its code. Values of labels come from closed
- * lists, never from a client; `labels()` of what is counted often is looked up once and kept.
+ * All metrics of one application instance. Tests run several in one process, so prom-client's default registry is never
+ * used. Each feature registers its metrics in a `*-metrics.ts` beside its code. Label values come from closed lists,
+ * never from a client. Frequent counters look up `labels()` once and keep the result.
  */
 @Injectable()
 export class MetricsRegistry extends Registry {
-  /** A new counter; its name ends in `_total`. */
+  /** Creates a counter; its name ends in `_total`. */
   counter<L extends string = never>(
     name: `${Name}_total`,
     help: string,
@@ -26,7 +26,7 @@ export class MetricsRegistry extends Registry {
     return new Counter({ name, help, labelNames, registers: [this] });
   }
 
-  /** A new gauge: set by its owner, or by `collect` whenever somebody reads it. */
+  /** Creates a gauge, which its owner sets, or `collect` at each read. */
   gauge<L extends string = never>(
     name: Name,
     help: string,
@@ -39,7 +39,7 @@ export class MetricsRegistry extends Registry {
     return gauge;
   }
 
-  /** A new histogram with these upper bounds; durations are in seconds, as Prometheus wants them. */
+  /** Creates a histogram with these upper bounds. Durations are in seconds, as Prometheus expects. */
   histogram<L extends string = never>(
     name: Name,
     help: string,

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Relay, type Listener } from './relay.js';
 import type { Topics } from './topics.js';
 
-/** The relay of a single node: listeners run at once, within `publish`. */
+/** The relay of a single node. Listeners run synchronously, within `publish`. */
 export class MemoryRelay extends Relay {
   override readonly published = { conversation: 0, user: 0, presence: 0, topic: 0, stream: 0, revocation: 0 };
   private readonly emitter = new EventEmitter().setMaxListeners(0);

@@ -3,7 +3,10 @@ import { Counter } from 'prom-client';
 import { MetricsRegistry } from '../metrics/registry.js';
 import { Relay } from './relay.js';
 
-/** What was published on the relay. The relay itself only adds: several are published for each message. */
+/**
+ * Counts what is published on the relay. The relay itself only adds numbers, because each message takes several
+ * publications.
+ */
 @Injectable()
 export class RelayMetrics {
   readonly published: Counter<'kind'>;

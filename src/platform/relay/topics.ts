@@ -7,14 +7,17 @@ import type {
   SystemMessage,
 } from '../../protocol/index.js';
 
-/** What happens in a conversation, for whoever joined it. */
+/** An event of a conversation, for its joined connections. */
 export type ConversationEvent =
   | {
       type: 'message';
       message: Message;
-      /** Membership version at the message's commit: who knows an older one asks before it shows the message (P10). */
+      /**
+       * Membership version at the message's commit. A node that knows an older version checks the members before it sends the
+       * message (P10).
+       */
       memberVersion: number;
-      /** Connection whose acknowledgement carries the message already. */
+      /** Connection whose ack contains the message already. */
       origin?: string;
     }
   | { type: 'changed'; change: ServerEvents['conversation:changed'] }
@@ -24,38 +27,41 @@ export type ConversationEvent =
   | { type: 'stream:chunk'; chunk: Chunk }
   | { type: 'stream:status'; status: ServerEvents['stream:status'] };
 
-/** What concerns one user, on whichever devices. */
+/** An event for all devices of one user. */
 export type UserEvent =
-  /** Something was queued: of this conversation, or a system message (null). */
+  /** An item was queued: of this conversation, or a system message (null). */
   | { type: 'queued'; conversationId: string | null }
   | { type: 'changed'; change: ServerEvents['conversation:changed'] }
-  /** One of the user's connections is to be closed, wherever it is. */
+  /** One of the user's connections must be closed, on any node. */
   | { type: 'close'; connectionId: string };
 
 /** A user's presence has changed. */
 export interface PresenceEvent {
   presence: Presence;
-  /** The user's conversations: who joined one of them hears of it. */
+  /** The user's conversations: their joined connections are notified. */
   conversationIds: string[];
-  /** Connection that caused it, and knows. */
+  /** Connection that caused the change, and needs no notification. */
   origin?: string;
 }
 
-/** What the owner of a stream must hear at once. `version` counts pauses and resumes: an older one came late. */
+/** An event for the owner of a stream. `version` counts pauses and resumes: one with an older version is late. */
 export type StreamEvent = { type: 'ended' } | { type: 'paused' | 'resumed'; version: number };
 
-/** A token (by its `jti`), or all tokens of a user (by its `sub`) issued up to a moment, in milliseconds since 1970, are not good any more. */
+/**
+ * Revokes a token (by its `jti`), or all tokens of a user (by its `sub`) that were issued up to a moment, in
+ * milliseconds since 1970.
+ */
 export interface Revocation {
   kind: 'jti' | 'sub';
   value: string;
   at: number;
 }
 
-/** Every kind of topic on the relay, and what travels on it. */
+/** Every kind of topic on the relay, with its events. */
 export interface Topics {
   conversation: ConversationEvent;
   user: UserEvent;
-  /** One topic for all nodes, `all`: each finds whom of its own it concerns. */
+  /** One topic, `all`, for all nodes: each finds its own connections to notify. */
   presence: PresenceEvent;
   topic: SystemMessage;
   stream: StreamEvent;

@@ -21,20 +21,23 @@ import type { Span, SpanStart, Tracer } from './tracer.js';
 import { traceIdOf, type RequestContext } from './request-context.js';
 
 export interface OtelOptions {
-  /** Base URL of the collector; `/v1/traces` comes behind it. */
+  /** Base URL of the collector, without `/v1/traces`. */
   endpoint: string;
   serviceName: string;
   nodeId: string;
-  /** Share of the traces that begin here and are recorded, 0 to 1. */
+  /** Share of the traces started here that are recorded, 0 to 1. */
   ratio: number;
 }
 
-/** Longest time that one export may take, the last one at shutdown included, in milliseconds. */
+/** Timeout of one export, also of the last one at shutdown, in milliseconds. */
 const EXPORT_MS = 3000;
 const COMPLAIN_EVERY_MS = 60_000;
 const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const;
 
-/** Spans to an OpenTelemetry collector, in batches; what it does not take is dropped, and said once a minute. */
+/**
+ * Sends spans to an OpenTelemetry collector, in batches. Spans that the collector does not accept are dropped, with a
+ * log line at most once a minute.
+ */
 export class OpenTelemetryTracer implements Tracer {
   private readonly ids = new WorkIds();
   private readonly provider: NodeTracerProvider;
@@ -71,14 +74,14 @@ export class OpenTelemetryTracer implements Tracer {
     };
   }
 
-  /** Sends what is left, for a few seconds at most. Never rejects. */
+  /** Sends the remaining spans, for a few seconds at most. Never rejects. */
   async close(): Promise<void> {
     await this.provider.shutdown().catch(() => {});
     diag.disable();
   }
 }
 
-/** A trace that begins here has the id of its work, so that the log and the trace are found by the same. */
+/** Gives a trace that starts here the id of its request context, so that log and trace share an id. */
 class WorkIds extends RandomIdGenerator {
   next = '';
   override generateTraceId = (): string => this.next;

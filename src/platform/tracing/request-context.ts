@@ -2,11 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** A piece of work as it is named elsewhere: with a stored answer, and to the provider. */
+/** The ids of a request context, as stored with an answer and sent to the provider. */
 export interface ContextIds {
-  /** Its correlation id: 1 to 64 of `A-Za-z0-9._-`. */
+  /** Correlation id: 1 to 64 of `A-Za-z0-9._-`. */
   id: string;
-  /** Where in a trace it is (W3C Trace Context, level 1). */
+  /** Position in a trace (W3C Trace Context, level 1). */
   traceparent: string;
 }
 
@@ -14,7 +14,10 @@ const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-((?!0{16})[\da-f]{
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TRACE_ID = /^(?!0{32})[\da-f]{32}$/;
 
-/** What one event, request or handshake makes the service do: one correlation id for all of it (protocol section 6). Names itself when asked. */
+/**
+ * The context of one event, request or handshake: all its work has one correlation id (protocol section 6). The id is
+ * created when it is first read.
+ */
 export class RequestContext implements ContextIds {
   private knownId: string | undefined;
   private knownTraceparent: string | undefined;
@@ -28,17 +31,17 @@ export class RequestContext implements ContextIds {
     return (this.knownId ??= randomBytes(16).toString('hex'));
   }
 
-  /** Without a caller's trace, one of its own, to be recorded by whoever it reaches. */
+  /** Without a caller's trace, a new one that receivers may record. */
   get traceparent(): string {
     return (this.knownTraceparent ??= `00-${traceIdOf(this.id)}-${randomBytes(8).toString('hex')}-01`);
   }
 
-  /** Whether a caller's trace, or a span of ours, is above it. */
+  /** Whether the caller sent a trace, or a span of ours is the parent. */
   get isTraced(): boolean {
     return this.knownTraceparent !== undefined;
   }
 
-  /** The same piece of work, under the span `traceparent`. */
+  /** Returns the same context with `traceparent` as the parent span. */
   under(traceparent: string): RequestContext {
     return new RequestContext({ id: this.id, traceparent });
   }
@@ -48,7 +51,10 @@ export class RequestContext implements ContextIds {
   }
 }
 
-/** The work that a caller names by `traceparent` or, without, by `x-request-id`; new work where neither is well-formed. */
+/**
+ * Returns the context that a caller names by `traceparent`, or else by `x-request-id`. Returns a new one if neither is
+ * well-formed.
+ */
 export function contextFromHeaders(headers: IncomingHttpHeaders): RequestContext {
   const { traceparent, 'x-request-id': requestId } = headers;
   const [, traceId, spanId, flags] = TRACEPARENT.exec(String(traceparent)) ?? [];
@@ -58,7 +64,10 @@ export function contextFromHeaders(headers: IncomingHttpHeaders): RequestContext
   );
 }
 
-/** The trace of the work `id`: the id itself where it can be one (a UUID without its dashes), else made from it. */
+/**
+ * Returns the trace id of a correlation id: the id itself if it can be one (a UUID without dashes), else an id derived
+ * from it.
+ */
 export function traceIdOf(id: string): string {
   const hex = id.replaceAll('-', '').toLowerCase();
   return TRACE_ID.test(hex) ? hex : createHash('sha256').update(id).digest('hex').slice(0, 32);
@@ -68,19 +77,19 @@ const storage = new AsyncLocalStorage<RequestContext>();
 let isTracking = false;
 
 /**
- * From now on {@link currentContext} knows for what the code runs. It costs every promise of the process something, so it is
- * for a detailed log; what always needs the id is given it.
+ * Makes {@link currentContext} work from now on. It costs time for every promise of the process, so only detailed logs
+ * enable it. Code that always needs the id gets it as an argument.
  */
 export function enableContextTracking(): void {
   isTracking = true;
 }
 
-/** Does `act` for `work`. */
+/** Runs `act` in the context. */
 export function runInContext<T>(context: RequestContext, act: () => T): T {
   return isTracking ? storage.run(context, act) : act();
 }
 
-/** For what this code runs; undefined where it is for nobody in particular, or work is not followed. */
+/** Returns the context in which this code runs; undefined outside a request, or while tracking is off. */
 export function currentContext(): RequestContext | undefined {
   return storage.getStore();
 }

@@ -4,12 +4,12 @@ import { compilePayload } from './payload.js';
 
 type Check = (payload: unknown) => object;
 
-/** What a parameter's type is where it is no DTO class. */
+/** Types of parameters that are not DTO classes. */
 const NO_DTO = new Set<unknown>([undefined, Object, Array, String, Number, Boolean]);
 
 /**
- * Checks events, bodies and queries against their DTOs alike, by a checker compiled once for each class. Bodies are given
- * on as they came: class-transformer would drop keys such as `constructor` and recurse as deep as a body is nested.
+ * Checks events, bodies and queries against their DTOs with a checker compiled once per class. Bodies pass unchanged:
+ * class-transformer would drop keys such as `constructor`, and recurse as deep as a body is nested.
  */
 @Injectable()
 export class PayloadPipe implements PipeTransform {
@@ -18,7 +18,7 @@ export class PayloadPipe implements PipeTransform {
   transform(value: unknown, { type, metatype }: ArgumentMetadata): unknown {
     if ((type !== 'body' && type !== 'query') || NO_DTO.has(metatype)) return value;
     const dto = metatype as new () => object;
-    // Without a body it is an empty one.
+    // A missing body counts as an empty one.
     return this.checkOf(dto)(
       type === 'query' ? fromText(dto, value as object) : value === undefined ? {} : value,
     );
@@ -33,7 +33,10 @@ export class PayloadPipe implements PipeTransform {
   }
 }
 
-/** A query is all text: the DTO's own `FromDigits` make numbers of it. Keys that class-transformer drops stay, to be refused. */
+/**
+ * A query contains only text: the DTO's `FromDigits` turns it into numbers. Keys that class-transformer drops are kept,
+ * so that they are refused.
+ */
 function fromText(dto: new () => object, query: object): object {
   return { ...query, ...plainToInstance(dto, query) };
 }

@@ -1,7 +1,7 @@
 import type { ControlResult, MessagePage, RecoverResult, SendResult } from '../index.js';
 import { type JsonSchema, COUNT, FLAG, arrayOf, optional, ref, objectSchema, UUID } from './schema.js';
 
-/** The answers that an event and a route have in common, each held to its type in `src/protocol`. */
+/** Schemas of results that both an event and a route return. Each is checked against its type in `src/protocol`. */
 export const RESPONSES = {
   SendResult: objectSchema<SendResult>({
     message: ref('Message'),

@@ -1,7 +1,7 @@
-/** A JSON Schema (draft 7), as AsyncAPI 3.0 takes it. */
+/** A JSON Schema (draft 7), as AsyncAPI 3.0 uses it. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** The schema of an object whose keys are known. */
+/** The schema of an object with known keys. */
 export interface ObjectSchema extends JsonSchema {
   type: 'object';
   properties: Readonly<Record<string, JsonSchema>>;
@@ -12,12 +12,12 @@ interface Optional {
   optional: JsonSchema;
 }
 
-/** A schema for every key of `T`, marked as optional exactly where the key is: what is missing or extra does not compile. */
+/** A schema for every key of `T`, optional exactly if the key is. Missing and extra keys do not compile. */
 type Properties<T> = {
   [K in keyof T]-?: object extends Pick<T, K> ? Optional : JsonSchema & { optional?: never };
 };
 
-/** The schema of an object of the protocol's type `T`. Clients ignore keys that they do not know, so more may come later. */
+/** Returns the schema of an object of the protocol's type `T`. Further keys are allowed: clients ignore unknown ones. */
 export function objectSchema<T>(properties: Properties<T>): ObjectSchema {
   const entries = Object.entries<JsonSchema | Optional>(properties);
   return {
@@ -29,7 +29,7 @@ export function objectSchema<T>(properties: Properties<T>): ObjectSchema {
   };
 }
 
-/** The schema of an object with the keys of both. */
+/** Returns the schema of an object with the keys of both. */
 export function extend(base: ObjectSchema, more: ObjectSchema): ObjectSchema {
   return {
     type: 'object',
@@ -38,22 +38,22 @@ export function extend(base: ObjectSchema, more: ObjectSchema): ObjectSchema {
   };
 }
 
-/** Of a key that may be missing. */
+/** Marks the schema of an optional key. */
 export function optional(schema: JsonSchema): Optional {
   return { optional: schema };
 }
 
-/** One of the words of a closed union; a word that is missing does not compile. */
+/** Returns the schema of a closed union of words. A missing word does not compile. */
 export function enumOf<T extends string>(words: Record<T, true>): JsonSchema {
   return { type: 'string', enum: Object.keys(words) };
 }
 
-/** Also null. */
+/** Returns a schema that also allows null. */
 export function nullable(schema: JsonSchema): JsonSchema {
   return { anyOf: [schema, { type: 'null' }] };
 }
 
-/** One of the document's objects, by name. */
+/** Returns a reference to a named object of the document. */
 export function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
@@ -62,7 +62,7 @@ export function arrayOf(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
 }
 
-/** A part of a list, and where the next begins (protocol section 5.1). */
+/** Returns the schema of a page of a list, with its next cursor (protocol section 5.1). */
 export function pageOf(items: JsonSchema): JsonSchema {
   return objectSchema<{ items: unknown[]; nextCursor?: string }>({
     items: arrayOf(items),
@@ -84,5 +84,5 @@ export const NUMBER: JsonSchema = { type: 'number' };
 export const COUNT: JsonSchema = { type: 'integer', minimum: 0 };
 export const TIME: JsonSchema = { type: 'string', format: 'date-time' };
 export const UUID: JsonSchema = { type: 'string', format: 'uuid' };
-/** An object with keys of the clients' own. */
+/** An object whose keys clients choose. */
 export const FREE: JsonSchema = { type: 'object' };
