@@ -17,7 +17,7 @@ const TEXTS = {
   unauthenticated: 'The server did not accept your sign-in.',
   token_expired: 'Your sign-in has expired.',
   forbidden: 'This is not allowed for you.',
-  not_found: 'This is not there, or not yours to see.',
+  not_found: 'Not found.',
   payload_too_large: 'This message is too long for the server. Shorten it and send it again.',
   rate_limited: 'That was a lot at once. It goes on in a moment.',
   too_many_streams: 'Too many answers are being written at once. Wait for one to end.',

@@ -6,7 +6,7 @@ import { RESPONSES } from '../protocol/schemas/responses.js';
 import { OBJECTS } from '../protocol/schemas/objects.js';
 import { type JsonSchema, COUNT, ref, TEXT } from '../protocol/schemas/schema.js';
 
-const DESCRIPTION = `Every route, with what it takes and what it answers. Bodies and queries with keys that are not listed are
+const DESCRIPTION = `All routes with their requests and responses. Bodies and queries with keys that are not listed are
 refused; objects of the server may get more keys later. \`x-itemSchema\` is the schema of one item of a sequence, as
 \`itemSchema\` of OpenAPI 3.2. The events of Socket.IO are described by [AsyncAPI](/api/asyncapi-json).`;
 
@@ -15,14 +15,14 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = { ...OBJECTS, ...RESPONSES
 
 const HEADERS = {
   RequestId: { description: 'Finds the request in the server’s log.', required: true, schema: TEXT },
-  RetryAfter: { description: 'Seconds to wait before the next try.', schema: COUNT },
+  RetryAfter: { description: 'Seconds to wait before the next attempt.', schema: COUNT },
   Challenge: { description: 'With 401 (RFC 6750, 3).', schema: TEXT },
 };
 
 /** The response of every route when it refuses a request (protocol section 6). */
 const REFUSAL = {
   status: 'default',
-  description: 'Refused: a problem body, whose `code` says why.',
+  description: 'A problem body, whose `code` says why the request was refused.',
   headers: {
     ...REQUEST_ID,
     'Retry-After': { $ref: '#/components/headers/RetryAfter' },

@@ -13,7 +13,7 @@ export interface AuthenticatedRequest extends Request {
   principal?: Principal;
 }
 
-/** Opens a route, or all routes of a controller, to everybody. No token is read there, so none is refused either. */
+/** Makes a route, or all routes of a controller, public. A token is not read there, so none is refused either. */
 export const Public = () => SetMetadata(PUBLIC_ROUTE, true);
 
 /**

@@ -19,7 +19,7 @@ test('an abort ends the wait with its own reason, also one that came before', as
     await expect(wait).rejects.toThrow('reason');
 });
 
-test('a time limit tells whether the work ended in time, and passes its failure on', async () => {
+test('a time limit returns whether the work ended in time, and passes its failure on', async () => {
   vi.useFakeTimers();
   try {
     const late = withTimeout(never, 1000);

@@ -46,16 +46,14 @@ export class DomainError extends Error {
 
 /** Returns the error for a resource that does not exist or that the user may not see: both look the same (P10). */
 export function notFound(): DomainError {
-  return new DomainError('not_found', 'There is nothing here, or it is not yours to see.');
+  return new DomainError('not_found', 'Not found.');
 }
 
 /** Returns the error for work that is refused because too much is waiting already (P7). The work was not started. */
 export function overloaded(): DomainError {
-  return new DomainError(
-    'overloaded',
-    'The server has more to store than it can keep up with. Try again in a moment.',
-    { retryAfterMs: OVERLOAD_RETRY_MS },
-  );
+  return new DomainError('overloaded', 'The server is overloaded. Try again in a moment.', {
+    retryAfterMs: OVERLOAD_RETRY_MS,
+  });
 }
 
 /**
@@ -64,5 +62,5 @@ export function overloaded(): DomainError {
  */
 export function toDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
-  return new DomainError('internal', 'Something failed on the server. Try again.', { cause: error });
+  return new DomainError('internal', 'The server failed. Try again.', { cause: error });
 }

@@ -8,7 +8,7 @@ test('Ids are UUIDs of version 7, and no two share their randomness', () => {
   expect(new Set(ids.map((id) => id.slice(-12))).size).toBe(ids.length);
 });
 
-test('Ids of later milliseconds sort behind', async () => {
+test('Ids of later milliseconds sort after earlier ones', async () => {
   const before = newId();
   await expect.poll(() => newId() > before).toBe(true);
   expect(Number.parseInt(before.replaceAll('-', '').slice(0, 12), 16)).toBeLessThanOrEqual(Date.now());

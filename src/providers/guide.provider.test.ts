@@ -202,7 +202,7 @@ describe('how the guide answers', () => {
     expect(words.at(-1)).toBe('usage null');
   });
 
-  it('goes on right behind what is in the log already', async () => {
+  it('continues right after the text that is in the log already', async () => {
     const whole = await ask('ollama');
     for (const length of [0, 1, 40, whole.length]) {
       const messages: PromptMessage[] = [{ role: 'user', content: 'ollama' }];
@@ -213,7 +213,7 @@ describe('how the guide answers', () => {
     }
   });
 
-  it('refuses to go on behind another text', async () => {
+  it('refuses to continue another text', async () => {
     const messages: PromptMessage[] = [{ role: 'user', content: 'ollama' }];
     const deltas = guide().stream({ model: 'guide', messages, signal, continueFrom: 'Something else' });
     await expect(deltas.next()).rejects.toMatchObject({ code: 'provider_error' });

@@ -94,7 +94,7 @@ describe('A body that is no JSON object is invalid_payload', () => {
 
   test('of a coding that there is not, or that is broken', async () => {
     for (const [coding, said] of [
-      ['klingon', 'the body must be plain, or packed by gzip, deflate or br'],
+      ['klingon', 'the body must be uncompressed, or compressed with gzip, deflate or br'],
       ['gzip', 'the body cannot be unpacked as Content-Encoding says'],
     ] as const) {
       const response = await request('POST', messages, send, { headers: { 'content-encoding': coding } });
@@ -193,7 +193,7 @@ describe('Paths', () => {
     await expectProblem(await request('GET', path), 'invalid_payload');
   });
 
-  test('Outside the API, faults are told in the same shape', async () => {
+  test('Outside the API, errors have the same form', async () => {
     await expectProblem(await request('POST', '/', 'text', { type: 'text/plain' }), 'invalid_payload');
     await expectProblem(await request('POST', '/nope', '{"broken":'), 'invalid_payload');
     await expectProblem(await request('POST', '/nope', { x: 'x'.repeat(70_000) }), 'payload_too_large');

@@ -17,7 +17,7 @@ test.concurrent.each([
   ['back', -HOUR_MS],
   ['forward', HOUR_MS],
 ])(
-  'The machine’s clock is set an hour %s: nobody goes offline, nobody stays, no wait is longer, no answer is touched (P5, P9)',
+  'The machine’s clock is set an hour %s: no user goes offline or stays online wrongly, no wait is longer, no answer is affected (P5, P9)',
   async (_direction, jumpMs) => {
     const llm = await startLlmServer();
     const server = await startServer({

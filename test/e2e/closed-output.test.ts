@@ -10,7 +10,7 @@ import { freePort } from '../../src/platform/database/embedded/free-port.js';
 const MAIN = join(import.meta.dirname, '../../dist/main.js');
 
 test.for(['production', 'development'])(
-  'In %s, a server whose output nobody reads any more starts, serves and ends as ever (P12)',
+  'In %s, a server whose output is not read any more starts, serves and ends as usual (P12)',
   { timeout: 60_000 },
   async (NODE_ENV) => {
     const database = await createTestDatabase();

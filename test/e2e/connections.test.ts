@@ -76,7 +76,7 @@ describe('The registry of connections', () => {
     );
   });
 
-  test('shows members who has joined, without the address of others and without invisible users (P10)', async () => {
+  test('shows members the joined connections, without addresses of others and without invisible users (P10)', async () => {
     await share(server.url, 'r-one', ['ann', 'bob', 'cid']);
     const [ann, bob, cid] = [await connect('ann'), await connect('bob'), await connect('cid')];
     for (const client of [ann, bob, cid]) await client.ask('conversation:join', { conversationId: 'r-one' });

@@ -122,7 +122,7 @@ describe('Creating and joining', () => {
     }
   });
 
-  test('Access by link lets in whoever knows the id, from when it is set until it is not', async () => {
+  test('Access by link admits every user who knows the id, while it is set', async () => {
     const [alice] = await conversation('by-link', 'alice');
     const [bob, carol] = await Promise.all([connect('bob'), connect('carol')]);
     expect(await codeOf(bob.ask('conversation:join', { conversationId: 'by-link' }))).toBe('not_found');
@@ -149,7 +149,7 @@ describe('Creating and joining', () => {
 });
 
 describe('Members', () => {
-  test('A removed member hears nothing more, whatever is sent meanwhile, and may do nothing (P10)', async () => {
+  test('A removed member receives nothing more, whatever is sent meanwhile, and may do nothing (P10)', async () => {
     for (let round = 0; round < 8; round += 1) {
       const id = `removal-${round}`;
       const [alice, bob] = (await conversation(id, 'alice', 'bob')) as [TestClient, TestClient];
@@ -190,7 +190,7 @@ describe('Members', () => {
     expect(await codeOf(bob.ask('message:send', payload))).toBe('not_found');
   });
 
-  test('PUT twice is harmless; only the owner adds and removes; who leaves is gone; a sole owner stays', async () => {
+  test('PUT is idempotent; only the owner adds and removes members; a member can leave; the only owner cannot', async () => {
     const [alice, bob] = (await conversation('rules', 'alice', 'bob')) as [TestClient, TestClient];
     expect((await http('alice', 'PUT', '/rules/members/bob')).status).toBe(204);
     expect(await problem('bob', 'PUT', '/rules/members/carol')).toBe('forbidden');
@@ -245,7 +245,7 @@ describe('Members', () => {
 });
 
 describe('The log', () => {
-  test('Two senders storm: no hole, everybody hears all in order, live and history agree byte for byte (P3)', async () => {
+  test('Two senders send at full speed: all members receive all messages in order without gaps, and live and history agree byte for byte (P3)', async () => {
     const [alice, bob, carol] = await conversation('storm', 'alice', 'bob', 'carol');
     const metadata = { z: 1, 10: 'ten', a: [null, 1.5e300, -0, 'ü\u2028'], '': {} };
     const acks = await Promise.all(

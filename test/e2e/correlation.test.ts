@@ -107,7 +107,7 @@ test('A question asked over HTTP has one id from its request to the provider, th
   alice.close();
 });
 
-test('Who goes on with an answer after a kill does it under the same id (P5)', async () => {
+test('The process that continues an answer after a kill uses the same correlation id (P5)', async () => {
   const index = llm.requests.length;
   llm.script('stall:none', 'words:3');
   const alice = await ask('killed', 'q1');

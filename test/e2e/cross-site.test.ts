@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium())("another site's page", () => {
     expect(await stored()).toBe(before);
   });
 
-  it('opens a WebSocket, and is refused before it hears anything (P10)', async () => {
+  it('opens a WebSocket, and is refused before it receives anything (P10)', async () => {
     const refused = await refusals();
     const address = `${server.url.replace('http', 'ws')}${SOCKET_PATH}/?EIO=4&transport=websocket`;
     const heard = await page.evaluate<string>(`new Promise((resolve) => {

@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
     expect(await drawnCharts(page)).toBe(await page.locator('.tile-chart').count());
   });
 
-  it('tells who is no admin, and asks nothing more of the server', async () => {
+  it('shows an error to users who are not admins, and sends no further request', async () => {
     const page = await open(await tokenFor('mallory'));
     await page.getByText('This token is not an admin’s').waitFor();
     expect(await page.locator('#figures').isVisible()).toBe(false);
@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium())('the dashboard', () => {
     );
   });
 
-  it('keeps the token over a reload in its tab alone, until it is told to forget it', async () => {
+  it('keeps the token over a reload in its own tab only, until the user removes it', async () => {
     const page = await openAsAdmin();
     await page.reload();
     await page.waitForSelector('#link-state[data-phase=connected]');

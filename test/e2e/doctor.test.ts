@@ -40,7 +40,7 @@ describe('npm run doctor -- --url', () => {
     expect(await left.json()).toMatchObject({ items: [] });
   });
 
-  test('asks for a token where guests are not admitted, and fails where nobody answers', async () => {
+  test('asks for a token if guests are not admitted, and fails without a response', async () => {
     expect(await look(server.url)).toEqual({ address: 'warn' });
     expect(await look('http://127.0.0.1:9')).toEqual({ address: 'fail' });
   });

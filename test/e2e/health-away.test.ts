@@ -37,7 +37,7 @@ async function health(path = ''): Promise<{ code: number; body: Health }> {
   return { code: response.status, body: (await response.json()) as Health };
 }
 
-test('a healthy server tells figures of each part to everybody, and nothing else', async () => {
+test('a healthy server shows the figures of each part without a token, and nothing else', async () => {
   const ann = await TestClient.connect(server.url, 'ann');
   const { code, body } = await health();
   expect(code).toBe(200);

@@ -67,7 +67,7 @@ describe('A transport carries one connection', () => {
     await connect('mallory');
   });
 
-  test('who asks again and again without having one is closed, with and without a namespace that exists (P7, P11)', async () => {
+  test('a client that connects again and again without success is closed, with and without an existing namespace (P7, P11)', async () => {
     for (const [asking, refusal] of [
       [`40/${'x'.repeat(5000)},`, '"code":"not_found"'],
       ['40{"token":"wrong"}', 'unauthenticated'],

@@ -73,7 +73,7 @@ describe('Pages of other sites (P10)', () => {
     ]);
   });
 
-  test('a listed origin, the own one, and who is no browser pass', async () => {
+  test('a listed origin, the own one, and clients that are not browsers pass', async () => {
     for (const origin of [LISTED, server.url, undefined]) {
       expect(await upgrade(origin), origin).toMatch(/^HTTP\/1\.1 101 /);
       expect((await polling(origin === undefined ? {} : { origin })).status).toBe(200);
@@ -159,7 +159,7 @@ describe('What is too much or no HTTP (P11)', () => {
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     const problem = JSON.parse(body) as Problem;
     expect(problem).toMatchObject({ code, status });
-    const faults = ['this is no valid HTTP request'];
+    const faults = ['this is not a valid HTTP request'];
     expect(problem.details).toEqual(status === 400 ? { faults } : undefined);
   });
 
@@ -205,7 +205,7 @@ test.each(['sid=nope', 'transport=carrier', 'EIO=3', 'sid=a&sid=b', 'transport[a
   },
 );
 
-describe('Who is slow', () => {
+describe('A slow client', () => {
   const times = { headersMs: 100, requestMs: 200, keepAliveMs: 100, unreadMs: 500, checkMs: 20 };
   const LARGE = 32 * 1024 * 1024;
   let small: Server;
@@ -235,7 +235,7 @@ describe('Who is slow', () => {
   test('an expectation that cannot be met is answered by a problem', async () => {
     const heard = await exchange(server.url, 'GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
     expect(heard).toMatch(/^HTTP\/1\.1 417 [^]*application\/problem\+json[^]*"code":"invalid_payload"/);
-    expect(heard).toContain('"details":{"faults":["what the Expect header asks for cannot be met"]}');
+    expect(heard).toContain('"details":{"faults":["the Expect header cannot be satisfied"]}');
   });
 
   test('a body that does not come is answered by 408', async () => {
@@ -249,7 +249,7 @@ describe('Who is slow', () => {
     expect(await (await fetch(`${url}/stream`)).text()).toBe('begin end');
   });
 
-  test('who leaves an answer unread is cut, and who reads it slowly is not (P7)', async () => {
+  test('a client that does not read its response is cut, and one that reads slowly is not (P7)', async () => {
     const { hostname, port } = new URL(url);
     const [stuck, slow] = [connect(Number(port), hostname), connect(Number(port), hostname)];
     for (const socket of [stuck, slow]) socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');

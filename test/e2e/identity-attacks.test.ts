@@ -31,7 +31,7 @@ afterAll(async () => {
 
 const hour = (): number => Math.floor(Date.now() / 1000) + 3600;
 
-describe('A forged token signs nobody in, by socket or HTTP', () => {
+describe('A forged token does not sign in, by socket or HTTP', () => {
   const other = new TextEncoder().encode('another secret of thirty-two characters or more');
   test.each<[string, () => string | Promise<string>]>([
     ['another key', () => appToken({ sub: 'victim' }, { key: other })],
@@ -105,7 +105,7 @@ describe('A conversation that is not yours looks like one that does not exist (P
     expect(foreign).toBe(missing);
   });
 
-  test('Joining by a guessed id gives nothing away but that it is taken, and makes nobody a member.', async () => {
+  test('Joining by a guessed id reveals only that the id is taken, and adds no member', async () => {
     const answer = await mallory.raw('conversation:join', { conversationId: 'private', access: 'link' });
     expect(answer).toMatchObject({ ok: false, error: { code: 'not_found' } });
     expect(JSON.stringify(answer)).not.toContain('treasure');
@@ -118,7 +118,7 @@ describe('A conversation that is not yours looks like one that does not exist (P
   });
 });
 
-describe('An id of somebody else opens nothing', () => {
+describe('An id of another user gives no access', () => {
   test('stream: neither read, nor recovered, nor controlled, nor ticketed', async () => {
     const thief = await HttpUser.of(server.url, 'mallory');
     const path = `/api/ws/stream/${streamId}`;
@@ -153,7 +153,7 @@ describe('An id of somebody else opens nothing', () => {
     expect(((await mine.json()) as { items: unknown[] }).items).toHaveLength(1);
   });
 
-  test('Whoever tried all this heard nothing of it.', () => {
+  test('The attackers received no event', () => {
     expect(JSON.stringify(mallory.heard)).not.toMatch(/treasure|private|victim|absent/);
   });
 });

@@ -60,7 +60,7 @@ async function answered(socket: TcpSocket, rest: string): Promise<string> {
 }
 
 test.concurrent(
-  'On SIGTERM each client hears when it has to go, is served until then, and goes by its transport; exit 0 (P12)',
+  'On SIGTERM each client is notified when it must disconnect, is served until then, and its transport is closed; exit 0 (P12)',
   async ({ onTestFinished }) => {
     const scene = new Scene(onTestFinished);
     const server = await scene.start(SPREAD);

@@ -39,7 +39,7 @@ function answerToNoHttp(url: string): Promise<string> {
   return text(socket);
 }
 
-test('admins and who has METRICS_TOKEN read the metrics, nobody else does (P10)', async () => {
+test('only admins and METRICS_TOKEN read the metrics (P10)', async () => {
   expect(await statusWith(undefined)).toBe(401);
   expect(await statusWith('Bearer nonsense')).toBe(401);
   expect(await statusWith(`Bearer ${TOKEN}x`)).toBe(401);

@@ -113,7 +113,7 @@ describe.skipIf(!nginxPath())('behind nginx with the configuration of deploy/ngi
     expect(await nginx.accessLog()).not.toContain('ticket=');
   });
 
-  test('while the service is away an EventSource goes on trying, and everybody else is told 502 (P12)', async () => {
+  test('while the service is down an EventSource keeps retrying, and other clients get 502 (P12)', async () => {
     const away = await startNginx('http://127.0.0.1:9');
     try {
       const source = new EventSource(`${away.url}/api/ws/stream/some-stream/sse`);

@@ -100,7 +100,7 @@ async function read(response: Response): Promise<Answered> {
 }
 
 describe('refusals', () => {
-  test.each(routes)('%s refuses who comes without a token as the document says', async (route) => {
+  test.each(routes)('%s refuses a request without a token as documented', async (route) => {
     const answer = await read(await open(route, {}));
     expect(checker.answered(route, answer)).toEqual([]);
     expect(answer.status).toBe(PUBLIC.test(route) ? 200 : 401);

@@ -96,7 +96,7 @@ test('A removal by one process is noticed by the other before it shows the next 
   for (const client of [ann, bob, other]) client.close();
 });
 
-test('A message of whose commit nobody was told is shown when its sender sends it again (P2, P3)', async () => {
+test('A message whose commit was never published is delivered when its sender sends it again (P2, P3)', async () => {
   const conversationId = 'quiet';
   const bob = await TestClient.connect(nodes[0].url, 'bob', { acks: true });
   const here = await TestClient.connect(nodes[0].url, 'ann');

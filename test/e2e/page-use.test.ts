@@ -92,7 +92,7 @@ describe.skipIf(!hasChromium())('using the chat page', () => {
     expect(await page.locator('.said').count()).toBe(0);
   });
 
-  it('tells a screen reader of the whole answer, not of its words', async () => {
+  it('announces the whole answer to a screen reader, not each word', async () => {
     const page = await open();
     await page.evaluate(`
       globalThis.announced = [];

@@ -64,7 +64,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     await expectSaid(page, ['Tell me something']);
   });
 
-  it('shows the same answer to a second person who came by the shared link', async () => {
+  it('shows the same answer to a second user of the shared link', async () => {
     const asker = await open();
     const link = await share(asker);
     const guest = await open(link);
@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     expect(await Promise.all([finishedAnswer(asker), finishedAnswer(guest)])).toEqual([WHOLE, WHOLE]);
   });
 
-  it('lets nobody in who has the link of a conversation that is not shared', async () => {
+  it('does not admit users by the link of a conversation that is not shared', async () => {
     const owner = await open();
     await tell(owner, 'For me alone');
     await owner.waitForSelector('.said');
@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     await expectSaid(stranger, []);
   });
 
-  it('stops an answer, for good and for everybody', async () => {
+  it('stops an answer, for good and for all viewers', async () => {
     const page = await open();
     await say(page, 'Say a lot');
     await partialAnswer(page, 20);
@@ -98,7 +98,7 @@ describe.skipIf(!hasChromium())('the chat page', () => {
     expect(await finishedAnswer(page)).toBe(stopped);
   });
 
-  it('tells people apart by their names, and asks nobody but them where the assistant is not asked', async () => {
+  it('distinguishes users by their names, and requests no answer if the assistant is off', async () => {
     const anna = await open();
     await rename(anna, 'Anna');
     const bo = await open(await share(anna));

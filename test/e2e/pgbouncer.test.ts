@@ -63,7 +63,7 @@ describe.skipIf(pgbouncerPath() === undefined)('a PgBouncer before PostgreSQL', 
     expect(findings[0]?.remedy).toContain('pool_mode = session');
   });
 
-  test('that lacks the database is told of at once', async () => {
+  test('that lacks the database is reported at once', async () => {
     const url = new URL(await pooled());
     url.pathname = '/nowhere';
     const started = Date.now();

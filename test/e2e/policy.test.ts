@@ -143,7 +143,7 @@ async function refusedConnection(): Promise<string> {
 }
 
 describe('docs/security.md says who may do what (P10)', () => {
-  test('for every event and every route that there is, and for no other', () => {
+  test('for every event and every route of the server, and for no other', () => {
     const found = [...events, ...routes];
     expect(found.length).toBeGreaterThan(30);
     expect([...documented.keys()].toSorted()).toEqual(found.toSorted());

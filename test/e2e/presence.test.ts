@@ -209,7 +209,7 @@ test('A user without activity on any device is away, and online again with any e
   await quick.stop();
 });
 
-test('After kill -9 and a restart nobody appears online who is not, and lastSeenAt is kept (P9)', async () => {
+test('After kill -9 and a restart no disconnected user appears online, and lastSeenAt is kept (P9)', async () => {
   const first = await startServer({ env: TIMES });
   await share(first.url, 'p-kill', ['ann', 'bob', 'cid']);
   const ann = await joined('ann', 'p-kill', first);

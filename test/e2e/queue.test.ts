@@ -113,7 +113,7 @@ describe('What an absent member missed (P8)', () => {
     ann.close();
   });
 
-  test('beyond QUEUE_MAX_SIZE the oldest are dropped, counted and told', async () => {
+  test('beyond QUEUE_MAX_SIZE the oldest are dropped, counted and reported', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
     await conversationOf(server, ann, 'q-max', ['bob-max']);
     await Promise.all(Array.from({ length: 160 }, (_, n) => send(ann, 'q-max', `x${n}`)));

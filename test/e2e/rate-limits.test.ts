@@ -152,7 +152,7 @@ describe('Connects, requests and tokens', () => {
     expect(await statuses(6, ask)).toEqual([200, 200, 200, 200, 200, 429]);
   });
 
-  test('Who guesses tokens is told to wait, on every transport, and a good token passes still', async () => {
+  test('A client that guesses tokens must wait, on every transport, and a valid token still passes', async () => {
     const guess = () => from('127.0.0.1', '/api/conversations', 'wrong');
     expect(await statuses(4, guess)).toEqual([401, 401, 401, 429]);
     expect((await from('127.0.0.1', '/metrics', 'wrong')).status).toBe(429);
@@ -175,7 +175,7 @@ describe('Connects, requests and tokens', () => {
   });
 });
 
-test('Without TRUST_PROXY nobody changes its address by a header', async () => {
+test('Without TRUST_PROXY a header does not change the client’s address', async () => {
   const strict = await startServer({ env: { RATE_LIMIT_HTTP: '300/10,5/60' } });
   const all: number[] = [];
   for (let n = 0; n < 6; n += 1) {
@@ -186,7 +186,7 @@ test('Without TRUST_PROXY nobody changes its address by a header', async () => {
   await stopCleanly(strict);
 });
 
-test('Three hundred large reads at once on one connection hold up nobody else: what is not being read waits its turn (P7)', async () => {
+test('Three hundred concurrent large reads on one connection do not delay others: they wait their turn (P7)', async () => {
   const llm = await startLlmServer();
   const provider = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'large:50000:4', STREAM_CHUNK_DELAY_MS: '0' };
   const busy = await startServer({ env: { ...provider, RATE_LIMIT_ENABLED: 'false' } });

@@ -23,7 +23,7 @@ function call(route: Parameters<typeof http>[1], userId: string, body?: object, 
 }
 
 describe('Acknowledgements', () => {
-  test('message:ack is cumulative, moves both positions, is told to the others and survives a restart', async () => {
+  test('message:ack is cumulative, moves both positions, is announced to the others and survives a restart', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
     await conversationOf(server, ann, 'q-ack', ['bob-ack']);
     const bob = await TestClient.connect(server.url, 'bob-ack', { acks: true });

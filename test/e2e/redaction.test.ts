@@ -126,7 +126,7 @@ test('Tokens, guest tokens and tickets, good and bad, are in no line of the log 
 });
 
 test.each(LEAKS)(
-  'A provider that repeats the prompt and the key in its failure (%s) tells neither to the log, nor the key to anybody (P11)',
+  'A provider that repeats the prompt and the key in its failure (%s): neither is logged, and the key is not shown (P11)',
   async (way) => {
     const conversationId = `leak-${way}`;
     const [alice, bob] = await room(conversationId);
@@ -208,7 +208,7 @@ test('A configuration that cannot be read names its variables, not what they hol
   expect(canaries.foundIn(said)).toEqual([]);
 });
 
-test('The whole output and all traces, to the end of the process, have none of it (P11)', async () => {
+test('The whole output and all traces, to the end of the process, contain none of it (P11)', async () => {
   expect(await server.terminate()).toBe(0);
   expect(server.output()).toContain('answer failed');
   expect(canaries.foundIn(server.output())).toEqual([]);

@@ -115,7 +115,7 @@ test('A connection does not keep the request that it began with (P7)', async () 
   expect(withCookie - without).toBeLessThan(COOKIE_BYTES / 4);
 });
 
-test('A disconnect listener that somebody else adds first changes nothing', async () => {
+test('A disconnect listener that other code adds first changes nothing', async () => {
   const { nsp } = connectionOf(await connect('first')).socket;
   let isHeard = false;
   nsp.use((socket, next) => {

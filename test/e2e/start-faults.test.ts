@@ -42,7 +42,7 @@ test('A refused secret makes no other one in DATA_DIR', async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('A port that is taken is told with what to do about it', async () => {
+test('A port in use is reported with what to do about it', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as AddressInfo;
@@ -51,7 +51,7 @@ test('A port that is taken is told with what to do about it', async () => {
   expect(said).toContain(`Streamgate cannot start. PORT ${port} is in use`);
 });
 
-test('A host that is none is told as such', async () => {
+test('An invalid host is reported as such', async () => {
   expect(await refusalOf({ HOST: '192.0.2.1' })).toContain('HOST 192.0.2.1 is no address of this machine.');
 });
 

@@ -163,7 +163,7 @@ test('Chunks race a removal: none is shown once it is acked, and the answer goes
   ann.close();
 }, 60_000);
 
-test('Joins race sends: who joined stays joined, and hears what comes next live', async () => {
+test('Joins race sends: a joined member stays joined, and receives further messages live', async () => {
   const ann = await TestClient.connect(server.url, 'ann');
   for (let round = 0; round < ROUNDS; round += 1) {
     const id = `joins-${round}`;

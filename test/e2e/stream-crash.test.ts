@@ -187,7 +187,7 @@ describe.concurrent('kill -9', () => {
     expect(llm.requests).toHaveLength(1);
   });
 
-  test('with LLM_CONTINUE: the model is given its own beginning and goes on behind it', async ({
+  test('with LLM_CONTINUE: the model receives its own beginning and continues after it', async ({
     onTestFinished,
   }) => {
     const scene = new Scene(onTestFinished);
@@ -247,7 +247,7 @@ describe.concurrent('kill -9', () => {
     expectWholeChunks(await readLog(server.databaseUrl, id));
   });
 
-  test('of an answer that is not shown (stream: false): it is continued, and still only its message is heard', async ({
+  test('of an answer that is not shown (stream: false): it is continued, and still only its message is sent', async ({
     onTestFinished,
   }) => {
     const scene = new Scene(onTestFinished);
@@ -416,7 +416,9 @@ describe.concurrent('Two processes on one database', () => {
     ]);
   });
 
-  test('on SIGTERM an answer that nobody can continue gets its time to end', async ({ onTestFinished }) => {
+  test('on SIGTERM an answer that no other process can continue gets time to end', async ({
+    onTestFinished,
+  }) => {
     const scene = new Scene(onTestFinished);
     const llm = await scene.beginLlm();
     const databaseUrl = await scene.sharedDatabase();

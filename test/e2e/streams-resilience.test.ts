@@ -40,7 +40,7 @@ async function ask(
 }
 
 describe('A provider in trouble', () => {
-  test('is asked again before its first word, when it wants to be, and nobody sees it', async () => {
+  test('is retried before its first word, after its Retry-After, without any visible effect', async () => {
     const ann = await TestClient.connect(server.url, 'ann');
     await ann.ask('conversation:join', { conversationId: 'again', access: 'link' });
     const asked = llm.requests.length;

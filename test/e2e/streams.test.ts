@@ -115,7 +115,7 @@ test('What the log holds is what viewers saw, byte for byte (P4)', async () => {
   );
 });
 
-test('Who joins in the middle gets a snapshot that later chunks continue without gap or repeat', async () => {
+test('A client that joins in the middle gets a snapshot, which later chunks continue without gap or repeat', async () => {
   const { id, clients } = await room('alice', 'bob');
   const [alice, bob] = clients as [TestClient, TestClient];
   const sent = await alice.ask('message:send', question(id, { model: 'words:40:5' }));

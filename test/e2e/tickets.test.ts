@@ -91,7 +91,7 @@ describe('A stream ticket', () => {
     expect((await read(attachUrl(streamId, ticket))).text).toContain('event: complete');
   });
 
-  test('is for one stream', async () => {
+  test('is valid for one stream', async () => {
     const [mine, another] = [await answered(), await answered()];
     const { ticket } = await ticketOf(owner, mine.streamId);
     for (const format of ['sse', 'http']) {
@@ -100,7 +100,7 @@ describe('A stream ticket', () => {
     }
   });
 
-  test('is no token: not as Bearer, not in a handshake, not for anything but reading', async () => {
+  test('is not a token: not as Bearer, not in a handshake, not for anything but reading', async () => {
     const { streamId, conversationId } = await answered('stall:2');
     const { ticket } = await ticketOf(owner, streamId);
     const headers = { authorization: `Bearer ${ticket}` };
@@ -145,7 +145,7 @@ describe('A stream ticket', () => {
     );
   });
 
-  test('cannot be made by anybody else', async () => {
+  test('cannot be forged', async () => {
     const { streamId } = await answered();
     const { ticket } = await ticketOf(owner, streamId);
     const [header = '', body = '', signature = ''] = ticket.split('.');
@@ -167,7 +167,7 @@ describe('A stream ticket', () => {
       expect([one, (await read(attachUrl(streamId, one))).status]).toEqual([one, 401]);
   });
 
-  test('is given to those alone who may read the stream', async () => {
+  test('is issued only to users who may read the stream', async () => {
     const { streamId } = await answered();
     const stranger = await HttpUser.of(server.url, 'stranger');
     for (const id of [streamId, randomUUID()]) {
@@ -179,7 +179,7 @@ describe('A stream ticket', () => {
     }
   });
 
-  test('lets nobody read who is no member any more', async () => {
+  test('does not work for former members', async () => {
     const { streamId, conversationId } = await answered();
     const { ticket } = await ticketOf(await HttpUser.of(server.url, 'member'), streamId);
     expect((await read(attachUrl(streamId, ticket))).status).toBe(200);

@@ -84,7 +84,7 @@ async function refusal(opened: Promise<StreamResponse>): Promise<Problem> {
 }
 
 describe('asking over HTTP', () => {
-  test('SSE has an id, an event and the chunk for each chunk, a retry once, and ends behind the terminal chunk', async () => {
+  test('SSE has an id, an event and the chunk for each chunk, a retry once, and ends after the terminal chunk', async () => {
     const viewer = await ask('sse');
     expect(viewer.status).toBe(200);
     expect(viewer.incoming.headers).toMatchObject({
@@ -242,7 +242,7 @@ describe('attaching', () => {
     }
   });
 
-  test('behind the terminal chunk SSE is 204, which stops an EventSource, and NDJSON is empty', async () => {
+  test('after the terminal chunk SSE is 204, which stops an EventSource, and NDJSON is empty', async () => {
     const { streamId, lines } = await finished();
     for (const position of [{ from: lines.length }, { lastEventId: lines.length - 1 }]) {
       const sse = await alice.attach('sse', streamId, position);
@@ -296,7 +296,7 @@ describe('attaching', () => {
     expect(answerOf(lines.map((line) => JSON.parse(line) as Chunk))).toBe(wordsText(60));
   });
 
-  test('who is no member learns nothing: foreign and missing are both not_found, on every route (P10)', async () => {
+  test('a user who is not a member learns nothing: foreign and missing are both not_found, on every route (P10)', async () => {
     const { streamId } = await finished();
     const mallory = await HttpUser.of(server.url, 'mallory');
     for (const id of [streamId, NOBODY]) {

@@ -121,7 +121,7 @@ test('A server is not closed before the last connection that they took in', asyn
   await once(server, 'close');
 });
 
-test('Who closes them while they are opened lets go of the port', async () => {
+test('Closing them while they open frees the port', async () => {
   const address = await listen();
   const acceptors = new Acceptors(server);
   const opening = acceptors.open(HANDLES);

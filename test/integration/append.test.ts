@@ -219,7 +219,7 @@ test('A send that meets a removal under way waits for it, and is then judged and
   expect(await queue()).toEqual([]);
 });
 
-test('Deleted meanwhile: not_found, and nothing stays behind', async () => {
+test('Deleted meanwhile: not_found, and nothing remains', async () => {
   const sends = Array.from({ length: 60 }, async (_, n) => {
     if (n === 30) await conversations.delete(room, 'owner');
     return (await nodes[n % 2]!.append(item('owner', `m${n}`))).outcome;

@@ -77,7 +77,7 @@ describe('a guest', () => {
     await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
-  it('may use an old token where nobody needs one', async () => {
+  it('may use an old token if the server requires none', async () => {
     const { token, userId } = await (await authUnder(ENV)).guests.issue({});
     const open = await authUnder({ ...ENV, GUEST_ACCESS: 'false', AUTH_REQUIRED: 'false' });
     expect((await open.verifier.verify(token)).userId).toBe(userId);

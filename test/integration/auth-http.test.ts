@@ -120,7 +120,7 @@ describe('a guarded route', () => {
     expect(await response.json()).toEqual({ code: 'token_expired' });
   });
 
-  it('takes everybody for a guest where no token is required, but refuses a bad one', async () => {
+  it('treats users without a token as guests if none is required, but refuses a bad one', async () => {
     const url = await start({ AUTH_REQUIRED: 'false' });
     expect(await (await fetch(`${url}/who`)).json()).toMatchObject({ guest: true });
     expect((await fetch(`${url}/who`, { headers: bearer('malformed') })).status).toBe(401);

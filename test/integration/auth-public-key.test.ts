@@ -38,7 +38,7 @@ describe('with a public key', () => {
       }
     });
 
-    it('guests have tokens by the secret in DATA_DIR, which signs nobody else in', async () => {
+    it('guest tokens are signed with the secret in DATA_DIR, which signs in no other user', async () => {
       const { verifier, guests, keys } = await authUnder({ AUTH_JWT_PUBLIC_KEY: pem });
       const { token, userId } = await guests.issue({ name: 'Bo' });
       expect(await verifier.verify(token)).toMatchObject({ userId, name: 'Bo', guest: true, isAdmin: false });

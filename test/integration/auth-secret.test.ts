@@ -15,7 +15,7 @@ const MODULE = fileURLToPath(new URL('../../src/auth/tokens/secret-file.ts', imp
 const NOBODY = 65_534;
 
 describe('the secret in DATA_DIR', () => {
-  it('is made once, with its folder, for the owner alone, and nothing else is left behind', async () => {
+  it('is created once, with its folder, for the owner only, and nothing else remains', async () => {
     const folder = join(temporaryFolder(), 'a', 'b');
     const secret = await loadOrCreateSecret(folder);
     expect(secret).toMatch(/^[\w-]{43}$/);

@@ -55,7 +55,7 @@ describe('npm run token', () => {
     expect(err).toContain('Usage: npm run -s token');
   });
 
-  it('tells how it is used', async () => {
+  it('prints its usage', async () => {
     const { code, out, err } = await run(['--help']);
     expect([code, out]).toEqual([0, []]);
     expect(err).toContain('--sub');

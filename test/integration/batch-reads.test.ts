@@ -125,7 +125,7 @@ test('A page of a snapshot has at most 256 KiB, but at least one message, and sa
   expect(await seqsAfter()).toEqual([[3, 4], true]);
 });
 
-test('Of queues that are read at once each user is offered its own, without what it hears live, and with what waits behind (P8, P10)', async () => {
+test('Queues that are read in one batch: each user is offered its own, without what it receives live, and with the number of waiting items (P8, P10)', async () => {
   await stores.deliveries.addSystem('room-1-user-2', { topic: null, content: 'news', createdAt: '' });
   const users = rooms.slice(1).flatMap((room) => membersOf(room).map((userId) => ({ room, userId })));
   const found = await Promise.all(
@@ -145,7 +145,7 @@ test('Of queues that are read at once each user is offered its own, without what
   }
 });
 
-test('Who is offered a queue that is too long is told so, and how many wait behind the first hundred (P8)', async () => {
+test('A user with a queue that is too long is notified of it, and of how many wait after the first hundred (P8)', async () => {
   const content = { topic: null, content: 'news', createdAt: '' };
   for (let n = 0; n <= QUEUE_MAX_SIZE; n += 1) await stores.deliveries.addSystem('busy', content);
   const busy = { userId: 'busy', afterId: '0', live: new Map<string, number>() };

@@ -122,7 +122,7 @@ describe('Database functions', () => {
     expect(await migrate(await open(migrations), QUIET, functions)).toEqual(NOTHING);
   });
 
-  it('are warned of at the start when somebody changed one in the database', async () => {
+  it('cause a warning at the start when one was changed in the database', async () => {
     const dataSource = await open(migrations);
     await dataSource.query('alter function expire_streams set work_mem = 123456');
     const warnings: unknown[] = [];

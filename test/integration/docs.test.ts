@@ -47,6 +47,9 @@ const SERVER_EVENTS: Record<keyof ServerEvents, true> = {
 };
 const EVENTS = Object.keys({ ...CLIENT_EVENTS, ...SERVER_EVENTS });
 
+/** Longest line of a table. The formatter pads every row to the widest cell of each column. */
+const MAX_TABLE_LINE = 210;
+
 const pages = await listPages();
 
 describe.each(pages)('%s', (path) => {
@@ -70,6 +73,17 @@ describe.each(pages)('%s', (path) => {
     expect(headings.length).toBeGreaterThan(0);
     expect(headings).toHaveLength(new Set(headings).size);
   });
+});
+
+test('no table has a line that is too long to read in an editor', async () => {
+  const long: string[] = [];
+  for (const path of pages) {
+    const lines = (await readPage(path)).split('\n').entries();
+    for (const [index, line] of lines) {
+      if (line.startsWith('|') && line.length > MAX_TABLE_LINE) long.push(`${path}:${index + 1}`);
+    }
+  }
+  expect(long).toEqual([]);
 });
 
 test('every page can be reached from the README', async () => {

@@ -39,7 +39,7 @@ describe('secrets', () => {
     'x'.repeat(64),
     'change-me-change-me-change-me-change-me',
     '0101010101010101010101010101010101010101',
-  ])('fail when anybody would try %s, which is not repeated', (secret) => {
+  ])('fail when an attacker would try %s, which is not repeated', (secret) => {
     const findings = checkSecrets(readConfig({ AUTH_JWT_SECRET: `${RANDOM},${secret}` }));
     expect(findings.map(({ level }) => level)).toEqual(['ok', 'fail']);
     expect(JSON.stringify(findings)).not.toContain(secret);
@@ -53,29 +53,29 @@ describe('production', () => {
       .map(({ message }) => message)
       .join(' ');
 
-  it('is content with its defaults, and with a development that is closed', () => {
-    expect(look({ NODE_ENV: 'production' })).toBe('Nobody comes in without a token.');
-    expect(look({})).toContain('for this machine alone');
+  it('passes with its defaults, and for a development server that is not exposed', () => {
+    expect(look({ NODE_ENV: 'production' })).toBe('Every client needs a token.');
+    expect(look({})).toContain('reachable from this machine only');
   });
 
   it.each([
-    [{ HOST: '0.0.0.0' }, 'opens a development server'],
+    [{ HOST: '0.0.0.0' }, 'exposes a development server'],
     [{ NODE_ENV: 'production', HOST: '0.0.0.0' }, 'without TLS'],
-    [{ NODE_ENV: 'production', GUEST_ACCESS: 'true' }, 'anybody may write'],
-    [{ NODE_ENV: 'production', AUTH_REQUIRED: 'false' }, 'nobody needs a token'],
+    [{ NODE_ENV: 'production', GUEST_ACCESS: 'true' }, 'anyone may send messages'],
+    [{ NODE_ENV: 'production', AUTH_REQUIRED: 'false' }, 'clients need no token'],
   ] as const)('warns of %j', (env, message) => {
     expect(look(env)).toContain(message);
   });
 });
 
 describe('the machine', () => {
-  it('passes with room for MAX_CONNECTIONS and a clock that can be', async () => {
+  it('passes with room for MAX_CONNECTIONS and a plausible clock', async () => {
     const config = readConfig({ MAX_CONNECTIONS: '10' });
     const machine = { ...(await thisMachine()), files: 1024, memory: 2 ** 30 };
     expect(levels(checkMachine(config, machine))).toEqual({ clock: 'ok', 'open files': 'ok', memory: 'ok' });
   });
 
-  it('is warned of when it has too few files or too little memory, and fails with a wrong clock', () => {
+  it('gets a warning for too few files or too little memory, and fails with a wrong clock', () => {
     const machine = { now: 0, files: 1024, memory: 2 ** 27, isRoot: false };
     expect(levels(checkMachine(readConfig({}), machine))).toEqual({
       ...{ clock: 'fail', 'open files': 'warn', memory: 'warn' },
@@ -89,7 +89,7 @@ describe('the data folder', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
   const machine = { now: Date.now(), memory: 0, files: 0, isRoot: true };
 
-  it('passes where it can be made, and is warned of where only root may enter', async () => {
+  it('passes where it can be created, and gets a warning where only root may enter', async () => {
     const config = readConfig({ DATA_DIR: join(folder, 'new', 'data') });
     await chmod(folder, 0o755);
     expect((await checkDataDir(config, machine)).map(({ message }) => message).join()).not.toContain(
@@ -116,12 +116,12 @@ describe('the database', () => {
   afterAll(() => database.drop());
   const look = (url = database.url) => checkDatabase({ url, poolSize: 10, migrations });
 
-  it('passes when it is migrated and ours', async () => {
+  it('passes when it is migrated and the user owns it', async () => {
     const names = ['database', 'migrations', 'privileges', 'database clock', 'database connections'];
     expect(levels(await look())).toEqual(Object.fromEntries(names.map((name) => [name, 'ok'])));
   });
 
-  it('names what is not applied', async () => {
+  it('names the migrations that are not applied', async () => {
     await withClient(database.url, (client) =>
       client.query(`delete from migrations where name like 'Users%'`),
     );
@@ -132,7 +132,7 @@ describe('the database', () => {
     });
   });
 
-  it('fails for a user who may write nothing and make nothing', async () => {
+  it('fails for a user without the right to write or create', async () => {
     const role = `doctor_${randomBytes(4).toString('hex')}`;
     const url = new URL(database.url);
     await withClient(database.url, (client) =>
@@ -146,7 +146,7 @@ describe('the database', () => {
     }
   });
 
-  it('fails where nobody listens, without the password', async () => {
+  it('fails without a listener, and does not show the password', async () => {
     const findings = await look('postgres://someone:hunter2@127.0.0.1:9/none');
     expect(levels(findings)).toEqual({ database: 'fail' });
     expect(JSON.stringify(findings)).not.toContain('hunter2');

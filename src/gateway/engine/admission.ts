@@ -16,7 +16,7 @@ import type { EngineServer } from './engine.js';
 /** When a client that was refused by a full server may try again, in milliseconds. */
 const FULL_RETRY_MS = 5000;
 
-/** Why engine.io refuses a request, by the number that it gives. */
+/** Reasons of engine.io's refusals, by their number. */
 const ENGINE_REFUSALS = [
   'transport must be polling or websocket',
   'there is no such session: connect again',
@@ -24,7 +24,7 @@ const ENGINE_REFUSALS = [
   'the request does not fit its transport or its session',
 ] as const;
 
-/** A request to engine.io. It belongs to a session where it has a `sid`; else it is a handshake. */
+/** A request to engine.io. With a `sid` it belongs to a session; else it is a handshake. */
 interface EngineRequest extends IncomingMessage {
   _query?: { sid?: string; EIO?: string };
 }
@@ -32,7 +32,7 @@ interface EngineRequest extends IncomingMessage {
 /** Returns why a request is refused, or null. */
 type AdmissionCheck = (request: EngineRequest) => DomainError | null | Promise<DomainError | null>;
 
-/** What an HTTP request must pass before engine.io takes it. */
+/** Checks HTTP requests before engine.io handles them. */
 @Injectable()
 export class AdmissionChecks {
   private readonly countFull: () => void;
@@ -47,7 +47,7 @@ export class AdmissionChecks {
     this.countFull = metrics.refusalsOf('connections');
   }
 
-  /** The checks of requests to `engine`, in their order. */
+  /** Returns the checks of requests to `engine`, in order. */
   for(engine: EngineServer): AdmissionCheck[] {
     return [
       originCheck(this.config.CORS_ORIGINS),
@@ -80,7 +80,7 @@ function isHandshake({ _query }: EngineRequest): boolean {
   return !_query?.sid;
 }
 
-/** Refuses what engine.io would refuse itself, with an empty 500 or an error that is not one of protocol section 6. */
+/** Refuses what engine.io itself would refuse with an empty 500, or with an error that protocol section 6 does not have. */
 function checkProtocol(engine: EngineServer, request: EngineRequest): DomainError | null {
   const { method, headers, _query } = request;
   if (method !== 'GET' && method !== 'POST')
@@ -127,7 +127,7 @@ async function firstRefusal(
   return null;
 }
 
-/** Drops the request from engine.io's substitute for the response of an upgrade, which lives as long as the connection. */
+/** Removes the request from engine.io's substitute for the response of an upgrade, which lives as long as the connection. */
 function forgetRequest(response: ServerResponse): void {
   if (!(response instanceof ServerResponse)) Object.assign(response, { req: undefined });
 }

@@ -9,36 +9,36 @@ export interface EnginePacket {
   type: string;
   /** Text: this protocol has no binary packets. */
   data?: string | SharedPacket;
-  /** The frame that a WebSocket is given as it is, where there is one. */
+  /** The encoded frame that a WebSocket sends as it is, if there is one. */
   options: { wsPreEncodedFrame?: Buffer[] };
 }
 
-/** What of a `ws` WebSocket is used here. */
+/** The parts of a `ws` WebSocket that are used here. */
 export interface WebSocketLike {
-  /** Bytes that the network has not taken yet. */
+  /** Bytes that are not written to the network yet. */
   readonly bufferedAmount: number;
-  /** The network's stream below; engine.io looks at it too. Without it nothing is gathered, and nothing else is lost. */
+  /** The underlying network stream; engine.io uses it too. Without it writes are not combined; nothing else changes. */
   readonly _socket?: Duplex;
   send(text: string): void;
   terminate(): void;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** What carries a connection's packets. Long polling has no `socket`. */
+/** The transport of a connection. Long polling has no `socket`. */
 export interface EngineTransport {
   readonly name: string;
   readonly socket?: WebSocketLike;
-  /** While it is not, engine.io keeps packets in its own buffer. */
+  /** While false, engine.io keeps packets in its own buffer. */
   writable: boolean;
-  /** Makes engine.io write what it keeps. */
+  /** Makes engine.io write the packets it keeps. */
   emit(event: 'ready'): unknown;
-  /** Long polling only: takes the body of a request. */
+  /** Long polling only: receives the body of a request. */
   onData?(body: string): void;
   /** Ends the connection. */
   onError?(reason: string): void;
 }
 
-/** What of an engine.io socket is used here, as its version 6 has it. */
+/** The parts of an engine.io socket (version 6) that are used here. */
 export interface Engine {
   readonly readyState: string;
   readonly transport: EngineTransport;
@@ -46,51 +46,52 @@ export interface Engine {
   readonly writeBuffer: readonly EnginePacket[];
   on(event: 'packetCreate', listener: (this: Engine, packet: EnginePacket) => void): unknown;
   off(event: 'packetCreate', listener: (packet: EnginePacket) => void): unknown;
-  /** With `discard`, without waiting for what is unsent. */
+  /** Closes the connection; with `discard`, without waiting for unsent data. */
   close(discard: boolean): void;
 }
 
-/** The connection beneath a Socket.IO socket: its types leave out, or hide, what tells how much is unsent. */
+/** Returns the connection of a Socket.IO socket, with fields that its types omit: those that show how much is unsent. */
 export function engineOf({ conn }: Socket): Engine {
   return conn as object as Engine;
 }
 
-/** Takes the place of every handshake that was read. */
+/** Replaces every handshake after it was read. */
 const READ_HANDSHAKE: Socket['handshake'] = Object.freeze({
   ...{ headers: Object.freeze({}), query: Object.freeze({}), auth: Object.freeze({}) },
   ...{ address: '', url: '', time: '', issued: 0, secure: false, xdomain: false },
 });
 
-/** Takes the place of every request that began a connection. */
+/** Replaces the request of every connection. */
 const READ_REQUEST = new IncomingMessage(new NetworkSocket());
 
 /**
- * Replaces the handshake of a connected socket, and its request, by empty ones that all sockets share. With their headers
- * and token they would live as long as the connection and be a tenth of its memory or, with cookies, half.
+ * Replaces the handshake of a connected socket, and its request, by empty ones that all sockets share. Otherwise their
+ * headers and token would live as long as the connection, and take a tenth of its memory; with cookies, half.
  */
 export function forgetHandshake(socket: Socket): void {
   Object.assign(socket, { handshake: READ_HANDSHAKE });
   Object.assign(socket.conn, { request: READ_REQUEST });
 }
 
-/** What of an engine.io server is used here. */
+/** The parts of an engine.io server that are used here. */
 export interface EngineServer {
-  /** Connections, also those that have no namespace yet. */
+  /** Number of connections, also of those without a namespace. */
   readonly clientsCount: number;
   on(event: 'connection', listener: (engine: Engine) => void): unknown;
   use(middleware: unknown): unknown;
-  /** Tells at once whether it would take `request`: by no number, or by that of its refusal. */
+  /** Calls `done` synchronously: without a number if it accepts `request`, else with the number of the refusal. */
   verify(request: IncomingMessage, isUpgrade: boolean, done: (code?: number) => void): unknown;
 }
 
-/** Packets in one request of long polling: more than an ordinary client gathers between two requests. */
+/** Most packets in one polling request: more than an ordinary client collects between two requests. */
 const MAX_PACKETS = 2000;
-/** What engine.io's protocol 4 has between the packets of one body. */
+/** Separator of the packets in one body (engine.io's protocol 4). */
 const SEPARATOR = '\x1e';
 
 /**
- * For engine.io's `connection`: a request of long polling with more packets ends its connection before they are decoded.
- * engine.io would take all that fit into a body at once, a hundred thousand, while everybody else waits (P7).
+ * Listener of engine.io's `connection` event. A polling request with more packets ends its connection before they are
+ * decoded. engine.io would handle all that fit into a body at once, a hundred thousand, while all other connections
+ * wait (P7).
  */
 export function boundPolling({ transport }: Engine): void {
   if (transport.name !== 'polling') return;

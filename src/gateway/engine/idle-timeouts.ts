@@ -21,7 +21,7 @@ export class IdleTimeouts implements ConnectionObserver, OnApplicationShutdown {
     if (config.CONNECTION_IDLE_TIMEOUT_MS > 0) this.checks.start();
   }
 
-  /** Connections that are watched. */
+  /** Number of watched connections. */
   get size(): number {
     return this.due.size;
   }
@@ -39,7 +39,7 @@ export class IdleTimeouts implements ConnectionObserver, OnApplicationShutdown {
     this.due.delete(connection);
   }
 
-  /** Activity moves nothing here: it is found when the time has come. */
+  /** Activity does not move the deadline. The check at the deadline takes it into account. */
   private closeIdle(): void {
     const now = performance.now();
     for (const connection of this.due.take(now)) {

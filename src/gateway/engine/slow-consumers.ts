@@ -29,7 +29,7 @@ export class SlowConsumers implements ConnectionObserver {
       // Does not count this packet: a single one may have any size while nothing else is unsent.
       if (unsent > max) {
         engine.off('packetCreate', onPacket);
-        // Not within this emit: its packet is not in the buffer yet.
+        // Deferred: within this emit, its packet is not in the buffer yet.
         setImmediate(() => this.close(connection));
       }
       waiting += data?.length ?? 0;
@@ -44,7 +44,7 @@ export class SlowConsumers implements ConnectionObserver {
     this.logger.warn('closed a connection that does not read', { connectionId, userId });
     const error = connection.closing('slow_consumer');
     const websocket = engine.transport.socket;
-    // Written past the waiting packets, which are dropped.
+    // Bypasses the waiting packets, which are dropped.
     if (websocket) sendFinalPacket(websocket, ['connection:closing', error]);
     engine.close(true);
   }

@@ -16,14 +16,17 @@ import { coalesceWrites } from './write-coalescing.js';
 /** How long a client may take from the handshake to the namespace, in milliseconds; then its transport is closed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Makes the Socket.IO server with this service's limits and heartbeat. It takes connections once {@link SocketServer} attaches it. */
+/**
+ * Creates the Socket.IO server with this service's limits and heartbeat. It accepts connections once
+ * {@link SocketServer} attaches it.
+ */
 export function createSocketServer(config: Config): Server {
   const { CORS_ORIGINS } = config;
   return new Server({
     path: SOCKET_PATH,
     serveClient: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    // A namespace that a client asks for is created, refused and removed.
+    // Requested namespaces are created, refused and removed.
     cleanupEmptyChildNamespaces: true,
     pingInterval: config.HEARTBEAT_INTERVAL_MS,
     pingTimeout: config.HEARTBEAT_TIMEOUT_MS,
@@ -55,7 +58,7 @@ export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
     engine.on('connection', boundPolling);
   }
 
-  /** Closes the connections that came while the others were sent away. */
+  /** Closes the connections that opened while the others were being closed. */
   beforeApplicationShutdown(): void {
     this.server.engine.close();
   }

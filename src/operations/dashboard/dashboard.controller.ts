@@ -14,7 +14,7 @@ export class DashboardController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'What the page at /dashboard shows, of the process that answers; admins' })
+  @ApiOperation({ summary: 'Get the figures of the dashboard, for the process that responds; admins only' })
   @Responds(200, FIGURES)
   read(@CurrentPrincipal() principal: Principal): Promise<DashboardFigures> {
     authorize(principal, 'figures:see');

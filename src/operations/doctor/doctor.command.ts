@@ -11,8 +11,8 @@ import { checkUrl } from './url.checks.js';
 
 const USAGE = `Usage: npm run -s doctor -- [--json] [--url https://chat.example.com [--token TOKEN]]
   --json   findings as JSON
-  --url    look through this address only: what a proxy does to sockets and answers
-  --token  a user's token for it; without it a guest's is taken`;
+  --url    check only this address: what a proxy does to sockets and answers
+  --token  a user's token for it; without it a guest token is used`;
 
 type Write = (text: string) => void;
 
@@ -60,12 +60,12 @@ async function checkHere(load: () => Config): Promise<Finding[]> {
     config = load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const remedy = 'See docs/configuration.md. The other checks need a configuration.';
+    const remedy = 'See docs/configuration.md. The other checks need a valid configuration.';
     return error.faults.map((fault) => fail('configuration', fault, remedy));
   }
   const { DATABASE_URL: url, DATABASE_POOL_SIZE: poolSize } = config;
   return [
-    ok('configuration', 'It can be read.'),
+    ok('configuration', 'It is valid.'),
     ...checkSecrets(config),
     ...checkProduction(config),
     ...checkMachine(config, machine),

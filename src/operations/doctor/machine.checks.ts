@@ -51,20 +51,24 @@ export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Fin
   return [
     now > WRITTEN_AT && now < LATEST
       ? ok('clock', `It is ${new Date(now).toISOString()}.`)
-      : fail('clock', `The clock says ${new Date(now).toISOString()}.`, 'Set it: tokens end by it.'),
+      : fail(
+          'clock',
+          `The clock says ${new Date(now).toISOString()}.`,
+          'Set it: the expiry of tokens depends on it.',
+        ),
     files === undefined || files >= wantedFiles
-      ? ok('open files', `${files ?? 'An unknown number of'} files may be open.`)
+      ? ok('open files', `The process may open ${files ?? 'an unknown number of'} files.`)
       : warn(
           'open files',
-          `${files} files may be open, and MAX_CONNECTIONS=${MAX_CONNECTIONS} needs ${wantedFiles}.`,
-          `Raise it (ulimit -n ${wantedFiles}, LimitNOFILE= of systemd, ulimits of Docker), or lower MAX_CONNECTIONS.`,
+          `The process may open ${files} files, and MAX_CONNECTIONS=${MAX_CONNECTIONS} needs ${wantedFiles}.`,
+          `Raise the limit (ulimit -n ${wantedFiles}, LimitNOFILE= of systemd, ulimits of Docker), or lower MAX_CONNECTIONS.`,
         ),
     memory >= wanted
       ? ok('memory', `${size} for ${MAX_CONNECTIONS} connections.`)
       : warn(
           'memory',
           `${size}, and MAX_CONNECTIONS=${MAX_CONNECTIONS} may need ${Math.round(wanted / MIB)} MiB.`,
-          'Give it more, or lower MAX_CONNECTIONS.',
+          'Provide more memory, or lower MAX_CONNECTIONS.',
         ),
   ];
 }
@@ -80,23 +84,17 @@ export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): P
       () => false,
     ));
   if (!writable) {
-    return [
-      fail(
-        'data folder',
-        `${folder} is not a folder that may be written to.`,
-        'Change its owner, or DATA_DIR.',
-      ),
-    ];
+    return [fail('data folder', `${folder} is not a writable folder.`, 'Change its owner, or DATA_DIR.')];
   }
   const { bavail, bsize } = await statfs(folder);
   const free = Math.floor((bavail * bsize) / MIB);
   const space =
     free >= 1024
-      ? ok('data folder', `${folder} may be written to, with ${free} MiB left.`)
+      ? ok('data folder', `${folder} is writable and has ${free} MiB left.`)
       : (free >= 128 ? warn : fail)(
           'data folder',
           `${folder} has ${free} MiB left.`,
-          'Make room, or set DATA_DIR.',
+          'Free some space, or set DATA_DIR.',
         );
   const closed = isRoot ? await closedToOthers(folder) : undefined;
   if (!closed) return [space];

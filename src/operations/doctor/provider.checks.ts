@@ -21,7 +21,7 @@ export async function checkProvider(config: Config, timeoutMs = TIMEOUT_MS): Pro
     await firstText(registry, AbortSignal.timeout(timeoutMs));
     return [ok('provider', `It answers: ${name}.`)];
   } catch (error) {
-    const remedy = 'Look whether it runs, and correct LLM_BASE_URL, LLM_API_KEY and LLM_MODEL.';
+    const remedy = 'Check that it runs, and correct LLM_BASE_URL, LLM_API_KEY and LLM_MODEL.';
     return [fail('provider', `It does not answer (${name}): ${(error as Error).message}`, remedy)];
   } finally {
     await registry.onApplicationShutdown();

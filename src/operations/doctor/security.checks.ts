@@ -12,14 +12,14 @@ export function checkSecrets({ AUTH_JWT_SECRET, METRICS_TOKEN }: Config): Findin
     ...(METRICS_TOKEN ? ([['METRICS_TOKEN', METRICS_TOKEN]] as const) : []),
   ];
   return secrets.map(([name, secret]) => {
-    const remedy = 'Make a new one: openssl rand -hex 32.';
+    const remedy = 'Generate a new one: openssl rand -hex 32.';
     if (KNOWN.test(secret))
-      return fail('secrets', `${name} has words in it that everybody tries first.`, remedy);
+      return fail('secrets', `${name} contains words that attackers try first.`, remedy);
     const bits = Math.floor(entropyBits(secret));
     return bits < MIN_BITS
       ? fail(
           'secrets',
-          `${name} can be guessed: its characters make about ${bits} bits, of ${MIN_BITS}.`,
+          `${name} can be guessed: its characters have about ${bits} bits of entropy, and it needs ${MIN_BITS}.`,
           remedy,
         )
       : ok('secrets', `${name} looks random.`);
@@ -46,23 +46,23 @@ export function checkProduction(config: Config): Finding[] {
   const findings: Finding[] = [];
   const add = (message: string, remedy: string): number => findings.push(warn('production', message, remedy));
   if (NODE_ENV !== 'production') {
-    if (isOpen) add(`HOST=${HOST} opens a development server to others.`, 'Set NODE_ENV=production.');
+    if (isOpen) add(`HOST=${HOST} exposes a development server to others.`, 'Set NODE_ENV=production.');
     return findings.length > 0
       ? findings
-      : [ok('production', `NODE_ENV=${NODE_ENV}, for this machine alone.`)];
+      : [ok('production', `NODE_ENV=${NODE_ENV}, reachable from this machine only.`)];
   }
   if (isOpen && TLS_CERT_FILE === undefined) {
     add(
-      `HOST=${HOST} takes connections from anywhere, without TLS.`,
+      `HOST=${HOST} accepts connections from anywhere, without TLS.`,
       'Let only a proxy with TLS reach the port, as the files in deploy/ do.',
     );
   }
   if (GUEST_ACCESS)
     add(
-      'GUEST_ACCESS=true: anybody may write, and cost you answers.',
-      'Set it to false, if you did not mean that.',
+      'GUEST_ACCESS=true: anyone may send messages and request answers.',
+      'Set it to false unless you want that.',
     );
   if (!AUTH_REQUIRED)
-    add('AUTH_REQUIRED=false: nobody needs a token.', 'Set it to true, if you did not mean that.');
-  return findings.length > 0 ? findings : [ok('production', 'Nobody comes in without a token.')];
+    add('AUTH_REQUIRED=false: clients need no token.', 'Set it to true unless you want that.');
+  return findings.length > 0 ? findings : [ok('production', 'Every client needs a token.')];
 }

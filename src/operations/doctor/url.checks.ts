@@ -21,7 +21,7 @@ export async function checkUrl(address: string, token?: string): Promise<Finding
     return [
       fail(
         'address',
-        `${url} does not answer as a Streamgate that is ready (${ready?.status ?? 'no connection'}).`,
+        `${url} does not respond like a Streamgate that is ready (${ready?.status ?? 'no connection'}).`,
         PROXY,
       ),
     ];
@@ -31,13 +31,13 @@ export async function checkUrl(address: string, token?: string): Promise<Finding
     return [
       warn(
         'address',
-        `${url} answers, and takes no guests.`,
-        'Give a token: --token "$(npm run -s token -- --sub doctor)".',
+        `${url} responds, but does not admit guests.`,
+        'Pass a token: --token "$(npm run -s token -- --sub doctor)".',
       ),
     ];
   }
   return [
-    ok('address', `${url} answers.`),
+    ok('address', `${url} responds.`),
     await checkTransport(url, user, 'websocket'),
     await checkTransport(url, user, 'polling'),
     ...(await checkAnswer(url, user)),
@@ -67,7 +67,9 @@ function checkTransport(url: string, token: string, transport: 'websocket' | 'po
     socket.once('connect', () => resolve(ok(transport, 'A socket connects.')));
     socket.once('connect_error', ({ message }) => {
       const remedy =
-        transport === 'websocket' ? `The headers Upgrade and Connection must be passed on. ${PROXY}` : PROXY;
+        transport === 'websocket'
+          ? `The proxy must pass on the headers Upgrade and Connection. ${PROXY}`
+          : PROXY;
       resolve(fail(transport, `No socket connects (${message}).`, remedy));
     });
   }).finally(() => socket.disconnect());
@@ -96,8 +98,8 @@ async function checkAnswer(url: string, token: string): Promise<Finding[]> {
     return [
       fail(
         'answer',
-        `The answer by SSE broke off: ${(error as Error).message}.`,
-        `Its time-outs may be short. ${PROXY}`,
+        `The answer by SSE was cut: ${(error as Error).message}.`,
+        `The proxy's timeouts may be too short. ${PROXY}`,
       ),
     ];
   } finally {
@@ -108,14 +110,10 @@ async function checkAnswer(url: string, token: string): Promise<Finding[]> {
 function checkHeaders(headers: Headers): Finding {
   const coding = headers.get('content-encoding');
   if (coding)
-    return fail(
-      'headers',
-      `Answers are compressed on the way (${coding}).`,
-      'Turn compression off for /api/ws/.',
-    );
+    return fail('headers', `The proxy compresses answers (${coding}).`, 'Turn compression off for /api/ws/.');
   return headers.get('cache-control')?.includes('no-transform') && headers.get('x-stream-id')
-    ? ok('headers', 'They arrive as they were sent, without compression.')
-    : fail('headers', 'Cache-Control or X-Stream-Id is lost on the way.', PROXY);
+    ? ok('headers', 'They arrive unchanged, without compression.')
+    : fail('headers', 'The proxy removes Cache-Control or X-Stream-Id.', PROXY);
 }
 
 interface Arrivals {
@@ -146,16 +144,16 @@ async function readAnswer(body: ReadableStream<Uint8Array>): Promise<Arrivals> {
 
 function checkPace({ chunks, arrivals, producedMs, ended }: Arrivals): Finding {
   const figures = `${chunks} chunks of ${producedMs} ms in ${arrivals} arrivals`;
-  if (!ended) return fail('buffering', 'The answer has no end.', PROXY);
+  if (!ended) return fail('buffering', 'The answer has no terminal chunk.', PROXY);
   if (producedMs < SHORTEST_MS) {
     const remedy = 'Ask a server with GUIDE_WORDS_PER_SECOND above 0.';
-    return warn('buffering', `The answer was too quick to tell (${figures}).`, remedy);
+    return warn('buffering', `The answer was too fast to judge (${figures}).`, remedy);
   }
   return arrivals * MOST_CHUNKS_AT_ONCE >= chunks
     ? ok('buffering', `The answer arrives while it is produced (${figures}).`)
     : fail(
         'buffering',
-        `The answer is held back on the way (${figures}).`,
+        `The proxy holds the answer back (${figures}).`,
         `Turn buffering off for /api/ws/. ${PROXY}`,
       );
 }

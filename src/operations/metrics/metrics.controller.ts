@@ -32,7 +32,7 @@ export class MetricsController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Metrics as Prometheus reads them; admins, and who has METRICS_TOKEN' })
+  @ApiOperation({ summary: 'Get the metrics for Prometheus; with an admin token or METRICS_TOKEN' })
   @Responds(200, TEXT, { as: 'text/plain' })
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     const { METRICS_PORT, METRICS_TOKEN } = this.config;

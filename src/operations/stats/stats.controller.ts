@@ -14,7 +14,7 @@ export class StatsController {
 
   @Get()
   @ApiOperation({
-    summary: 'How many are connected, present and typing, and what waits in the queue; admins',
+    summary: 'Get the numbers of connections, present and typing users, and queued deliveries; admins only',
   })
   @Responds(200, STATS)
   read(@CurrentPrincipal() principal: Principal): Promise<Stats> {

@@ -161,14 +161,14 @@ describe('what depends on other variables', () => {
     ]);
   });
 
-  it('lets guests in outside production only, unless told', () => {
+  it('admits guests only outside production, unless configured otherwise', () => {
     const production = { NODE_ENV: 'production', AUTH_JWT_SECRET: SECRET };
     expect(readConfig(production).GUEST_ACCESS).toBe(false);
     expect(readConfig({ ...production, GUEST_ACCESS: 'true' }).GUEST_ACCESS).toBe(true);
     expect(readConfig({ GUEST_ACCESS: 'false' }).GUEST_ACCESS).toBe(false);
   });
 
-  it('chooses the provider by LLM_BASE_URL, unless told', () => {
+  it('chooses the provider by LLM_BASE_URL, unless configured otherwise', () => {
     const llm = { LLM_BASE_URL: 'http://127.0.0.1:11434/v1', LLM_MODEL: 'llama' };
     expect(readConfig(llm).PROVIDER).toBe('openai-compatible');
     expect(readConfig({ ...llm, PROVIDER: 'guide' }).PROVIDER).toBe('guide');

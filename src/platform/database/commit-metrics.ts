@@ -6,7 +6,7 @@ import { MetricsRegistry } from '../metrics/registry.js';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const ITEMS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** What is written by group commit: messages, chunks of answers, and positions of members. */
+/** Logs that are written by group commit: messages, chunks of answers, and positions of members. */
 type LogName = 'messages' | 'chunks' | 'acks';
 
 /** Counts group commits, their sizes and times. */

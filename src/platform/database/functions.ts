@@ -53,8 +53,8 @@ const PINS = Object.entries(PINNED_PLANS)
   .join(' ');
 
 /**
- * The functions of the database. In a file `:pinned_plans` stands for {@link PINNED_PLANS}: a function needs these settings
- * where a plan that was made while the tables were empty would scan them for ever.
+ * The functions of the database. In a file, `:pinned_plans` stands for {@link PINNED_PLANS}. A function needs these
+ * settings if a plan made while the tables were empty would scan them for ever.
  */
 export const databaseFunctions: readonly DatabaseFunction[] = Object.entries(FILES).map(([name, file]) => {
   const text = file.replaceAll(':pinned_plans', PINS);
@@ -63,7 +63,7 @@ export const databaseFunctions: readonly DatabaseFunction[] = Object.entries(FIL
 
 /**
  * Applies the functions whose text differs from the recorded one, all in one transaction. The caller holds the lock of
- * migrations. Other nodes, also of the version before, go on meanwhile and call the new functions from then on.
+ * migrations. Other nodes, also of the previous version, keep running and call the new functions from then on.
  * @returns their names.
  */
 export async function applyFunctions(
@@ -102,7 +102,7 @@ async function applyFunction(runner: QueryRunner, { name, text, sha256 }: Databa
   );
 }
 
-/** @returns false where the signature changed: PostgreSQL refused the text, or it made a second function of that name. */
+/** @returns false if the signature changed: PostgreSQL refused the text, or created a second function of that name. */
 async function replaceFunction(runner: QueryRunner, name: string, text: string): Promise<boolean> {
   try {
     await runner.query(text);
@@ -122,12 +122,12 @@ async function signaturesOf(runner: QueryRunner, name: string): Promise<string[]
   return rows.map(({ signature }) => signature);
 }
 
-/** What the database holds under the names `$1`; one row for each function, so none where there is none. */
+/** The functions that the database has under the names `$1`; one row each, none for a missing one. */
 const DEFINITIONS = `
   select proname::text as name, encode(sha256(convert_to(pg_get_functiondef(oid), 'UTF8')), 'hex') as definition_sha256
   from pg_proc where proname = any($1::text[]) and prokind = 'f' and pronamespace = current_schema()::regnamespace`;
 
-/** The functions that were changed, dropped or overloaded in the database since they were applied, or never were applied. */
+/** Returns the functions that were changed, dropped or overloaded in the database, or never applied. */
 export async function functionDrift(
   database: { query(text: string, values: unknown[]): Promise<unknown> },
   functions: readonly DatabaseFunction[],

@@ -39,7 +39,10 @@ export class UserIdPipe implements PipeTransform<string, string> {
   }
 }
 
-/** The id of a user who is to be a member: not the assistant's. @throws {DomainError} `invalid_payload`. */
+/**
+ * The id of a user who becomes a member: not the assistant's.
+ * @throws {DomainError} `invalid_payload`.
+ */
 @Injectable()
 export class NewMemberIdPipe extends UserIdPipe {
   override transform(value: string): string {

@@ -55,7 +55,7 @@ export function guardListener(server: Server, times = TIMES): void {
 
 /** Node's own response would be empty: it supports only `100-continue` in `Expect` (RFC 9110, 10.1.1). */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const fault = invalid(['what the Expect header asks for cannot be met']);
+  const fault = invalid(['the Expect header cannot be satisfied']);
   const body = JSON.stringify({ ...toProblem(fault, randomText(12)), status: 417 });
   const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
@@ -91,7 +91,7 @@ function answerOn(socket: Duplex): ServerResponse | null | undefined {
 
 function whatIsWrong(code: string | undefined): { status: number; fault: DomainError } {
   if (code === 'HPE_HEADER_OVERFLOW') {
-    const message = `The address and the headers together may have ${MAX_HEADER_BYTES} bytes.`;
+    const message = `The request line and the headers together may have at most ${MAX_HEADER_BYTES} bytes.`;
     return { status: 431, fault: new DomainError('payload_too_large', message) };
   }
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
@@ -100,5 +100,5 @@ function whatIsWrong(code: string | undefined): { status: number; fault: DomainE
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return { status: 408, fault: new DomainError('timeout', 'The request took too long to arrive.') };
   }
-  return { status: 400, fault: invalid(['this is no valid HTTP request']) };
+  return { status: 400, fault: invalid(['this is not a valid HTTP request']) };
 }

@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { DomainError } from '../../common/domain-error.js';
 
 /**
- * Whether a browser's page may connect: null, or the refusal. Browsers ask nobody before they open a WebSocket to another
- * site, and say where the page is from (RFC 6455, 10.2); of a GET whose answer the page may not read they say only whether
- * it is of another origin (`Sec-Fetch-Site`). Who sends neither is no browser. A page is of this site where its host and
- * port are those that it asked for (`Host`), or `allowed` names it.
+ * Returns a check of whether a browser's page may connect: null, or the refusal. Browsers open a WebSocket to another
+ * site without asking, but send the page's origin (RFC 6455, 10.2). For a GET whose response the page may not read,
+ * they send only whether its origin differs (`Sec-Fetch-Site`). A client that sends neither is not a browser. A page
+ * belongs to this site if its host and port equal the requested ones (`Host`), or if `allowed` contains its origin.
  */
 export function originCheck(allowed: readonly string[]) {
   return ({ headers }: IncomingMessage): DomainError | null => {

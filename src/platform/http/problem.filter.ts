@@ -10,9 +10,9 @@ import { toProblem } from './problem.js';
 /** Meanings of the `type` of body-parser's errors. */
 const BODY_FAULTS: Readonly<Record<string, string>> = {
   'charset.unsupported': 'the body must be in UTF-8',
-  'encoding.unsupported': 'the body must be plain, or packed by gzip, deflate or br',
+  'encoding.unsupported': 'the body must be uncompressed, or compressed with gzip, deflate or br',
   'entity.parse.failed': 'the body must be a JSON object',
-  'request.aborted': 'the body must arrive whole',
+  'request.aborted': 'the body must be complete',
   'request.size.invalid': 'the body must be as long as Content-Length says',
 };
 
@@ -21,7 +21,7 @@ const BODY_FAULTS: Readonly<Record<string, string>> = {
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Http');
   private readonly overloads = new ThrottledLog((fields) =>
-    this.logger.warn('a request was refused by an overload', fields),
+    this.logger.warn('request refused because of overload', fields),
   );
 
   constructor(private readonly translate: (error: unknown) => DomainError) {}
@@ -34,7 +34,7 @@ export class ProblemFilter implements ExceptionFilter {
   respond(error: unknown, response: Response): void {
     const fault = fromHttp(error) ?? this.translate(error);
     const { id: correlationId } = contextOf(response);
-    if (fault.code === 'internal') this.logger.error('a request failed', { correlationId }, fault);
+    if (fault.code === 'internal') this.logger.error('request failed', { correlationId }, fault);
     if (fault.code === 'overloaded') this.overloads.add({ correlationId });
     if (response.headersSent) {
       response.destroy();
@@ -74,6 +74,6 @@ function tooLarge({ limit }: HttpFault): DomainError {
 
 function whatIsWrong(fault: HttpFault): string | undefined {
   if (fault instanceof URIError) return 'the path must be percent-encoded UTF-8';
-  if (fault.code?.startsWith('Z_')) return 'the body cannot be unpacked as Content-Encoding says';
+  if (fault.code?.startsWith('Z_')) return 'the body cannot be decompressed as Content-Encoding says';
   return BODY_FAULTS[fault.type ?? ''];
 }

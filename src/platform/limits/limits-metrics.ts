@@ -26,7 +26,7 @@ export class LimitsMetrics {
   constructor(registry: MetricsRegistry) {
     this.refusals = registry.counter(
       'streamgate_rate_limit_refusals_total',
-      'What was refused by a rate limit or a cap of connections',
+      'Refusals because of a rate limit or a cap of connections.',
       ['limit'],
     );
   }

@@ -97,7 +97,7 @@ test('What is named like a secret is not written, at the top and below (P11)', (
   expect(lines).toMatchObject([{ token: '[redacted]', a: { headers: { authorization: '[redacted]' } } }]);
 });
 
-test('What Nest says of its own wiring is there for whoever asks for everything', () => {
+test('Nest’s messages about its own wiring are not logged at debug', () => {
   const lines = logAt('debug');
   new Logger('RouterExplorer').log('Mapped {/, GET}');
   expect(lines).toEqual([]);

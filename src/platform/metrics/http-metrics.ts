@@ -18,7 +18,7 @@ export class HttpMetrics {
     ]);
     this.seconds = registry.histogram(
       'streamgate_http_request_duration_seconds',
-      'From a request to the end of its response, which for an answer is that of the answer.',
+      'Time from a request to the end of its response; for a streamed answer, to the end of the answer.',
       { labelNames: ['route'], buckets: SECONDS },
     );
   }

@@ -1,7 +1,7 @@
 import { toDomainError } from '../../common/domain-error.js';
 import type { RequestContext } from './request-context.js';
 
-/** How a span begins. Attributes never hold contents. */
+/** Start of a span. Attributes never contain message text. */
 export interface SpanStart {
   kind: 'server' | 'client' | 'internal';
   /** The request it belongs to. The span is a child of the context's span; without one it begins the trace. */

@@ -138,7 +138,7 @@ test('A __proto__ key is an unknown key, and changes no prototype', () => {
   ]);
 });
 
-test('At most ten faults are told, each of bounded length', () => {
+test('An error names at most ten faults, each of bounded length', () => {
   const payload = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`${'k'.repeat(500)}${n}`, 1]));
   const faults = faultsOf(SendDto, payload);
   expect(faults).toHaveLength(10);

@@ -8,7 +8,7 @@ import { contentWords, isStopWord, synonymsOf, termsOf, wordsOf } from './words.
 export interface Concept {
   /** The terms that stand for it, each with how close it comes, from 0 to 1. */
   terms: ReadonlyMap<string, number>;
-  /** How much it tells: words that few sections have tell more. */
+  /** Importance of the word: rare words weigh more. */
   weight: number;
 }
 

@@ -130,7 +130,7 @@ describe('A runner', () => {
     expect(endings).toHaveLength(2);
   });
 
-  test('stops without an end where somebody else ended the stream', async () => {
+  test('stops without writing an end if the stream was ended elsewhere', async () => {
     const { runner, relay, endings, releases, appended, requests } = setUp({ stalls: true });
     const running = runner.run();
     await vi.waitFor(() => expect(appended).toContain('Because'));

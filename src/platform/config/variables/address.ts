@@ -1,7 +1,7 @@
 import { choice, integer, list, optionalText, text } from '../fields.js';
 import { trustedProxies } from '../limit-fields.js';
 
-/** Where the service listens, for whom, and in which mode. */
+/** The addresses and the mode of the service. */
 export const ADDRESS = {
   PORT: integer(3000, 'Port to listen on. `0` takes a free one.', { max: 65_535 }),
   HOST: text('127.0.0.1', 'Address to listen on. `0.0.0.0` is every address of the machine.'),

@@ -1,6 +1,6 @@
 import { integer, optionalText, optionalUrl, text } from '../fields.js';
 
-/** Where the data is. */
+/** The database and the data folder. */
 export const DATABASE = {
   DATABASE_URL: optionalUrl(
     ['postgres:', 'postgresql:'],

@@ -1,7 +1,7 @@
 import { flag } from '../fields.js';
 import { rate, rates } from '../limit-fields.js';
 
-/** How much anybody may do in a time. */
+/** Rate limits. */
 export const RATE_LIMITS = {
   RATE_LIMIT_ENABLED: flag(true, '`false`: none of the limits of this table holds.'),
   RATE_LIMIT_EVENTS: rate(

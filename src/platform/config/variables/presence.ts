@@ -1,7 +1,7 @@
 import { integer } from '../fields.js';
 import { MINUTE } from './durations.js';
 
-/** Who is there, and who is typing. */
+/** Presence and typing. */
 export const PRESENCE = {
   TYPING_TIMEOUT_MS: integer(5000, 'How long a typing indicator lasts that is not renewed.', { min: 100 }),
   PRESENCE_AWAY_AFTER_MS: integer(

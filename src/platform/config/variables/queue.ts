@@ -1,7 +1,7 @@
 import { integer } from '../fields.js';
 import { DAY, TEN_YEARS } from './durations.js';
 
-/** What waits for who is away. */
+/** The queue for absent users. */
 export const QUEUE = {
   QUEUE_MAX_SIZE: integer(
     1000,

@@ -1,7 +1,7 @@
 import { choice, flag, integer } from '../fields.js';
 import { DAY, TEN_YEARS } from './durations.js';
 
-/** What of an answer survives which crash, and for how long. */
+/** Durability of answers: which crash they survive, and how long chunks are kept. */
 export const RECOVERY = {
   STREAM_DURABILITY: choice(
     ['process', 'machine', 'memory'],

@@ -1,6 +1,6 @@
 import { integer } from '../fields.js';
 
-/** How the service leaves. */
+/** Shutdown of the service. */
 export const SHUTDOWN = {
   SHUTDOWN_GRACE_MS: integer(
     30_000,

@@ -1,7 +1,7 @@
 import { flag, integer, list, optionalFlag, optionalText, optionalUrl } from '../fields.js';
 import { DAY, TEN_YEARS } from './durations.js';
 
-/** Who may come in. */
+/** Tokens and guests. */
 export const TOKENS = {
   AUTH_REQUIRED: flag(
     true,

@@ -10,7 +10,7 @@ const ratio: Field<number> = {
   },
 };
 
-/** Where traces go. */
+/** Export of traces. */
 export const TRACING = {
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl(
     ['http:', 'https:'],

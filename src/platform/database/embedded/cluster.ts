@@ -24,11 +24,11 @@ import { isAlive } from './processes.js';
 const run = promisify(execFile);
 const PASSWORD_FILE = 'streamgate.password';
 const DRAFT = 'postgres.new-';
-/** A killed start's initdb may still be writing into what is removed. */
+/** The initdb of a killed start may still be writing into the folder. */
 const REMOVE = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
 
 /**
- * Makes sure that `dataDir` is a folder we can write, and gives its real path.
+ * Makes sure that `dataDir` is a writable folder, and returns its real path.
  * @throws {StartError} if it is not.
  */
 export async function prepareDataDir(dataDir: string): Promise<string> {
@@ -45,9 +45,9 @@ export async function prepareDataDir(dataDir: string): Promise<string> {
 }
 
 /**
- * Creates the cluster (PostgreSQL's data folder) if there is none, and gives the superuser's password. A crash on the
- * way leaves a draft beside it, never half a cluster; of two that create at once, the first to finish wins.
- * @throws {StartError} if the folder holds something that these programs cannot run.
+ * Creates the cluster (PostgreSQL's data folder) if there is none, and returns the superuser's password. A crash leaves
+ * a draft beside it, never half a cluster. If two processes create it at once, the first to finish wins.
+ * @throws {StartError} if the folder contains something that these programs cannot run.
  */
 export async function openCluster(
   folder: string,
@@ -76,18 +76,18 @@ export async function openCluster(
   return password.trim();
 }
 
-/** Gives a whole cluster to `account`: one that root restored from a copy is root's own, and of no use to PostgreSQL. */
+/** Gives a whole cluster to `account`. After root restored a copy it belongs to root, and PostgreSQL cannot use it. */
 async function giveTo(account: Account, folder: string): Promise<void> {
-  // The folder itself last: a crash on the way must not make this look done.
+  // The folder itself comes last, so that an interrupted change does not look complete.
   for (const path of [...(await readdir(folder, { recursive: true })), '']) {
     await lchown(join(folder, path), account.uid, account.gid);
   }
 }
 
 /**
- * The path by which `account` reaches `folder` when the folder is the process's working directory. Below a folder
- * that only root may enter no path leads there, but a working directory is entered before root is given up.
- * @throws {StartError} where the system does not name the working directory.
+ * Returns the path by which `account` reaches `folder` while the folder is the process's working directory. If only
+ * root may enter a parent folder, no path leads there; but the working directory is entered before root is given up.
+ * @throws {StartError} if the system does not name the working directory.
  */
 export async function pathFor(folder: string, account: Account | undefined): Promise<string> {
   if (await mayEnter(folder, account)) return folder;
@@ -109,7 +109,7 @@ async function create(folder: string, binaries: Binaries, account: Account | und
     await initdb(data, binaries, account);
     await rename(password, join(data, PASSWORD_FILE));
     await rename(data, folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return; // Another was quicker, or it is not ours.
+      if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return; // Another process was faster, or it is not ours.
       throw error;
     });
   } finally {
@@ -117,18 +117,18 @@ async function create(folder: string, binaries: Binaries, account: Account | und
   }
 }
 
-/** Fills the empty folder `data`; the password is in the file `password` beside it. */
+/** Initializes the empty folder `data`; the password is in the file `password` beside it. */
 async function initdb(data: string, binaries: Binaries, account: Account | undefined): Promise<void> {
   const path = await pathFor(data, account);
   const options = [
-    // Not joined: join() would take the dots away, and with them the way through the working directory.
+    // Not joined: join() would remove the dots, and with them the path through the working directory.
     `--pwfile=${path}/../password`,
     `--pgdata=${path}`,
     '--username=postgres',
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     '--no-instructions',
-    // The same order and letter case on every machine, whatever locales it has.
+    // Sort order and letter case are the same on every machine, whatever its locales.
     '--no-locale',
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
@@ -144,7 +144,7 @@ async function initdb(data: string, binaries: Binaries, account: Account | undef
   }
 }
 
-/** Drafts of processes that are gone; this process's own number too, which one before it may have had. */
+/** Removes drafts of ended processes, and those with this process's own id, which an earlier process may have had. */
 async function removeAbandonedDrafts(folder: string): Promise<void> {
   const parent = join(folder, '..');
   for (const name of await readdir(parent)) {
