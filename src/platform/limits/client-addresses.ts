@@ -14,7 +14,8 @@ interface Origin {
 type Trust = (address: string, hop: number) => boolean;
 
 /**
- * Finds where requests come from. Nothing else reads `X-Forwarded-For`, and it is believed only as far as `TRUST_PROXY` says.
+ * Finds the client address of a request. No other code reads `X-Forwarded-For`, which is trusted only as far as `TRUST_PROXY`
+ * allows.
  * `Forwarded` (RFC 7239) is not read.
  */
 @Injectable()
@@ -33,7 +34,7 @@ export class ClientAddresses {
     const chain = all(withPlainAddresses(origin) as IncomingMessage, this.isTrusted).map((address = '') =>
       plain(address),
     );
-    // A trusted proxy may pass on text that is no address. What comes after it cannot be believed.
+    // A trusted proxy may forward text that is not an address. Anything beyond it cannot be trusted.
     const end = chain.findIndex((address, hop) => hop > 0 && isIP(address) === 0);
     return chain.at(end === -1 ? -1 : end - 1) ?? '';
   }
