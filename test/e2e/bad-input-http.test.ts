@@ -95,7 +95,7 @@ describe('A body that is no JSON object is invalid_payload', () => {
   test('of a coding that there is not, or that is broken', async () => {
     for (const [coding, said] of [
       ['klingon', 'the body must be uncompressed, or compressed with gzip, deflate or br'],
-      ['gzip', 'the body cannot be unpacked as Content-Encoding says'],
+      ['gzip', 'the body cannot be decompressed as Content-Encoding says'],
     ] as const) {
       const response = await request('POST', messages, send, { headers: { 'content-encoding': coding } });
       expect((await expectProblem(response, 'invalid_payload')).detail).toBe(`${said}.`);
