@@ -6,10 +6,10 @@ import type { ClientEvents } from '../../protocol/index.js';
 import type { Connection } from '../connections/connection.js';
 import type { SHARED, SharedFields } from '../rooms/shared-fields.js';
 
-/** The class that the payload of an event is checked by; null where it may be anything. */
+/** The class that checks the payload of an event; null if any payload is valid. */
 type PayloadClass<Payload> = unknown extends Payload ? null : new () => Payload & object;
 
-/** The fields of an ack beside `ok`: all of them, or some that many acks share and the rest. Nothing stands for no fields. */
+/** The fields of an ack besides `ok`: all of them, or shared ones and the rest. Void: no fields. */
 type AckFields<Fields> = Fields | (Partial<Fields> & { [SHARED]: SharedFields<Partial<Fields>> }) | void;
 
 /** Handles one event of the connection's client. What it returns is acked; what it throws is acked as an error. */

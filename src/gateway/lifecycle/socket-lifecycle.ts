@@ -4,7 +4,7 @@ import type { Connection } from '../connections/connection.js';
 import { CONNECTION_OBSERVERS, type ConnectionObserver } from '../connections/connection-observer.js';
 import { HandshakeMiddleware } from '../connections/handshake.js';
 
-/** Leads a socket from its handshake to its end. */
+/** Handles a socket from its handshake to its disconnect. */
 @Injectable()
 export class SocketLifecycle implements OnModuleInit {
   private readonly logger = new Logger('Connection');
@@ -27,7 +27,7 @@ export class SocketLifecycle implements OnModuleInit {
     socket.prependOnceListener('disconnect', (reason: string) => this.onDisconnect(connection, reason));
     greet(connection);
     for (const observer of this.observers) {
-      // One of them may have closed it, such as for a revoked token.
+      // An earlier observer may have closed it, such as for a revoked token.
       if (socket.connected) this.notify(() => observer.onConnect?.(connection));
     }
     this.log(connection, 'connected', { transport: connection.transport });
