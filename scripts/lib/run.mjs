@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { elapsed, PrepareError, say } from './say.mjs';
+import { endWithUs } from './signals.mjs';
 
 const REPORT_EVERY_MS = 15_000;
 const KEPT_OUTPUT_CHARS = 20_000;
@@ -62,27 +63,6 @@ export function capture(command, args, { cwd, env = process.env, shell = false }
       resolve({ code: code ?? 1, output });
     });
   });
-}
-
-/**
- * Passes SIGINT and SIGTERM on to the child, and then ends this process as the signal would have.
- * @param {import('node:child_process').ChildProcess} child
- * @returns {() => void} to call when the child has ended by itself.
- */
-export function endWithUs(child) {
-  /** @type {Record<string, () => void>} */
-  const handlers = {};
-  for (const [signal, code] of /** @type {const} */ ([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ])) {
-    handlers[signal] = () => {
-      child.once('close', () => process.exit(code));
-      child.kill(signal);
-    };
-    process.once(signal, handlers[signal]);
-  }
-  return () => Object.entries(handlers).forEach(([signal, handler]) => process.off(signal, handler));
 }
 
 /**

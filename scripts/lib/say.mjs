@@ -1,3 +1,5 @@
+import { exitOnSignals } from './signals.mjs';
+
 /** What the launchers tell the person in front of the terminal goes to stderr: stdout belongs to the service. */
 
 /** An end with a sentence that says what to do; launchers print it without a stack trace. */
@@ -23,15 +25,18 @@ export function elapsed(startedAt) {
 }
 
 /**
- * Runs a launcher: a {@link PrepareError} becomes its sentence, and the process ends with 1.
+ * Runs a launcher: a {@link PrepareError} becomes its sentence, and the process ends with 1. A signal ends it in order.
  * @param {() => Promise<void>} main
  */
 export async function launch(main) {
+  const release = exitOnSignals();
   try {
     await main();
   } catch (error) {
     if (!(error instanceof PrepareError)) throw error;
     say(error.message);
     process.exit(1);
+  } finally {
+    release();
   }
 }

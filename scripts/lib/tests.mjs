@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missingRequirements } from './requirements.mjs';
-import { endWithUs } from './run.mjs';
+import { endWithUs } from './signals.mjs';
 import { say } from './say.mjs';
 
 /**

@@ -7,19 +7,23 @@ import { configure, createApplication } from './application.js';
 import { leave } from './shutdown.js';
 import type { Settings } from './settings.js';
 import { NodeIdentity } from '../common/ids.js';
+import { withTimeout } from '../common/deadline.js';
 import type { Config } from '../platform/config/config.js';
 import { StartError } from '../platform/database/start-error.js';
 import { waitForDatabase } from '../platform/database/connect.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import type { DatabaseLog } from '../platform/database/log.js';
-import { Acceptors, listenOptions } from '../platform/http/acceptors.js';
+import { Acceptors, listenOptions, probePort } from '../platform/http/acceptors.js';
 import { guardListener } from '../platform/http/listener-guard.js';
 import { renewTls } from '../platform/http/tls.js';
 import { startLogging } from '../platform/logging/logging.js';
-import { MetricsListener } from '../operations/metrics/metrics-listener.js';
+import { MetricsListener, metricsPortFault } from '../operations/metrics/metrics-listener.js';
 import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
 import { ProviderRegistry } from '../providers/provider-registry.js';
 import { startTracing } from '../platform/tracing/start-tracing.js';
+
+/** Longest time to close an application whose start failed, in milliseconds. */
+const CLOSE_MS = 5000;
 
 /** A running service. */
 export interface Running {
@@ -31,39 +35,90 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Starts the service. @throws {StartError} with a sentence for the person who started it. */
-export async function startStreamgate({ config, keys, tls }: Settings): Promise<Running> {
+/** A service that is starting, or has started. */
+export interface Start {
+  /** Rejects with a {@link StartError}, which has a sentence for the person who started it. */
+  running: Promise<Running>;
+  /** Stops the embedded PostgreSQL within a few seconds, if there is one. For a process that must exit at once. */
+  stopDatabase(): Promise<void>;
+}
+
+interface Database {
+  url: string;
+  /** For the person who started the service. */
+  name: string;
+  /** `urgent`: within a few seconds. */
+  stop(urgent?: boolean): Promise<void>;
+}
+
+/** Starts the service. Once `signal` is aborted, the start ends as soon as it can, and leaves nothing running. */
+export function startStreamgate(settings: Settings, signal: AbortSignal): Start {
+  let opening: Promise<Database> | undefined;
+  const open = (log: DatabaseLog): Promise<Database> => {
+    opening = openDatabase(settings.config, log, signal);
+    return opening;
+  };
+  return {
+    running: start(settings, signal, open),
+    stopDatabase: async () => {
+      const database = await opening?.catch(() => undefined);
+      await database?.stop(true);
+    },
+  };
+}
+
+async function start(
+  { config, keys, tls }: Settings,
+  signal: AbortSignal,
+  open: (log: DatabaseLog) => Promise<Database>,
+): Promise<Running> {
+  await checkPorts(config);
   const logging = await startLogging(config);
   const log = databaseLog();
-  const database = await openDatabase(config, log);
+  signal.throwIfAborted();
+  const database = await open(log);
+  let app: NestExpressApplication | undefined;
   try {
+    signal.throwIfAborted();
     const parts = { config, keys, databaseUrl: database.url, log };
-    const app = await createApplication(parts, { logger: logging.logger, ...(tls && { httpsOptions: tls }) });
+    app = await createApplication(parts, { logger: logging.logger, ...(tls && { httpsOptions: tls }) });
     const nodeId = app.get(NodeIdentity).id;
     logging.identify(nodeId);
     const stopTracing = await startTracing(config, nodeId);
-    const acceptors = await listen(app, config);
-    const url = urlOf(app, config);
-    const banner = bannerOf(url, config, {
-      database: database.name,
-      provider: app.get(ProviderRegistry).describe(),
-      metrics: app.get(MetricsListener).url ?? `${url}/${METRICS_PATH}`,
-    });
-    return {
-      url,
-      announce: () => logging.announce(banner, { url }),
-      close: () => {
-        acceptors.close();
-        return leave(app, async () => {
-          await stopTracing();
-          await database.stop();
-        });
-      },
-    };
+    signal.throwIfAborted();
+    return await serve(app, { config, logging, database, stopTracing });
   } catch (error) {
+    // Before its database: connections that are cut would be logged as errors.
+    if (app) await withTimeout(app.close(), CLOSE_MS).catch(() => false);
     await database.stop();
     throw error;
   }
+}
+
+interface Parts {
+  config: Config;
+  logging: Awaited<ReturnType<typeof startLogging>>;
+  database: Database;
+  stopTracing: () => Promise<void>;
+}
+
+async function serve(app: NestExpressApplication, parts: Parts): Promise<Running> {
+  const { config, logging, database, stopTracing } = parts;
+  const acceptors = await listen(app, config);
+  const url = urlOf(app, config);
+  const banner = bannerOf(url, config, {
+    database: database.name,
+    provider: app.get(ProviderRegistry).describe(),
+    metrics: app.get(MetricsListener).url ?? `${url}/${METRICS_PATH}`,
+  });
+  return {
+    url,
+    announce: () => logging.announce(banner, { url }),
+    close: () => {
+      acceptors.close();
+      return leave(app, { stopTracing, stopDatabase: (urgent) => database.stop(urgent) });
+    },
+  };
 }
 
 async function listen(app: NestExpressApplication, config: Config): Promise<Acceptors> {
@@ -88,6 +143,18 @@ async function listenOn(app: NestExpressApplication, { PORT, HOST }: Config, han
   return options.reusePort;
 }
 
+/** Finds a port that cannot be used before anything else is begun: no database is made, and nothing is logged. */
+async function checkPorts(config: Config): Promise<void> {
+  await probePort(config.PORT, config.HOST).catch((error: unknown) => {
+    throw listenFault(error, config);
+  });
+  const { METRICS_PORT, HOST } = config;
+  if (METRICS_PORT === undefined) return;
+  await probePort(METRICS_PORT, HOST).catch((error: unknown) => {
+    throw new StartError(metricsPortFault(METRICS_PORT, error as Error), { cause: error });
+  });
+}
+
 /** Returns an error that says what to do, where that is known. */
 function listenFault(error: unknown, { HOST, PORT }: Config): Error {
   const { code } = error as NodeJS.ErrnoException;
@@ -100,16 +167,16 @@ function listenFault(error: unknown, { HOST, PORT }: Config): Error {
   return new StartError(advice[code ?? ''] ?? (error as Error).message, { cause: error });
 }
 
-async function openDatabase(config: Config, log: DatabaseLog) {
+async function openDatabase(config: Config, log: DatabaseLog, signal: AbortSignal): Promise<Database> {
   if (config.DATABASE_URL === undefined) {
     const embedded = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log });
     return {
       url: embedded.url,
       name: `embedded PostgreSQL in ${config.DATA_DIR}`,
-      stop: () => embedded.stop(),
+      stop: (urgent) => embedded.stop(urgent),
     };
   }
-  await waitForDatabase({ url: config.DATABASE_URL, log });
+  await waitForDatabase({ url: config.DATABASE_URL, log, signal });
   const { host, pathname } = new URL(config.DATABASE_URL);
   return {
     url: config.DATABASE_URL,

@@ -13,11 +13,17 @@ interface Step {
   run: () => Promise<unknown>;
 }
 
+interface Ends {
+  stopTracing: () => Promise<void>;
+  /** Idempotent; `urgent`: within a few seconds. */
+  stopDatabase: (urgent: boolean) => Promise<void>;
+}
+
 /**
  * Leaves well (P12): stops listening, so that another process can take the port at once; sends the clients away; ends or
  * hands over the answers; flushes; ends the database. @throws with a sentence that names what did not end in time.
  */
-export async function leave(app: NestExpressApplication, stopDatabase: () => Promise<void>): Promise<void> {
+export async function leave(app: NestExpressApplication, { stopTracing, stopDatabase }: Ends): Promise<void> {
   const draining = app.get(Draining);
   draining.begin();
   const server: Server = app.getHttpServer();
@@ -29,9 +35,14 @@ export async function leave(app: NestExpressApplication, stopDatabase: () => Pro
     },
     { name: 'The running answers', run: () => app.get(NodeLease, { strict: false }).leave() },
     { name: 'What was still to be written', run: () => app.close() },
-    { name: 'The database', run: stopDatabase },
+    { name: 'What was still to be traced', run: stopTracing },
+    { name: 'The database', run: () => stopDatabase(false) },
   ];
-  await inTime(steps, draining.graceLeftMs);
+  const faults = await inTime(steps, draining.graceLeftMs);
+  if (faults.length === 0) return;
+  // It may not have come to its step. It must not be left running.
+  await stopDatabase(true);
+  throw new Error(faults.join(' '));
 }
 
 /** While the process leaves: nothing new is begun over HTTP, and no connection is kept for a next request. */
@@ -44,8 +55,8 @@ export function refuseWhileLeaving(draining: Draining, problems: ProblemFilter) 
   };
 }
 
-/** Takes the steps one after the other, the later ones also when an earlier one fails. */
-async function inTime(steps: readonly Step[], graceMs: number): Promise<void> {
+/** Takes the steps one after the other, the later ones also when an earlier one fails. Returns what failed, or did not end. */
+async function inTime(steps: readonly Step[], graceMs: number): Promise<string[]> {
   const faults: string[] = [];
   let current = '';
   const all = async (): Promise<void> => {
@@ -57,5 +68,5 @@ async function inTime(steps: readonly Step[], graceMs: number): Promise<void> {
   if (!(await withTimeout(all(), graceMs))) {
     faults.push(`${current} did not end within SHUTDOWN_GRACE_MS (${Math.round(graceMs)} ms).`);
   }
-  if (faults.length > 0) throw new Error(faults.join(' '));
+  return faults;
 }

@@ -224,26 +224,3 @@ test.concurrent(
     expect(server.output()).toMatch(/The running answers did not end within SHUTDOWN_GRACE_MS \(1500 ms\)\./);
   },
 );
-
-test.concurrent(
-  'A second signal ends the process at once, and its embedded PostgreSQL is taken over by the next start (P1, P12)',
-  async ({ onTestFinished }) => {
-    const scene = new Scene(onTestFinished);
-    const server = await scene.start(
-      { ...SPREAD, SHUTDOWN_SPREAD_MS: '20000', SHUTDOWN_GRACE_MS: '60000' },
-      '',
-    );
-    const alice = await scene.member(server.url, 'alice');
-    const send = { conversationId: 'room', clientMessageId: 'm', content: 'Is it kept?', respond: false };
-    const { message } = await alice.ask('message:send', send);
-    const draining = heard(alice, 'connection:draining');
-    void server.terminate();
-    await draining;
-    expect(await server.terminate()).toBe(1);
-    const next = await scene.restart(server);
-    const again = await scene.member(next.url, 'alice');
-    expect(await again.ask('message:send', send)).toMatchObject({ message, duplicate: true });
-    expect(next.output()).toContain('Streamgate is ready');
-  },
-  60_000,
-);

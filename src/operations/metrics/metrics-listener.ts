@@ -36,10 +36,7 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
     try {
       await once(this.server, 'listening');
     } catch (error) {
-      throw new Error(
-        `METRICS_PORT ${METRICS_PORT} cannot be listened on: ${(error as Error).message}. Choose another, or leave it unset.`,
-        { cause: error },
-      );
+      throw new Error(metricsPortFault(METRICS_PORT, error as Error), { cause: error });
     }
   }
 
@@ -69,6 +66,11 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
       end(response, 500, 'The metrics could not be read.');
     }
   }
+}
+
+/** Says that `METRICS_PORT` cannot be used, and what to do. */
+export function metricsPortFault(port: number, { message }: Error): string {
+  return `METRICS_PORT ${port} cannot be listened on: ${message}. Choose another, or leave it unset.`;
 }
 
 function end(response: ServerResponse, status: number, message: string): void {

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { sleep, withAbort } from '../../common/deadline.js';
 import { isAway } from './errors.js';
 import type { DatabaseLog } from './log.js';
 import { faultsOf, readServerFacts } from './server-facts.js';
@@ -10,6 +10,8 @@ export interface WaitOptions {
   log: DatabaseLog;
   /** How long to wait for a server that does not accept connections yet, in milliseconds; default 30000. */
   deadlineMs?: number;
+  /** Ends the wait. */
+  signal?: AbortSignal;
 }
 
 const DEADLINE_MS = 30_000;
@@ -35,13 +37,18 @@ interface Wait {
  * PostgreSQL older than 15, another encoding than UTF8, a pooler that shares sessions, a user who may not create tables.
  * Never shows the password.
  */
-export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: WaitOptions): Promise<void> {
+export async function waitForDatabase({
+  url,
+  log,
+  deadlineMs = DEADLINE_MS,
+  signal = new AbortController().signal,
+}: WaitOptions): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   const place = describe(url);
   let logAt = Date.now();
   for (;;) {
     const left = deadline - Date.now();
-    const wait = await tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left)));
+    const wait = await withAbort(tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left))), signal);
     if (!wait) return;
     if (Date.now() + RETRY_MS > deadline) {
       throw new StartError(
@@ -52,7 +59,7 @@ export async function waitForDatabase({ url, log, deadlineMs = DEADLINE_MS }: Wa
       log.info('waiting for PostgreSQL', { database: place, reason: wait.reason });
       logAt = Date.now() + LOG_INTERVAL_MS;
     }
-    await delay(RETRY_MS);
+    await sleep(RETRY_MS, signal);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Launch,
   launchPostmaster,
   type Postmaster,
+  stopAtExit,
   stopPostmaster,
 } from './embedded/postmaster.js';
 import type { DatabaseLog } from './log.js';
@@ -27,8 +28,8 @@ export interface EmbeddedPostgresOptions extends BinaryPlaces {
 export interface EmbeddedPostgres {
   /** Contains the password. Reachable from this machine only; stays the same over restarts. */
   readonly url: string;
-  /** Stops PostgreSQL and waits until it has ended. Idempotent. */
-  stop(): Promise<void>;
+  /** Stops PostgreSQL and waits until it has ended. Idempotent. `urgent`: within a few seconds, also when a stop is under way. */
+  stop(urgent?: boolean): Promise<void>;
 }
 
 /** How long a start is retried after a temporary failure: orphaned processes that are still ending, a port just taken. */
@@ -72,6 +73,8 @@ async function start({ dataDir, log, settings = {}, ...places }: EmbeddedPostgre
 interface Owned {
   postmaster: Postmaster;
   session: Client;
+  /** It ends with this process no longer. */
+  release: () => void;
 }
 
 /** Finds or launches PostgreSQL until this process owns one. */
@@ -79,18 +82,37 @@ async function own(launch: Launch, password: string, log: DatabaseLog): Promise<
   const deadline = Date.now() + RETRY_MS;
   for (;;) {
     const found = await findPostmaster(launch.folder, launch.logFile);
-    const postmaster = found ?? (await launchPostmaster(launch));
-    const session = await takeOwnership(postmaster, password, log);
-    if (session) {
-      if (found) log.info('took over a running PostgreSQL', { pid: found.pid });
-      return { postmaster, session };
-    }
-    const lastWords = await postmaster.lastWords();
-    if (!found && !(TEMPORARY_FAILURE.test(lastWords) && Date.now() < deadline)) {
-      throw new StartError(`PostgreSQL did not start; ${launch.logFile} ends with:\n${lastWords}`);
+    const owned = found ? await takeOver(found, password, log) : await launchOwn(launch, password, log);
+    if (typeof owned !== 'string') return owned;
+    if (!found && !(TEMPORARY_FAILURE.test(owned) && Date.now() < deadline)) {
+      throw new StartError(`PostgreSQL did not start; ${launch.logFile} ends with:\n${owned}`);
     }
     await delay(RETRY_DELAY_MS);
   }
+}
+
+/** Takes over a running PostgreSQL; returns its last words if it has ended. */
+async function takeOver(postmaster: Postmaster, password: string, log: DatabaseLog): Promise<Owned | string> {
+  const session = await takeOwnership(postmaster, password, log);
+  if (!session) return postmaster.lastWords();
+  log.info('took over a running PostgreSQL', { pid: postmaster.pid });
+  return { postmaster, session, release: stopAtExit(postmaster) };
+}
+
+/** Launches PostgreSQL; returns its last words if it has ended. */
+async function launchOwn(launch: Launch, password: string, log: DatabaseLog): Promise<Owned | string> {
+  const postmaster = await launchPostmaster(launch);
+  const release = stopAtExit(postmaster);
+  try {
+    const session = await takeOwnership(postmaster, password, log);
+    if (session) return { postmaster, session, release };
+  } catch (error) {
+    await stopPostmaster(postmaster);
+    release();
+    throw error;
+  }
+  release();
+  return postmaster.lastWords();
 }
 
 interface Supervised {
@@ -114,16 +136,19 @@ class Supervisor implements EmbeddedPostgres {
     this.owned = this.watched(owned);
   }
 
-  stop(): Promise<void> {
-    return (this.stopping ??= this.end());
+  async stop(urgent = false): Promise<void> {
+    this.stopping ??= this.end(urgent);
+    if (urgent) await stopPostmaster(this.owned.postmaster, urgent);
+    await this.stopping;
   }
 
-  private async end(): Promise<void> {
+  private async end(urgent: boolean): Promise<void> {
     await this.restarting;
-    const { postmaster, session } = this.owned;
+    const { postmaster, session, release } = this.owned;
     // The lock is released last: a process that starts now must not take over a server that is about to end.
-    const ended = await stopPostmaster(postmaster);
-    if (!ended) this.supervised.log.error('embedded PostgreSQL does not stop', { pid: postmaster.pid });
+    const ended = await stopPostmaster(postmaster, urgent);
+    if (ended) release();
+    else this.supervised.log.error('embedded PostgreSQL does not stop', { pid: postmaster.pid });
     await session.end();
   }
 
@@ -134,6 +159,7 @@ class Supervisor implements EmbeddedPostgres {
       this.supervised.log.error('lost the embedded PostgreSQL', {
         ...{ pid: postmaster.pid, reason: error.message },
       });
+      owned.release();
       this.restarting = this.restart();
     });
     return owned;

@@ -46,12 +46,17 @@ export async function listenOptions(
   handles: number,
 ): Promise<ListenOptions & ReusePort> {
   if (!CAN_REUSE_PORT || handles === 0) return { port, host, reusePort: false };
+  return { port: await probePort(port, host), host, reusePort: true };
+}
+
+/** Listens on a port for a moment, and returns it; for 0, a free one. @throws the error of `listen`, such as `EADDRINUSE`. */
+export async function probePort(port: number, host: string): Promise<number> {
   const probe = createServer().listen(port, host);
   await once(probe, 'listening');
   const { port: free } = probe.address() as AddressInfo;
   probe.close();
   await once(probe, 'close');
-  return { port: free, host, reusePort: true };
+  return free;
 }
 
 /**
@@ -101,6 +106,8 @@ export class Acceptors {
   private async openByMirror(handles: number): Promise<void> {
     const mirror = spawn(process.execPath, ['-e', MIRROR], {
       env: {},
+      // A terminal's Ctrl-C must not end it halfway.
+      detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     try {

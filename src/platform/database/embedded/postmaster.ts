@@ -10,7 +10,9 @@ import { commandLine, isAlive } from './processes.js';
 import { freePort } from './free-port.js';
 
 const POLL_MS = 15;
+/** How long the "fast" shutdown may take in milliseconds, before the "immediate" one. */
 const FAST_SHUTDOWN_MS = 10_000;
+const URGENT_FAST_SHUTDOWN_MS = 2000;
 const IMMEDIATE_SHUTDOWN_MS = 5000;
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
@@ -91,12 +93,12 @@ export async function launchPostmaster(launch: Launch): Promise<Postmaster> {
 }
 
 /**
- * Ends it as PostgreSQL's "fast" shutdown does: open transactions are rolled back, everything is flushed. After 10 s
- * the "immediate" one, which loses nothing committed either. False if it survives even that.
+ * Ends it as PostgreSQL's "fast" shutdown does: open transactions are rolled back, everything is flushed. After 10 s, or
+ * 2 s where it is urgent, the "immediate" one, which loses nothing committed either. False if it survives even that.
  */
-export async function stopPostmaster(postmaster: Postmaster): Promise<boolean> {
+export async function stopPostmaster(postmaster: Postmaster, urgent = false): Promise<boolean> {
   const steps = [
-    ['SIGINT', FAST_SHUTDOWN_MS],
+    ['SIGINT', urgent ? URGENT_FAST_SHUTDOWN_MS : FAST_SHUTDOWN_MS],
     ['SIGQUIT', IMMEDIATE_SHUTDOWN_MS],
   ] as const;
   for (const [signal, deadlineMs] of steps) {
@@ -106,6 +108,18 @@ export async function stopPostmaster(postmaster: Postmaster): Promise<boolean> {
     while (Date.now() < deadline && (await postmaster.isRunning())) await delay(POLL_MS);
   }
   return !(await postmaster.isRunning());
+}
+
+/**
+ * Ends it with this process, by whatever way that exits: an error that nobody caught must not leave it running. Returns the
+ * undo. A process that is killed leaves it to the next start.
+ */
+export function stopAtExit({ pid }: Postmaster): () => void {
+  const stop = (): void => {
+    if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  };
+  process.on('exit', stop);
+  return () => process.off('exit', stop);
 }
 
 async function argumentsOf({ folder, account, settings }: Launch, port: number): Promise<string[]> {
