@@ -38,7 +38,7 @@ describe('the secret in DATA_DIR', () => {
       const folder = temporaryFolder();
       writeFileSync(join(folder, SECRET_FILE), text);
       await expect(loadOrCreateSecret(folder)).rejects.toThrow(
-        /auth-secret cannot be used: .* unless AUTH_JWT_SECRET is/,
+        /auth-secret cannot be used: .* or set AUTH_JWT_SECRET/,
       );
       expect(readFileSync(join(folder, SECRET_FILE), 'utf8')).toBe(text);
     },
@@ -47,9 +47,7 @@ describe('the secret in DATA_DIR', () => {
   it('ends the start with a sentence where the folder cannot be made', async () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');
-    await expect(loadOrCreateSecret(join(file, 'data'))).rejects.toThrow(
-      /ENOTDIR.* unless AUTH_JWT_SECRET is/,
-    );
+    await expect(loadOrCreateSecret(join(file, 'data'))).rejects.toThrow(/ENOTDIR.* or set AUTH_JWT_SECRET/);
   });
 
   it('ends the start with a sentence where the folder is not writable', async () => {
@@ -60,7 +58,7 @@ describe('the secret in DATA_DIR', () => {
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) process.seteuid?.(NOBODY);
     try {
-      await expect(loadOrCreateSecret(folder)).rejects.toThrow(/EACCES.* unless AUTH_JWT_SECRET is/);
+      await expect(loadOrCreateSecret(folder)).rejects.toThrow(/EACCES.* or set AUTH_JWT_SECRET/);
     } finally {
       if (isRoot) process.seteuid?.(0);
     }
