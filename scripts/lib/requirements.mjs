@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -28,6 +29,12 @@ export const REQUIREMENTS = {
     name: 'nginx, for the tests of the shipped proxy configuration',
     remedy: 'Install nginx, or set NGINX_PATH to its program.',
     find: () => process.env['NGINX_PATH'] || onPath('nginx') || program('/usr/sbin/nginx'),
+  },
+  python: {
+    name: 'Python with python-socketio, for the test of the Python sample',
+    remedy: 'Install python3-socketio and python3-requests, or set PYTHON_PATH to a Python that has them.',
+    find: () =>
+      process.env['PYTHON_PATH'] || [onPath('python3'), program('/usr/bin/python3')].find(hasSocketIo),
   },
   pgbouncer: {
     name: 'PgBouncer, for the tests of a pooler before PostgreSQL',
@@ -61,4 +68,12 @@ function program(path) {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * @param {string | undefined} python
+ * @returns {boolean} whether this Python can run the Python sample of docs/clients.md.
+ */
+function hasSocketIo(python) {
+  return python !== undefined && spawnSync(python, ['-c', 'import socketio, requests']).status === 0;
 }

@@ -28,6 +28,11 @@ export function pgbouncerPath(): string | undefined {
   return need(REQUIREMENTS.pgbouncer);
 }
 
+/** A Python that has `socketio`: `PYTHON_PATH`, or the first found. Undefined where there is none. Throws as {@link chromiumPath}. */
+export function pythonPath(): string | undefined {
+  return need(REQUIREMENTS.python);
+}
+
 function need({ name, remedy, find }: (typeof REQUIREMENTS)[keyof typeof REQUIREMENTS]): string | undefined {
   const found = find();
   if (found === undefined && process.env['CI'] === 'true') throw new Error(`${name} is missing. ${remedy}`);
