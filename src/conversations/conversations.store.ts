@@ -81,19 +81,10 @@ export class ConversationsStore {
   }
 
   /** Makes the user a member where the conversation is new, or open by link. */
-  async join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
-    const values = [
-      conversationId,
-      userId,
-      name ?? null,
-      access ?? null,
-      this.config.MAX_CONVERSATION_MEMBERS,
-    ];
-    const call = () => this.outcome<JoinOutcome>('join_conversation($1, $2, $3, $4, $5)', values);
-    const outcome = await call();
-    // The function looks for the member before it waits for locks. Meanwhile another device of the user may have created
-    // the conversation, or the owner may have added the user.
-    return outcome === 'not_found' ? call() : outcome;
+  join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
+    const { MAX_CONVERSATION_MEMBERS: max } = this.config;
+    const values = [conversationId, userId, name ?? null, access ?? null, max];
+    return this.outcome<JoinOutcome>('join_conversation($1, $2, $3, $4, $5)', values);
   }
 
   addMember(conversationId: string, actorId: string, userId: string): Promise<AddOutcome> {

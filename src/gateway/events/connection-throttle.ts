@@ -3,11 +3,8 @@ import { costOf } from '../../platform/limits/event-costs.js';
 import { rateLimited, type Refusal } from '../../platform/limits/limiter.js';
 import type { RateLimits } from '../../platform/limits/rate-limits.js';
 import type { Connection } from '../connections/connection.js';
+import { EventQueue, type Order } from './event-queue.js';
 
-/** Events of one connection that are handled at once; the others wait, in order. */
-const MAX_RUNNING = 8;
-/** Events that may wait; further ones are refused. */
-const MAX_WAITING = 500;
 const BUSY_RETRY_MS = 1000;
 /** A client that sends so many times its limit, refused events included, ignores the refusals: its connection is closed. */
 const MAX_OVERRUN = 3;
@@ -21,9 +18,8 @@ export interface ThrottleOptions {
 
 /** Limits the events of one connection, so that a client that never stops costs little and delays nobody (P7). */
 export class ConnectionThrottle {
-  private running = 0;
   private isClosing = false;
-  private readonly waiting: (() => Promise<void>)[] = [];
+  private readonly queue = new EventQueue();
 
   constructor(
     readonly connection: Connection,
@@ -44,21 +40,10 @@ export class ConnectionThrottle {
   }
 
   /** Runs `task`, which never rejects, when its turn has come. @throws {DomainError} `rate_limited` where too many wait. */
-  enter(task: () => Promise<void>): void {
-    if (this.running < MAX_RUNNING) {
-      void this.run(task);
-    } else if (this.waiting.length < MAX_WAITING) {
-      this.waiting.push(task);
-    } else {
-      this.options.onFull();
-      throw rateLimited(BUSY_RETRY_MS);
-    }
-  }
-
-  private async run(first: () => Promise<void>): Promise<void> {
-    this.running += 1;
-    for (let task: (() => Promise<void>) | undefined = first; task; task = this.waiting.shift()) await task();
-    this.running -= 1;
+  enter(task: () => Promise<void>, order: Order): void {
+    if (this.queue.add(task, order)) return;
+    this.options.onFull();
+    throw rateLimited(BUSY_RETRY_MS);
   }
 
   private closeOnOverrun({ error, overrun }: Refusal): void {

@@ -50,7 +50,7 @@ export class Dispatcher implements ConnectionObserver {
       const last = args.at(-1);
       const ack = typeof last === 'function' ? (last as AckCallback) : undefined;
       const payloads = ack ? args.slice(0, -1) : args;
-      this.activity.onEvent(connection, name, payloads[0]);
+      this.activity.onEvent(connection);
       this.dispatch(throttle, { name, payloads, ack }).catch((error: unknown) =>
         logger.error('failed to ack an event', error),
       );
@@ -67,7 +67,12 @@ export class Dispatcher implements ConnectionObserver {
     try {
       const handler = this.handlerOf(event);
       const [payload] = event.payloads;
-      throttle.enter(() => handle(ack, () => handler(payload, throttle.connection, ack.context)));
+      const { connection } = throttle;
+      const act = (): unknown => {
+        this.activity.onHandle(connection, event.name, payload);
+        return handler(payload, connection, ack.context);
+      };
+      throttle.enter(() => handle(ack, act), this.activity.orderOf(connection, event.name, payload));
     } catch (error) {
       ack.fail(error);
     }

@@ -41,6 +41,11 @@ export class Rooms implements ConnectionObserver {
     return this.entries.get(conversationId)?.room.connections.size ?? 0;
   }
 
+  /** Returns the `seq` of the last message that the room of the conversation has sent to its connections; 0 where there is none. */
+  lastSeqOf(conversationId: string): number {
+    return this.entries.get(conversationId)?.room.lastSeq ?? 0;
+  }
+
   /**
    * Joins a connection to the room of a conversation: it receives everything that is committed after this resolves. A
    * removal that arrives during the database query is noticed.
