@@ -68,7 +68,7 @@ export class EventQueue {
   private start(entry: Entry): void {
     const { key, sharedKind } = entry;
     if (key !== undefined) {
-      const lanes = (this.lanes ??= new Map());
+      const lanes = (this.lanes ??= new Map<string, Lane>());
       const lane = lanes.get(key);
       if (lane) lane.admitted += 1;
       else lanes.set(key, { sharedKind, admitted: 1, waiting: [] });
