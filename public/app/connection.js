@@ -122,8 +122,7 @@ export class Connection extends Emitter {
 
   #refused(failure) {
     if (RENEWABLE.has(failure.code) && this.#renewals === 0) void this.#renew();
-    else if (failure.code === 'too_many_connections' || !failure.retryable)
-      this.#enter({ phase: 'refused', failure });
+    else if (!failure.retryable) this.#enter({ phase: 'refused', failure });
     else this.#wait(failure);
   }
 

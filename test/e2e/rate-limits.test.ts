@@ -86,7 +86,7 @@ describe('Events and answers', () => {
     const attempts = await Promise.allSettled(Array.from({ length: 20 }, () => connect('many')));
     expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
     const refused = attempts.find((attempt) => attempt.status === 'rejected');
-    expect(refused?.reason).toMatchObject({ error: { code: 'too_many_connections', retryable: false } });
+    expect(refused?.reason).toMatchObject({ error: { code: 'too_many_connections', retryable: true } });
     open[0]?.close();
     await eventually(
       () =>

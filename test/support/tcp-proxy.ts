@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly url: string;
   /** Destroys all connections and every new one. */
   cut(): void;
+  /** Passes nothing on any more over the connections there are, and closes none. New ones work. */
+  freeze(): void;
   /** Passes each piece of what comes back on only after so many milliseconds. */
   slow(ms: number): void;
   /** Passes on again. */
@@ -47,6 +49,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       whole = false;
       destroyAll();
     },
+    freeze: () => sockets.forEach((socket) => socket.unpipe().removeAllListeners('data').pause()),
     slow: (ms) => {
       delayMs = ms;
     },

@@ -111,8 +111,9 @@ export class Connection implements TokenUser {
   /** Records why the server closes the connection. @returns the payload of `connection:closing`. */
   closing(code: DisconnectCode, retryAfterMs?: number): WireError {
     this.closedFor = code;
-    const options = retryAfterMs === undefined ? {} : { retryAfterMs };
-    return new DomainError(code, DISCONNECTS[code].message, options).toWire(this.context.id);
+    const { message, reconnect: retryable } = DISCONNECTS[code];
+    const options = { retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    return new DomainError(code, message, options).toWire(this.context.id);
   }
 
   /** Closes the namespace, after which a client closes the transport by itself. If it does not, the server does. */

@@ -15,6 +15,11 @@ export const DISCONNECTS = {
   token_expired: { message: 'The token has expired.', reconnect: false },
   unauthenticated: { message: 'The token was revoked.', reconnect: false },
   forbidden: { message: 'This connection was closed by its user or an operator.', reconnect: false },
+  // If it came back by itself, it would take the place of another: as many tabs as the cap and one more would never rest.
+  too_many_connections: {
+    message: 'A newer connection of this user took its place. Close another one, then connect again.',
+    reconnect: false,
+  },
   rate_limited: { message: 'Too many events on this connection. Slow down.', reconnect: true },
   idle_timeout: { message: 'The client sent nothing for too long.', reconnect: true },
   slow_consumer: {

@@ -77,7 +77,7 @@ export class HandshakeMiddleware {
     const principal = await this.failures.attempt(addressKey(address), () =>
       this.authenticator.authenticate(token),
     );
-    await this.quota.acquire(principal.userId, socket);
+    await this.quota.acquire(principal.userId, deviceId ?? socket.id, socket);
     const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS);
     const client = { deviceId: deviceId ?? socket.id, acks: acks === true, address, userAgent };
     return new Connection(socket, { ...client, principal, context: context });

@@ -10,7 +10,7 @@ export const CONNECTIONS = {
   ),
   MAX_CONNECTIONS_PER_USER: integer(
     20,
-    'Concurrent Socket.IO connections of one user on this server. One more gets a `connect_error` with `too_many_connections`. SSE and NDJSON responses have a limit of the same size; one more is `503`.',
+    'Concurrent Socket.IO connections of one user on this server. At the cap, a new one replaces the quietest connection of the same device, or of the device with the most; where each device has only one, it gets a `connect_error` with `too_many_connections`. SSE and NDJSON responses have a limit of the same size; one more is `503`.',
     { min: 1 },
   ),
   // Clients wait for the sum of both by one timer.
