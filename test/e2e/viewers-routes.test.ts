@@ -324,7 +324,8 @@ describe('attaching', () => {
     await Promise.all(theirs.map((viewer) => viewer.until(() => viewer.lines.length > 1)));
     await alice.json('DELETE', `/api/conversations/${conversationId}/members/bob`);
     await Promise.all(theirs.map((viewer) => viewer.closed()));
-    for (const viewer of theirs) expect(viewer.chunks.some(isTerminal)).toBe(false);
+    for (const viewer of theirs)
+      expect([viewer.ended, viewer.chunks.some(isTerminal)]).toEqual([false, false]);
     expect(await refusal(bob.attach('sse', mine.streamId))).toMatchObject({ code: 'not_found' });
     expect(mine.ended).toBe(false);
     await alice.json('POST', `/api/ws/stream/${mine.streamId}/cancel`);

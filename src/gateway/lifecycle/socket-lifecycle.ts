@@ -4,6 +4,9 @@ import type { Connection } from '../connections/connection.js';
 import { CONNECTION_OBSERVERS, type ConnectionObserver } from '../connections/connection-observer.js';
 import { HandshakeMiddleware } from '../connections/handshake.js';
 
+/** How long a client of long polling may take to close its transport after it left, in milliseconds. */
+const POLLING_CLOSE_MS = 5000;
+
 /** Handles a socket from its handshake to its disconnect. */
 @Injectable()
 export class SocketLifecycle implements OnModuleInit {
@@ -35,8 +38,7 @@ export class SocketLifecycle implements OnModuleInit {
 
   private onDisconnect(connection: Connection, reason: string): void {
     this.log(connection, 'disconnected', { reason });
-    // An ordinary client closes the transport now. One that does not must not keep it.
-    if (reason === 'client namespace disconnect') connection.socket.conn.close();
+    if (reason === 'client namespace disconnect') closeAfter(connection.socket.conn);
     for (const observer of this.observers) this.notify(() => observer.onDisconnect?.(connection, reason));
   }
 
@@ -52,6 +54,16 @@ export class SocketLifecycle implements OnModuleInit {
     const { id: connectionId, userId, deviceId, context } = connection;
     this.logger.debug(message, { correlationId: context.id, connectionId, userId, deviceId, ...fields });
   }
+}
+
+/**
+ * Closes a transport after its client has left the namespace. An ordinary client closes it itself now, over polling by one
+ * more request, which must still find its session. One that does not must not keep it.
+ */
+function closeAfter(conn: Socket['conn']): void {
+  if (conn.transport.name !== 'polling') return void conn.close();
+  const timer = setTimeout(() => conn.close(), POLLING_CLOSE_MS);
+  conn.once('close', () => clearTimeout(timer));
 }
 
 function greet(connection: Connection): void {

@@ -1,5 +1,5 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { STATUS_CODES } from 'node:http';
 import { DomainError, notFound } from '../../common/domain-error.js';
 import { ThrottledLog } from '../../common/throttled-log.js';
@@ -15,6 +15,9 @@ const BODY_FAULTS: Readonly<Record<string, string>> = {
   'request.aborted': 'the body must be complete',
   'request.size.invalid': 'the body must be as long as Content-Length says',
 };
+
+/** The route that an EventSource reads. It gives up for good at an error status, but not at a lost connection. */
+const EVENT_SOURCE = /^\/api\/ws\/stream\/[^/]+\/sse$/;
 
 /** Turns every error of a route into a problem body (RFC 9457, protocol section 6). Unknown errors are not shown. */
 @Catch()
@@ -36,7 +39,7 @@ export class ProblemFilter implements ExceptionFilter {
     const { id: correlationId } = contextOf(response);
     if (fault.code === 'internal') this.logger.error('request failed', { correlationId }, fault);
     if (fault.code === 'overloaded') this.overloads.add({ correlationId });
-    if (response.headersSent) {
+    if (response.headersSent || (fault.retryable && isEventSource(response.req))) {
       response.destroy();
       return;
     }
@@ -45,6 +48,10 @@ export class ProblemFilter implements ExceptionFilter {
       response.setHeader('Retry-After', Math.ceil(fault.retryAfterMs / 1000));
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
+}
+
+function isEventSource({ method, path }: Request): boolean {
+  return method === 'GET' && EVENT_SOURCE.test(path);
 }
 
 /** Properties of errors of Node, Express and body-parser. Their messages are never shown. */

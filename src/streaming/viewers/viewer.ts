@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { contextOf } from '../../platform/http/request-context.middleware.js';
 import type { RequestContext } from '../../platform/tracing/request-context.js';
-import type { Chunk } from '../../protocol/index.js';
+import { isTerminal, type Chunk } from '../../protocol/index.js';
 import { FORMATS, type Format, type FormatName } from './formats.js';
 
 /** How long a client may take not one byte of waiting data, in milliseconds; then it is cut, and may reconnect. */
@@ -46,7 +46,7 @@ export class Viewer {
     return this.leaving.signal;
   }
 
-  /** Ends the response without a terminal chunk, so that the client reconnects. Resolves when it is sent or the client is gone. */
+  /** Cuts the response once what was written is sent, so that the client reconnects. Resolves when the connection is closed. */
   async leave(): Promise<void> {
     this.leaving.abort();
     if (!this.response.closed) await once(this.response, 'close');
@@ -63,7 +63,10 @@ export class Viewer {
     this.response.end();
   }
 
-  /** Writes `chunks` as they come, as fast as the client takes them, with heartbeats. */
+  /**
+   * Writes `chunks` as they come, as fast as the client takes them, with heartbeats. Without a terminal chunk the connection is
+   * cut: the response must not look complete (P12).
+   */
   async show(streamId: string, chunks: AsyncIterable<readonly Chunk[]>): Promise<void> {
     const { response, format } = this;
     this.writeHead(streamId, 200);
@@ -72,12 +75,26 @@ export class Viewer {
     // A client that does not read gets no heartbeats: they would pile up.
     const beat = (): unknown => response.writableNeedDrain || response.write(format.heartbeat());
     const heartbeat = setInterval(beat, this.heartbeatMs);
+    let isComplete = false;
     try {
-      for await (const batch of chunks) await this.write(batch.map(format.frame));
+      for await (const batch of chunks) {
+        const isWritten = await this.write(batch.map(format.frame));
+        isComplete = isWritten && batch.some(isTerminal);
+      }
     } finally {
       clearInterval(heartbeat);
-      if (!response.closed) response.end();
+      if (isComplete) response.end();
+      else this.cutWhenSent();
     }
+  }
+
+  /** Cuts the connection after what was written. Over HTTP/1.0 only a reset shows that something is missing. */
+  private cutWhenSent(): void {
+    const { req, socket } = this.response;
+    if (!socket || socket.destroyed) return;
+    if (req.httpVersion === '1.0' && !('encrypted' in socket))
+      socket.write('', () => socket.resetAndDestroy());
+    else socket.destroySoon();
   }
 
   private writeHead(streamId: string, status: number): void {
@@ -89,16 +106,19 @@ export class Viewer {
     });
   }
 
-  /** Writes in pieces, so that a client that reads slowly is not cut as one that does not read. */
-  private async write(frames: readonly string[]): Promise<void> {
+  /**
+   * Writes in pieces, so that a client that reads slowly is not cut as one that does not read. Returns whether all was written.
+   */
+  private async write(frames: readonly string[]): Promise<boolean> {
     let piece = '';
     for (const [index, frame] of frames.entries()) {
       piece += frame;
       if (piece.length < PIECE_CHARS && index < frames.length - 1) continue;
-      if (this.signal.aborted) return;
+      if (this.signal.aborted) return false;
       if (!this.response.write(piece)) await this.drained();
       piece = '';
     }
+    return true;
   }
 
   /** Resolves when the client has taken what was written, or has left. */

@@ -148,7 +148,7 @@ export class Viewers {
     }
   }
 
-  /** Ends the viewers whose answer is not produced here, without a terminal chunk, so that they reconnect to another node. */
+  /** Cuts the viewers whose answer is not produced here, so that they reconnect to another node. */
   private async leave(): Promise<void> {
     const leaving = [...this.open].filter(([, streamId]) => !this.runners.has(streamId));
     const closed = leaving.map(([viewer]) => viewer.leave());
