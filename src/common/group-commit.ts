@@ -9,9 +9,19 @@ export interface GroupCommitObserver {
   failed: (durationMs: number) => void;
 }
 
+/** In place of an item's result: another session holds the lock of a row that it needs. Nothing of it was written. */
+export const LOCKED = Symbol('locked');
+
 export interface GroupCommitOptions<Item, Result> {
-  /** Writes a batch as one commit and returns the results in the batch's order. Called for one batch at a time per shard. */
-  commit: (batch: readonly Item[], shard: number) => Promise<readonly Result[]>;
+  /**
+   * Writes a batch as one commit and returns the results in the batch's order. Called for one batch at a time per shard.
+   * With `skipLocked` it waits for no lock: see {@link GroupCommitOptions.locks}.
+   */
+  commit: (
+    batch: readonly Item[],
+    shard: number,
+    skipLocked: boolean,
+  ) => Promise<readonly (Result | typeof LOCKED)[]>;
   /** The shard of an item, from 0. Items of one shard are never in two commits at once: see {@link shardOfKey}. */
   shardOf: (item: Item) => number;
   shards: number;
@@ -19,6 +29,15 @@ export interface GroupCommitOptions<Item, Result> {
   sizeOf: (item: Item) => number;
   /** Whether some item caused `error`. The batch is then retried by halves, so `commit` must be idempotent. */
   isItemFault: (error: unknown) => boolean;
+  /**
+   * How to keep one locked row from holding up its shard. A batch that failed because of a lock is committed again with
+   * `skipLocked`; what is still {@link LOCKED} is then tried by itself, apart from its shard and in its order.
+   */
+  locks?: {
+    /** Items of one key need the same row, and are written in the order of their submits. */
+    keyOf: (item: Item) => string;
+    isLockFault: (error: unknown) => boolean;
+  };
   /** How long an item may wait for its result, in milliseconds. */
   deadlineMs: number;
   /** How long a shard waits after a batch with these results before the next one, unless a full batch is waiting, in milliseconds; default 0. */
@@ -34,6 +53,14 @@ interface Waiting<Item, Result> {
   settled: boolean;
 }
 
+/** The items of one key whose row is locked. */
+interface Parked<Item, Result> {
+  readonly items: Waiting<Item, Result>[];
+  isDue: boolean;
+}
+
+/** How long after a try the items of a locked row are tried again, in milliseconds. */
+const LOCKED_RETRY_MS = 100;
 const MAX_BATCH_ITEMS = 512;
 const MAX_BATCH_BYTES = 1024 * 1024;
 const MAX_WAITING_ITEMS = 20_000;
@@ -56,12 +83,14 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 export class GroupCommit<Item, Result> {
   private readonly queues: Waiting<Item, Result>[][];
   private readonly running: (Promise<void> | undefined)[];
+  private readonly parked: Map<string, Parked<Item, Result>>[];
   private waitingItems = 0;
   private waitingBytes = 0;
 
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
     this.queues = Array.from({ length: options.shards }, () => []);
     this.running = Array.from({ length: options.shards }, () => undefined);
+    this.parked = Array.from({ length: options.shards }, () => new Map());
     options.observer?.countWaiting(() => this.waitingItems);
   }
 
@@ -98,22 +127,36 @@ export class GroupCommit<Item, Result> {
 
   /** Waits until everything submitted so far has its result. */
   async idle(): Promise<void> {
-    await Promise.all(this.running.filter((run) => run !== undefined));
+    while (this.running.some((run) => run !== undefined) || this.parked.some(({ size }) => size > 0)) {
+      await Promise.all(this.running);
+      if (this.parked.some(({ size }) => size > 0)) await delay(LOCKED_RETRY_MS);
+    }
   }
 
   private enqueue(waiting: Waiting<Item, Result>): void {
     const shard = this.options.shardOf(waiting.item);
     this.queues[shard]?.push(waiting);
+    this.wake(shard);
+  }
+
+  private wake(shard: number): void {
     this.running[shard] ??= this.commitQueue(shard);
   }
 
   private async commitQueue(shard: number): Promise<void> {
     // Items submitted in this same turn of the event loop share the first commit.
     await Promise.resolve();
-    for (let batch = this.takeBatch(shard); batch.length > 0; batch = this.takeBatch(shard)) {
+    for (;;) {
+      const due = this.takeDue(shard);
+      if (due.length > 0) await this.commit(due, shard, true);
+      const batch = this.takeBatch(shard);
+      if (batch.length === 0) {
+        if (due.length === 0 && !this.hasDue(shard)) break;
+        continue;
+      }
       const results = await this.commit(batch, shard);
       const restMs = this.options.restMs?.(results) ?? 0;
-      if (restMs > 0 && !this.isFull(shard)) await delay(restMs, undefined, { ref: false });
+      if (restMs > 0 && !isFull(this.queues[shard] ?? [])) await delay(restMs, undefined, { ref: false });
     }
     // In the same turn as the last, empty batch: an item that arrives later must find the shard free.
     this.running[shard] = undefined;
@@ -121,49 +164,127 @@ export class GroupCommit<Item, Result> {
 
   private takeBatch(shard: number): Waiting<Item, Result>[] {
     const queue = this.queues[shard] ?? [];
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of queue) {
-      bytes += waiting.size;
-      if (count === MAX_BATCH_ITEMS || (count > 0 && bytes > MAX_BATCH_BYTES)) break;
-      count += 1;
+    for (;;) {
+      const batch = takeLive(queue).filter((waiting) => !this.joinParked(waiting, shard));
+      if (batch.length > 0 || queue.length === 0) return batch;
     }
-    const batch = queue.splice(0, count);
-    // An item whose deadline has passed is not written: its caller was asked to send it again.
-    for (const waiting of batch) if (waiting.settled) waiting.reject(undefined);
-    const live = batch.filter((waiting) => !waiting.settled);
-    return live.length === 0 && queue.length > 0 ? this.takeBatch(shard) : live;
   }
 
-  private isFull(shard: number): boolean {
-    const queue = this.queues[shard] ?? [];
-    return (
-      queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES
-    );
+  /** Takes items of locked rows that are due for another try. */
+  private takeDue(shard: number): Waiting<Item, Result>[] {
+    const parked = this.parked[shard] ?? new Map<string, Parked<Item, Result>>();
+    const due: Waiting<Item, Result>[] = [];
+    for (const [key, entry] of parked) {
+      if (!entry.isDue) continue;
+      due.push(...takeLive(entry.items));
+      // What is locked again comes back, before what is left.
+      if (entry.items.length === 0) parked.delete(key);
+      if (isFull(due)) break;
+    }
+    return due;
   }
 
-  /** @returns the results; none if the batch failed. */
-  private async commit(batch: readonly Waiting<Item, Result>[], shard: number): Promise<readonly Result[]> {
+  private hasDue(shard: number): boolean {
+    return [...(this.parked[shard]?.values() ?? [])].some(({ isDue }) => isDue);
+  }
+
+  /** @returns whether the row of this item is locked, so that it follows the items that wait for that row. */
+  private joinParked(waiting: Waiting<Item, Result>, shard: number): boolean {
+    const key = this.options.locks?.keyOf(waiting.item);
+    const entry = key === undefined ? undefined : this.parked[shard]?.get(key);
+    entry?.items.push(waiting);
+    return entry !== undefined;
+  }
+
+  /** Tries these items again after a while, before others of the same keys. */
+  private park(locked: readonly Waiting<Item, Result>[], shard: number): void {
+    const parked = this.parked[shard];
+    const { locks } = this.options;
+    if (!parked || !locks) return;
+    for (const [key, items] of groupBy(locked, ({ item }) => locks.keyOf(item))) {
+      const entry = { items: [...items, ...(parked.get(key)?.items ?? [])], isDue: false };
+      parked.set(key, entry);
+      setTimeout(() => {
+        entry.isDue = true;
+        this.wake(shard);
+      }, LOCKED_RETRY_MS).unref();
+    }
+  }
+
+  /** @returns the results of what was written; none if the batch failed. */
+  private async commit(
+    batch: readonly Waiting<Item, Result>[],
+    shard: number,
+    skipLocked = false,
+  ): Promise<readonly Result[]> {
+    const { commit, isItemFault, locks, observer } = this.options;
     const startedAt = performance.now();
     try {
-      const results = await this.options.commit(
-        batch.map(({ item }) => item),
-        shard,
-      );
-      this.options.observer?.committed(batch.length, performance.now() - startedAt);
-      batch.forEach((waiting, index) => waiting.resolve(results[index] as Result));
-      return results;
+      const items = batch.map(({ item }) => item);
+      const results = await commit(items, shard, skipLocked);
+      const written = this.settle(batch, results, shard);
+      observer?.committed(written.length, performance.now() - startedAt);
+      return written;
     } catch (error) {
-      this.options.observer?.failed(performance.now() - startedAt);
-      if (batch.length === 1 || !this.options.isItemFault(error)) {
+      observer?.failed(performance.now() - startedAt);
+      if (!skipLocked && locks?.isLockFault(error)) return await this.commit(batch, shard, true);
+      if (batch.length === 1 || !isItemFault(error)) {
         for (const waiting of batch) waiting.reject(error);
         return [];
       }
       const middle = Math.ceil(batch.length / 2);
-      const first = await this.commit(batch.slice(0, middle), shard);
-      return [...first, ...(await this.commit(batch.slice(middle), shard))];
+      const first = await this.commit(batch.slice(0, middle), shard, skipLocked);
+      return [...first, ...(await this.commit(batch.slice(middle), shard, skipLocked))];
     }
   }
+
+  private settle(
+    batch: readonly Waiting<Item, Result>[],
+    results: readonly (Result | typeof LOCKED)[],
+    shard: number,
+  ): Result[] {
+    const locked: Waiting<Item, Result>[] = [];
+    const written: Result[] = [];
+    for (const [index, waiting] of batch.entries()) {
+      const result = results[index] as Result | typeof LOCKED;
+      if (result === LOCKED) locked.push(waiting);
+      else {
+        waiting.resolve(result);
+        written.push(result);
+      }
+    }
+    this.park(locked, shard);
+    return written;
+  }
+}
+
+function isFull(queue: readonly { size: number }[]): boolean {
+  return queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES;
+}
+
+/** Takes a batch off `queue`, without the items whose deadline has passed: their callers were asked to send them again. */
+function takeLive<Item, Result>(queue: Waiting<Item, Result>[]): Waiting<Item, Result>[] {
+  let bytes = 0;
+  let count = 0;
+  for (const waiting of queue) {
+    bytes += waiting.size;
+    if (count === MAX_BATCH_ITEMS || (count > 0 && bytes > MAX_BATCH_BYTES)) break;
+    count += 1;
+  }
+  const batch = queue.splice(0, count);
+  for (const waiting of batch) if (waiting.settled) waiting.reject(undefined);
+  return batch.filter((waiting) => !waiting.settled);
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
 }
 
 /** Returns the shard of `key`, from 0 to `shards` - 1; the same for the same key. */

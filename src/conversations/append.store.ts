@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GroupCommit, shardOfKey, type GroupCommitObserver } from '../common/group-commit.js';
+import { GroupCommit, LOCKED, shardOfKey, type GroupCommitObserver } from '../common/group-commit.js';
 import { NodeIdentity } from '../common/ids.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { CommitMetrics } from '../platform/database/commit-metrics.js';
 import { MetricsRegistry } from '../platform/metrics/registry.js';
-import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
+import { isDataFault, isLockFault, toDatabaseError } from '../platform/database/errors.js';
 import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
-import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
+import { SHARED_LOCK_TIMEOUT, type DedicatedConnection } from '../platform/database/dedicated-connection.js';
 import { LIMITS, type StreamTransport } from '../protocol/index.js';
 import { StreamSlots } from './stream-slots.js';
 
@@ -79,7 +79,7 @@ export class MessageMetrics {
 
 interface AppendRow {
   n: number;
-  outcome: Outcome;
+  outcome: Outcome | 'locked';
   seq: string;
   id: string;
   created_at: Date;
@@ -87,11 +87,21 @@ interface AppendRow {
   stream_id: string | null;
 }
 
+/** The result of an item, or that its conversation is locked by another session. */
+type AppendStep = AppendResult | typeof LOCKED;
+
+interface AppendBatch {
+  batch: readonly AppendItem[];
+  shard: number;
+  skipLocked: boolean;
+  streamsFree: number;
+}
+
 const SHARDS = 2;
 
 const APPEND = {
   name: 'append_messages',
-  text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+  text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
 };
 
 /** Appends messages by group commit on dedicated connections, sharded by conversation. */
@@ -107,13 +117,16 @@ export class AppendStore {
     @Inject(CONFIG) private readonly config: Config,
     private readonly metrics: MessageMetrics,
   ) {
-    this.connections = Array.from({ length: SHARDS }, (_, index) => connections.open(`append-${index}`));
+    this.connections = Array.from({ length: SHARDS }, (_, index) =>
+      connections.open(`append-${index}`, { settings: SHARED_LOCK_TIMEOUT }),
+    );
     this.commits = new GroupCommit({
-      commit: (batch, shard) => this.commit(batch, shard),
+      commit: (batch, shard, skipLocked) => this.commit(batch, shard, skipLocked),
       shardOf: (item) => shardOfKey(item.conversationId, SHARDS),
       shards: SHARDS,
       sizeOf: (item) => item.content.length * 3 + 1024,
       isItemFault: isDataFault,
+      locks: { keyOf: ({ conversationId }) => conversationId, isLockFault },
       deadlineMs: LIMITS.requestTimeoutMs,
       observer: metrics.commits,
     });
@@ -131,22 +144,22 @@ export class AppendStore {
     }
   }
 
-  private async commit(batch: readonly AppendItem[], shard: number): Promise<AppendResult[]> {
+  private async commit(
+    batch: readonly AppendItem[],
+    shard: number,
+    skipLocked: boolean,
+  ): Promise<AppendStep[]> {
     const reserved = this.slots.reserve(batch.filter(({ answer }) => answer).length);
-    let results: AppendResult[] = [];
+    let results: AppendStep[] = [];
     try {
-      results = await this.write(batch, shard, reserved);
+      results = await this.write({ batch, shard, skipLocked, streamsFree: reserved });
       return results;
     } finally {
       this.slots.settle(reserved, streamsCreatedBy(batch, results));
     }
   }
 
-  private async write(
-    batch: readonly AppendItem[],
-    shard: number,
-    streamsFree: number,
-  ): Promise<AppendResult[]> {
+  private async write({ batch, shard, skipLocked, streamsFree }: AppendBatch): Promise<AppendStep[]> {
     const connection = this.connections[shard] as DedicatedConnection;
     const rows = await connection.query<AppendRow>(APPEND, [
       batch.map((item) => item.conversationId),
@@ -159,26 +172,30 @@ export class AppendStore {
       this.node.id,
       this.config.STREAM_MAX_PER_USER,
       streamsFree,
+      skipLocked,
     ]);
     // The order of rows is undefined.
-    const results: AppendResult[] = [];
-    for (const row of rows) results[row.n - 1] = toResult(row);
-    this.metrics.record(results);
+    const results: AppendStep[] = [];
+    for (const row of rows) results[row.n - 1] = toStep(row);
+    this.metrics.record(results.filter((result) => result !== LOCKED));
     return results;
   }
 }
 
 /** Returns the ids of the streams that a commit created. */
-function streamsCreatedBy(batch: readonly AppendItem[], results: readonly AppendResult[]): string[] {
-  return batch.flatMap(({ answer }, index) =>
-    answer && results[index]?.outcome === 'stored' ? [answer.streamId] : [],
-  );
+function streamsCreatedBy(batch: readonly AppendItem[], results: readonly AppendStep[]): string[] {
+  return batch.flatMap(({ answer }, index) => {
+    const result = results[index];
+    return answer && result && result !== LOCKED && result.outcome === 'stored' ? [answer.streamId] : [];
+  });
 }
 
-function toResult(row: AppendRow): AppendResult {
-  if (row.outcome === 'not_found' || row.outcome === 'too_many_streams') return { outcome: row.outcome };
+function toStep(row: AppendRow): AppendStep {
+  const { outcome } = row;
+  if (outcome === 'locked') return LOCKED;
+  if (outcome === 'not_found' || outcome === 'too_many_streams') return { outcome };
   return {
-    outcome: row.outcome,
+    outcome,
     seq: Number(row.seq),
     id: row.id,
     createdAt: row.created_at,

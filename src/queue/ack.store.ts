@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { GroupCommit, shardOfKey } from '../common/group-commit.js';
+import { GroupCommit, LOCKED, shardOfKey } from '../common/group-commit.js';
 import { CommitMetrics } from '../platform/database/commit-metrics.js';
-import { isDataFault, toDatabaseError } from '../platform/database/errors.js';
-import type { DedicatedConnection } from '../platform/database/dedicated-connection.js';
+import { isDataFault, isLockFault, toDatabaseError } from '../platform/database/errors.js';
+import { SHARED_LOCK_TIMEOUT, type DedicatedConnection } from '../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../platform/database/dedicated-connections.js';
 import { LIMITS } from '../protocol/index.js';
 
@@ -22,10 +22,11 @@ interface AckRow {
   conversation_id: string;
   delivered_seq: string;
   read_seq: string;
-  moved: boolean;
+  /** Null where another session holds the member's row. */
+  moved: boolean | null;
 }
 
-const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3, $4)' };
+const ACK = { name: 'ack_messages', text: 'select * from ack_messages($1, $2, $3, $4, $5)' };
 
 /** Moves members' positions and deletes the deliveries they cover, by group commit. */
 @Injectable()
@@ -34,13 +35,14 @@ export class AckStore {
   private readonly commits: GroupCommit<Positions, AckResult>;
 
   constructor(connections: DedicatedConnections, commits: CommitMetrics) {
-    this.connection = connections.open('acks');
+    this.connection = connections.open('acks', { settings: SHARED_LOCK_TIMEOUT });
     this.commits = new GroupCommit({
-      commit: (batch) => this.commit(batch),
+      commit: (batch, _shard, skipLocked) => this.commit(batch, skipLocked),
       shardOf: ({ conversationId }) => shardOfKey(conversationId, 1),
       shards: 1,
       sizeOf: () => 256,
       isItemFault: isDataFault,
+      locks: { keyOf, isLockFault },
       deadlineMs: LIMITS.requestTimeoutMs,
       observer: commits.of('acks'),
     });
@@ -55,19 +57,30 @@ export class AckStore {
     }
   }
 
-  private async commit(batch: readonly Positions[]): Promise<AckResult[]> {
+  private async commit(
+    batch: readonly Positions[],
+    skipLocked: boolean,
+  ): Promise<(AckResult | typeof LOCKED)[]> {
     const rows = await this.connection.query<AckRow>(ACK, [
       batch.map(({ userId }) => userId),
       batch.map(({ conversationId }) => conversationId),
       batch.map(({ deliveredSeq }) => deliveredSeq),
       batch.map(({ readSeq }) => readSeq),
+      skipLocked,
     ]);
-    const results = new Map(rows.map((row) => [`${row.conversation_id} ${row.user_id}`, toResult(row)]));
-    return batch.map(({ userId, conversationId }) => results.get(`${conversationId} ${userId}`) ?? null);
+    const results = new Map<string, AckResult | typeof LOCKED>(
+      rows.map((row) => [`${row.conversation_id} ${row.user_id}`, toResult(row)]),
+    );
+    return batch.map((positions) => results.get(keyOf(positions)) ?? null);
   }
 }
 
-function toResult(row: AckRow): AckResult {
+function keyOf({ conversationId, userId }: Positions): string {
+  return `${conversationId} ${userId}`;
+}
+
+function toResult(row: AckRow): AckResult | typeof LOCKED {
+  if (row.moved === null) return LOCKED;
   return {
     userId: row.user_id,
     conversationId: row.conversation_id,

@@ -27,6 +27,12 @@ export const PINNED_PLANS = {
   jit: 'off',
 } as const;
 
+/**
+ * How long a statement waits for a lock on a connection that others share, in milliseconds. Meanwhile they wait, too: whoever
+ * opens the connection tries again later what needed the lock.
+ */
+export const SHARED_LOCK_TIMEOUT = { lock_timeout: 100 } as const;
+
 export interface DedicatedConnectionOptions {
   url: string;
   /** Shown in pg_stat_activity, after `streamgate`. */

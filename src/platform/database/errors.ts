@@ -28,6 +28,11 @@ export function isDataFault(error: unknown): boolean {
   return state !== undefined && (state.startsWith('22') || state.startsWith('23'));
 }
 
+/** Whether another session held a lock for longer than `lock_timeout`. */
+export function isLockFault(error: unknown): boolean {
+  return sqlStateOf(error) === '55P03';
+}
+
 /**
  * Whether the session cannot do its work any more and another one may: an error that did not come from PostgreSQL, or one of
  * class 08 or 57P (shut down, starting up, terminated) or 25 (idle in a transaction for too long, an aborted transaction, a

@@ -1,10 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { GroupCommit, shardOfKey } from '../../common/group-commit.js';
+import { GroupCommit, LOCKED, shardOfKey } from '../../common/group-commit.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { CommitMetrics } from '../../platform/database/commit-metrics.js';
-import { isDataFault, toDatabaseError } from '../../platform/database/errors.js';
-import { PINNED_PLANS, type DedicatedConnection } from '../../platform/database/dedicated-connection.js';
+import { isDataFault, isLockFault, toDatabaseError } from '../../platform/database/errors.js';
+import {
+  PINNED_PLANS,
+  SHARED_LOCK_TIMEOUT,
+  type DedicatedConnection,
+} from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 import { LIMITS, type Chunk, type ChunkType } from '../../protocol/index.js';
 import type { ChunkEntity } from './chunk.entity.js';
@@ -42,19 +46,35 @@ const EXPIRED_CHUNKS = 5000;
  * Fence and append in one statement: only a running stream of this epoch whose log ends right before these chunks takes
  * them. A stream that is missing in the result was fenced.
  */
-const APPEND = {
-  name: 'append_chunks',
-  text: `with t as materialized (
+const APPEND = { name: 'append_chunks', text: appendText('', 'from g') };
+
+/** As {@link APPEND}, without waiting for streams whose rows another session holds: they are `locked` in the result. */
+const APPEND_FREE = {
+  name: 'append_chunks_free',
+  text: `${appendText(
+    `free as materialized (
+      select s.id from streams s where s.id in (select g.stream_id from g) order by s.id
+      for no key update skip locked),`,
+    'from g join free on free.id = g.stream_id',
+  )}
+    union all
+    select s.id, null, true from streams s
+    where s.id in (select g.stream_id from g) and s.id not in (select free.id from free)`,
+};
+
+function appendText(free: string, from: string): string {
+  return `with t as materialized (
       select * from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::json[], $7::timestamptz[])
         t(stream_id, epoch, sequence, type, content, metadata, at)),
     g as (
       select stream_id, epoch, min(sequence) as first, max(sequence) as last, sum(octet_length(content)) as bytes
       from t group by 1, 2 order by 1),
+    ${free}
     ok as (
       update streams s set last_sequence = g.last, last_chunk_at = clock_timestamp(),
         first_chunk_at = coalesce(s.first_chunk_at, clock_timestamp()), bytes = s.bytes + g.bytes,
         status = case when g.last > 0 then 'streaming' else s.status end
-      from g
+      ${from}
       where s.id = g.stream_id and s.epoch = g.epoch and s.status in ('starting', 'streaming')
         and s.last_sequence = g.first - 1
       returning s.id, s.last_chunk_at),
@@ -62,13 +82,18 @@ const APPEND = {
       insert into stream_chunks (stream_id, sequence, type, content, metadata, created_at)
       select t.stream_id, t.sequence, t.type, t.content, t.metadata, coalesce(t.at, ok.last_chunk_at)
       from t join ok on ok.id = t.stream_id)
-    select id, last_chunk_at from ok`,
-};
+    select id, last_chunk_at, false as locked from ok`;
+}
 
-/** Runs on the connection that appends to the same streams, so that it never waits for the lock of their rows. */
+/** Runs on the connection that appends to the same streams. Returns the streams whose rows another session holds. */
 const RECORD_PROMPTS = {
   name: 'record_prompts',
-  text: `update streams s set prompt_bytes = t.bytes from unnest($1::uuid[], $2::int[]) t(id, bytes) where s.id = t.id`,
+  text: `with free as materialized (
+      select s.id from streams s where s.id = any($1::uuid[]) order by s.id for no key update skip locked),
+    recorded as (
+      update streams s set prompt_bytes = t.bytes
+      from unnest($1::uuid[], $2::int[]) t(id, bytes) join free on free.id = t.id where s.id = t.id)
+    select s.id from streams s where s.id = any($1::uuid[]) and s.id not in (select free.id from free)`,
 };
 
 interface PromptSize {
@@ -96,7 +121,7 @@ interface Fallback {
 export class ChunkLogStore {
   private readonly connections: DedicatedConnection[];
   private readonly commits: GroupCommit<AppendChunks, Date | null>;
-  private readonly prompts: GroupCommit<PromptSize, void>;
+  private readonly prompts: GroupCommit<PromptSize, undefined>;
 
   constructor(
     connections: DedicatedConnections,
@@ -107,14 +132,17 @@ export class ChunkLogStore {
     // With `process`, what a viewer saw survives this process but not the machine: the commit need not wait for the disk.
     const commit = STREAM_DURABILITY === 'machine' ? 'on' : 'off';
     this.connections = Array.from({ length: SHARDS }, (_, index) =>
-      connections.open(`chunks-${index}`, { settings: { synchronous_commit: commit, ...PINNED_PLANS } }),
+      connections.open(`chunks-${index}`, {
+        settings: { synchronous_commit: commit, ...PINNED_PLANS, ...SHARED_LOCK_TIMEOUT },
+      }),
     );
     this.commits = new GroupCommit({
-      commit: (batch, shard) => this.commit(batch, shard),
+      commit: (batch, shard, skipLocked) => this.commit(batch, shard, skipLocked),
       shardOf: (item) => shardOfKey(item.streamId, SHARDS),
       shards: SHARDS,
       sizeOf: (item) => item.chunks.reduce((sum, chunk) => sum + chunk.content.length * 3 + 256, 0),
       isItemFault: isDataFault,
+      locks: { keyOf: ({ streamId }) => streamId, isLockFault },
       deadlineMs: LIMITS.requestTimeoutMs,
       observer: commits.of('chunks'),
     });
@@ -124,6 +152,7 @@ export class ChunkLogStore {
       shards: SHARDS,
       sizeOf: () => 256,
       isItemFault: isDataFault,
+      locks: { keyOf: ({ streamId }) => streamId, isLockFault },
       deadlineMs: LIMITS.requestTimeoutMs,
     });
   }
@@ -141,8 +170,8 @@ export class ChunkLogStore {
   }
 
   /** Records the prompt's size, from which usage is estimated where the provider does not report it. As durable as the chunks. */
-  recordPrompt(streamId: string, bytes: number): Promise<void> {
-    return this.prompts.submit({ streamId, bytes });
+  async recordPrompt(streamId: string, bytes: number): Promise<void> {
+    await this.prompts.submit({ streamId, bytes });
   }
 
   /** Records who answers in place of the requested provider; false where the stream has ended or is no longer at `epoch`. */
@@ -205,18 +234,28 @@ export class ChunkLogStore {
     return row?.count ?? 0;
   }
 
-  private async recordPrompts(batch: readonly PromptSize[], shard: number): Promise<void[]> {
+  private async recordPrompts(
+    batch: readonly PromptSize[],
+    shard: number,
+  ): Promise<(undefined | typeof LOCKED)[]> {
     const values = [batch.map(({ streamId }) => streamId), batch.map(({ bytes }) => bytes)];
-    await (this.connections[shard] as DedicatedConnection).query(RECORD_PROMPTS, values);
-    return batch.map(() => undefined);
+    const connection = this.connections[shard] as DedicatedConnection;
+    const rows = await connection.query<{ id: string }>(RECORD_PROMPTS, values);
+    const locked = new Set(rows.map(({ id }) => id));
+    return batch.map(({ streamId }) => (locked.has(streamId) ? LOCKED : undefined));
   }
 
-  private async commit(batch: readonly AppendChunks[], shard: number): Promise<(Date | null)[]> {
+  private async commit(
+    batch: readonly AppendChunks[],
+    shard: number,
+    skipLocked: boolean,
+  ): Promise<(Date | null | typeof LOCKED)[]> {
     const rows = batch.flatMap(({ streamId, epoch, chunks }) =>
       chunks.map((chunk) => ({ streamId, epoch, ...chunk })),
     );
     const connection = this.connections[shard] as DedicatedConnection;
-    const stored = await connection.query<{ id: string; last_chunk_at: Date }>(APPEND, [
+    const statement = skipLocked ? APPEND_FREE : APPEND;
+    const stored = await connection.query<{ id: string; last_chunk_at: Date; locked: boolean }>(statement, [
       rows.map((row) => row.streamId),
       rows.map((row) => row.epoch),
       rows.map((row) => row.sequence),
@@ -225,7 +264,9 @@ export class ChunkLogStore {
       rows.map((row) => (row.metadata ? JSON.stringify(row.metadata) : null)),
       rows.map((row) => row.at ?? null),
     ]);
-    const times = new Map(stored.map((row) => [row.id, row.last_chunk_at]));
+    const times = new Map<string, Date | typeof LOCKED>(
+      stored.map((row) => [row.id, row.locked ? LOCKED : row.last_chunk_at]),
+    );
     return batch.map((item) => times.get(item.streamId) ?? null);
   }
 }

@@ -1,14 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { toCursorPage, type CursorPage } from '../../common/cursor-page.js';
 import { toMessage } from '../../queue/message.rows.js';
 import {
   PINNED_PLANS,
+  SHARED_LOCK_TIMEOUT,
   type DedicatedConnection,
   type Statement,
 } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
-import { toDatabaseError } from '../../platform/database/errors.js';
+import { isLockFault, toDatabaseError } from '../../platform/database/errors.js';
 import type {
   CancelReason,
   Chunk,
@@ -89,6 +91,10 @@ const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
   error: 'failed',
 };
 
+/** How long a statement is tried again while another session holds the row that it needs, and how often, in milliseconds. */
+const LOCK_RETRY_FOR_MS = 3000;
+const LOCK_RETRY_MS = 100;
+
 const CONTROLLED = `changed, status, last_sequence as "lastSequence", control_version as version`;
 const PAUSE: Statement = { name: 'pause_stream', text: `select ${CONTROLLED} from pause_stream($1)` };
 const RESUME: Statement = { name: 'resume_stream', text: `select ${CONTROLLED} from resume_stream($1)` };
@@ -117,8 +123,8 @@ export class StreamsStore {
     connections: DedicatedConnections,
     private readonly database: DataSource,
   ) {
-    this.controls = connections.open('stream-controls');
-    this.ends = connections.open('stream-ends', { settings: PINNED_PLANS });
+    this.controls = connections.open('stream-controls', { settings: SHARED_LOCK_TIMEOUT });
+    this.ends = connections.open('stream-ends', { settings: { ...PINNED_PLANS, ...SHARED_LOCK_TIMEOUT } });
   }
 
   /** Reads the stream and the role of `userId` in its conversation (null: not a member); null where there is no such stream. */
@@ -174,7 +180,7 @@ export class StreamsStore {
       reason ?? finishReason ?? null,
       pauseVersion ?? null,
     ];
-    const [row] = await queryOn<EndRow>(this.ends, END, values);
+    const [row] = await queryUnlocked<EndRow>(this.ends, END, values);
     return toEndResult(ending, row as EndRow);
   }
 
@@ -196,7 +202,7 @@ export class StreamsStore {
   }
 
   private async control(statement: Statement, values: readonly unknown[]): Promise<Controlled | null> {
-    const [row] = await queryOn<Controlled>(this.controls, statement, values);
+    const [row] = await queryUnlocked<Controlled>(this.controls, statement, values);
     return row ?? null;
   }
 }
@@ -210,6 +216,26 @@ export function queryOn<T>(
   return connection.query<T>(statement, values).catch((fault: unknown) => {
     throw toDatabaseError(fault);
   });
+}
+
+/**
+ * As {@link queryOn}; while another session holds the row that the statement needs, tries again, so that the connection's
+ * other statements go on.
+ */
+async function queryUnlocked<T>(
+  connection: DedicatedConnection,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<T[]> {
+  const giveUpAt = performance.now() + LOCK_RETRY_FOR_MS;
+  for (;;) {
+    try {
+      return await connection.query<T>(statement, values);
+    } catch (fault) {
+      if (!isLockFault(fault) || performance.now() >= giveUpAt) throw toDatabaseError(fault);
+      await delay(LOCK_RETRY_MS);
+    }
+  }
 }
 
 function toEndResult({ streamId, type }: Ending, row: EndRow): EndResult {

@@ -1,9 +1,11 @@
 -- Appends a batch of messages in one commit (P1, P2): numbers them under their conversations' locks, queues them for
 -- every other member, and creates the stream rows of the answers that were requested. Returns one row per item, in any
--- order; outcome `stored`, `duplicate`, `not_found` or `too_many_streams`.
+-- order; outcome `stored`, `duplicate`, `not_found`, `too_many_streams` or, with `p_skip_locked`, `locked`: another session
+-- holds the conversation, and nothing was done.
 create or replace function append_messages(
   p_conversation text[], p_sender text[], p_client text[], p_id uuid[], p_content text[], p_metadata json[],
-  p_stream json[], p_node text, p_streams_per_user int, p_streams_free int)
+  p_stream json[], p_node text, p_streams_per_user int, p_streams_free int,
+  p_skip_locked bool default false)
 returns table (n int, outcome text, seq bigint, id uuid, created_at timestamptz, member_version bigint, stream_id uuid)
 language plpgsql volatile :pinned_plans as $$
 #variable_conflict use_column
@@ -11,8 +13,15 @@ declare
   v_now timestamptz(3);
   v_locked text[];
 begin
-  select coalesce(array_agg(l.id), '{}') into v_locked
-  from (select c.id from conversations c where c.id = any(p_conversation) order by c.id for no key update) l;
+  if p_skip_locked then
+    select coalesce(array_agg(l.id), '{}') into v_locked
+    from (
+      select c.id from conversations c where c.id = any(p_conversation) order by c.id
+      for no key update skip locked) l;
+  else
+    select coalesce(array_agg(l.id), '{}') into v_locked
+    from (select c.id from conversations c where c.id = any(p_conversation) order by c.id for no key update) l;
+  end if;
   -- One user's streams are counted by one commit at a time, or two would each find room for the last one.
   perform pg_advisory_xact_lock(hashtextextended(a.sender_id, 1))
   from (select distinct t.sender_id from unnest(p_sender, p_stream) t(sender_id, stream)
@@ -80,6 +89,8 @@ begin
     where p.is_new order by p.conversation_id, p.new_seq)
   select p.n::int,
     case
+      when p_skip_locked and p.conversation_id <> all(v_locked)
+        and exists (select from conversations c where c.id = p.conversation_id) then 'locked'
       when p.allowed is null then 'not_found'
       when p.is_new then 'stored'
       when p.old_seq is not null or (p.copy > 1 and first_value(p.is_new) over w) then 'duplicate'
