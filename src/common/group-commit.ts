@@ -90,7 +90,7 @@ export class GroupCommit<Item, Result> {
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
     this.queues = Array.from({ length: options.shards }, () => []);
     this.running = Array.from({ length: options.shards }, () => undefined);
-    this.parked = Array.from({ length: options.shards }, () => new Map());
+    this.parked = Array.from({ length: options.shards }, () => new Map<string, Parked<Item, Result>>());
     options.observer?.countWaiting(() => this.waitingItems);
   }
 
@@ -128,7 +128,7 @@ export class GroupCommit<Item, Result> {
   /** Waits until everything submitted so far has its result. */
   async idle(): Promise<void> {
     while (this.running.some((run) => run !== undefined) || this.parked.some(({ size }) => size > 0)) {
-      await Promise.all(this.running);
+      await Promise.all(this.running.filter((run) => run !== undefined));
       if (this.parked.some(({ size }) => size > 0)) await delay(LOCKED_RETRY_MS);
     }
   }
