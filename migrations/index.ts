@@ -3,6 +3,7 @@ import { Tables1764000000000 } from './1764000000000-tables.js';
 import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
 import { FunctionFiles1764000000008 } from './1764000000008-function-files.js';
+import { WriteProbes1764000000009 } from './1764000000009-write-probes.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -15,6 +16,7 @@ export const migrations: (new () => MigrationInterface)[] = [
   retired('Prompts1764000000006'),
   retired('LinearBatches1764000000007'),
   FunctionFiles1764000000008,
+  WriteProbes1764000000009,
 ];
 
 /**

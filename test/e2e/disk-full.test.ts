@@ -69,6 +69,8 @@ test('a full disk refuses messages, which can be sent again; with room the embed
   while (answer.ok) answer = await send();
   expect(answer.error).toMatchObject({ code: 'timeout', retryable: true });
   expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
+  const ready = async (): Promise<number> => (await fetch(`${server.url}/api/ws/health/ready`)).status;
+  await eventually(async () => (await ready()) === 503, 'not ready while nothing can be stored');
   const failed = sumOf(await scrape(server.url), 'streamgate_commit_failures_total', { log: 'messages' });
   expect(failed).toBeGreaterThan(0);
   // As it may end by itself, where there is no room for its write-ahead log; nor can it start without room.
@@ -81,6 +83,7 @@ test('a full disk refuses messages, which can be sent again; with room the embed
 
   await makeRoom();
   await eventually(async () => (await send()).ok, 'stored once there is room');
+  await eventually(async () => (await ready()) === 200, 'ready again');
   expect(ann.socket.connected).toBe(true);
   const stored: (string | undefined)[] = [];
   for (let hasMore = true; hasMore;) {

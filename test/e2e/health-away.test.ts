@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Ack, SendResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
@@ -114,4 +115,40 @@ test('a database that lacks a migration is not ready', async () => {
     client.query('insert into migrations (timestamp, name) values (0, $1)', [name]),
   );
   expect((await health('/ready')).code).toBe(200);
+});
+
+test('a database that can only be read is not ready and stores nothing; then sessions are replaced and it goes on by itself (P1)', async () => {
+  const ann = await TestClient.connect(server.url, 'ann');
+  await ann.ask('conversation:join', { conversationId: 'read-only' });
+  const send = () =>
+    ann.raw<Ack<SendResult>>('message:send', {
+      ...{ conversationId: 'read-only', clientMessageId: 'm', content: 'x', respond: false },
+    });
+  const set = (text: string): Promise<unknown> =>
+    withClient(postgres.directUrl(), async (client) => {
+      await client.query('set default_transaction_read_only = off');
+      await client.query(`alter database streamgate ${text}`);
+      // As after a failover, when the old sessions are those of a server that can only be read.
+      await client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name like 'streamgate%' and application_name not like '%owner%' and $1`,
+        [text.startsWith('set')],
+      );
+    });
+  await set('set default_transaction_read_only = on');
+  await eventually(async () => (await health('/ready')).code === 503, 'not ready');
+  await eventually(async () => {
+    const answer = await send();
+    return !answer.ok && answer.error.code === 'timeout' && answer.error.retryable;
+  }, 'a send is refused as retryable');
+  const joined = await ann.raw<Ack<object>>('conversation:join', { conversationId: 'read-only-new' });
+  expect(joined).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
+  await set('reset default_transaction_read_only');
+  await eventually(async () => (await health('/ready')).code === 200, 'ready again');
+  await eventually(async () => (await send()).ok, 'stored');
+  await eventually(
+    async () => (await ann.raw<Ack<object>>('conversation:join', { conversationId: 'read-only-new' })).ok,
+    'joined',
+  );
+  ann.close();
 });

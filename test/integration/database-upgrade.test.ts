@@ -37,7 +37,7 @@ afterAll(async () => {
 
 test('A database made before functions were files is upgraded in place, and nothing drifts', async () => {
   expect(await migrate(database, QUIET)).toEqual({
-    migrations: ['FunctionFiles1764000000008'],
+    migrations: ['FunctionFiles1764000000008', 'WriteProbes1764000000009'],
     functions: databaseFunctions.map((one) => one.name),
   });
   expect(await schemaDrift(database)).toEqual([]);

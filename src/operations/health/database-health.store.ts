@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { DataSource } from 'typeorm';
 import type { DedicatedConnection } from '../../platform/database/dedicated-connection.js';
@@ -11,13 +11,20 @@ const MISSING = {
     where not exists (select 1 from migrations m where m.name = known.name)`,
 };
 
-/** Checks that the database responds to a real query in time, and has all migrations. */
+const PROBE = { name: 'probe_write', text: 'select probe_write()' };
+/** How long a write that succeeded is good for, in milliseconds. */
+const WRITTEN_MS = 3000;
+
+/** Checks whether a message could be stored now: the database has all migrations, and can be read and written in time. */
 @Injectable()
 export class DatabaseHealthStore {
   /** A dedicated connection: a busy pool does not mean that the database is down. */
   private readonly connection: DedicatedConnection;
   private readonly migrations: string[];
+  private readonly logger = new Logger(DatabaseHealthStore.name);
   private running: Promise<HealthIndicatorResult> | undefined;
+  private writtenUntil = -Infinity;
+  private isRefused = false;
 
   constructor(
     private readonly indicators: HealthIndicatorService,
@@ -37,14 +44,34 @@ export class DatabaseHealthStore {
   }
 
   private async ask(): Promise<HealthIndicatorResult> {
-    const indicator = this.indicators.check('database');
+    const fault = await this.findFault();
+    if (fault === undefined) return this.indicators.check('database').up();
+    // Health is public: it shows that something is down, but not why. The log has the reason.
+    return this.indicators.check('database').down({ message: fault });
+  }
+
+  private async findFault(): Promise<string | undefined> {
     try {
       const [row] = await this.connection.query<{ missing: number }>(MISSING, [this.migrations]);
-      if (row?.missing === 0) return indicator.up();
-      return indicator.down({ message: 'the database lacks migrations: restart the server' });
+      if (row?.missing !== 0) return 'the database lacks migrations: restart the server';
     } catch {
-      // Health is public: it shows that the database is down, but not why. The log has the reason.
-      return indicator.down({ message: 'the database does not answer' });
+      return 'the database does not answer';
+    }
+    return (await this.canWrite()) ? undefined : 'the database cannot store anything now';
+  }
+
+  /** Writes at most every three seconds while it succeeds, however many ask. */
+  private async canWrite(): Promise<boolean> {
+    if (performance.now() < this.writtenUntil) return true;
+    try {
+      await this.connection.query(PROBE, []);
+      this.writtenUntil = performance.now() + WRITTEN_MS;
+      this.isRefused = false;
+      return true;
+    } catch (error) {
+      if (!this.isRefused) this.logger.warn('failed to write to the database', { error });
+      this.isRefused = true;
+      return false;
     }
   }
 }

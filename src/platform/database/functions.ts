@@ -13,6 +13,7 @@ import expireStreams from './functions/expire_streams.sql';
 import joinConversation from './functions/join_conversation.sql';
 import offerDeliveries from './functions/offer_deliveries.sql';
 import pauseStream from './functions/pause_stream.sql';
+import probeWrite from './functions/probe_write.sql';
 import readPrompts from './functions/read_prompts.sql';
 import readSnapshots from './functions/read_snapshots.sql';
 import removeMember from './functions/remove_member.sql';
@@ -39,6 +40,7 @@ const FILES = {
   join_conversation: joinConversation,
   offer_deliveries: offerDeliveries,
   pause_stream: pauseStream,
+  probe_write: probeWrite,
   read_prompts: readPrompts,
   read_snapshots: readSnapshots,
   remove_member: removeMember,
