@@ -113,7 +113,11 @@ async function serve(app: NestExpressApplication, parts: Parts): Promise<Running
   });
   return {
     url,
-    announce: () => logging.announce(banner, { url }),
+    announce: () => {
+      logging.announce(banner, { url });
+      // The start does not wait for it.
+      if (config.LLM_CHECK_AT_START) void app.get(ProviderRegistry).logCheck();
+    },
     close: () => {
       acceptors.close();
       return leave(app, { stopTracing, stopDatabase: (urgent) => database.stop(urgent) });

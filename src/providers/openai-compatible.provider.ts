@@ -71,6 +71,25 @@ export class OpenAiCompatibleProvider implements Provider {
     return { [Symbol.asyncIterator]: () => this.begin(request) };
   }
 
+  /** Returns the configured models that the server does not list; null where it has no list. */
+  async unknownModels(signal: AbortSignal): Promise<string[] | null> {
+    const listed = await this.endpoint.listModels(signal);
+    if (listed === null) return null;
+    // Ollama lists the tag that a name without one stands for; Gemini a path.
+    const known = new Set(
+      listed.flatMap((id) => [id, id.replace(/:latest$/, ''), id.replace(/^models\//, '')]),
+    );
+    return this.models.filter((model) => !known.has(model));
+  }
+
+  /** Asks the default model for one word: leaving at it ends the request. @throws {DomainError} where it does not answer. */
+  async askOneWord(signal: AbortSignal): Promise<void> {
+    const messages = [{ role: 'user', content: 'Hello' }] as const;
+    const deltas = this.begin({ model: this.models[0], messages, signal });
+    await deltas.next();
+    await deltas.return?.();
+  }
+
   /** Closes all connections; running answers end with an error. */
   async close(): Promise<void> {
     await this.dispatcher.destroy();

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { SystemClock } from '../common/clock.js';
 import type { DomainError } from '../common/domain-error.js';
 import { invalid } from '../platform/validation/payload.js';
@@ -13,10 +13,14 @@ import { ProviderMetrics } from './resilience/provider-metrics.js';
 
 /** Shortest wait before the second try. */
 const BACKOFF_MS = 250;
+/** How long the check of the model's server may take: a large model may have to be loaded. */
+const CHECK_MS = 5 * 60_000;
 
 /** Builds the configured providers, each guarded, and resolves them by name. The `guide` is always among them. */
 @Injectable()
 export class ProviderRegistry implements OnApplicationShutdown {
+  private readonly logger = new Logger(ProviderRegistry.name);
+  private readonly closing = new AbortController();
   private readonly openAiCompatible: OpenAiCompatibleProvider | undefined;
   private readonly configured: readonly GuardedProvider[];
 
@@ -57,6 +61,28 @@ export class ProviderRegistry implements OnApplicationShutdown {
     return new ProviderCall(this.resolve(provider, model), other, this.metrics);
   }
 
+  /** Returns the configured models that the model's server does not list; null without such a server, or a list. */
+  async unknownModels(signal: AbortSignal): Promise<string[] | null> {
+    return (await this.openAiCompatible?.unknownModels(signal)) ?? null;
+  }
+
+  /** Asks the model's server once, for its list of models or one word, and logs whether it answers. Never rejects. */
+  async logCheck(): Promise<void> {
+    if (!this.openAiCompatible) return;
+    const server = new URL(this.config.LLM_BASE_URL ?? '').origin;
+    const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(CHECK_MS)]);
+    try {
+      const unknown = await this.openAiCompatible.unknownModels(signal);
+      if (unknown === null) await this.openAiCompatible.askOneWord(signal);
+      if (unknown === null || unknown.length === 0) this.logger.log('model server answers', { server });
+      else this.logger.warn('model server does not list a configured model', { server, unknown });
+    } catch (error) {
+      if (this.closing.signal.aborted) return;
+      const { message: advice, cause } = error as Error;
+      this.logger.warn('model server does not answer', { server, advice }, cause);
+    }
+  }
+
   /** State of the default provider's breaker. */
   get breakerState(): BreakerState {
     return this.resolve().provider.breakerState;
@@ -73,6 +99,7 @@ export class ProviderRegistry implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.closing.abort();
     await this.openAiCompatible?.close();
   }
 }

@@ -174,6 +174,45 @@ describe('the provider', () => {
   });
 });
 
+describe('the provider, told to the operator', () => {
+  async function messageFor(
+    model: string,
+    { models, path = '/v1' }: { models?: string[]; path?: string } = {},
+  ) {
+    const llm = await startLlmServer(models && { models });
+    const baseUrl = llm.baseUrl.replace('/v1', path);
+    const config = readConfig({
+      LLM_BASE_URL: baseUrl,
+      LLM_MODEL: model,
+      NODE_ENV: 'production',
+      AUTH_JWT_SECRET: RANDOM,
+    });
+    const findings = await checkProvider(config, 5000);
+    const asked = llm.requests.length;
+    await llm.close();
+    return { said: findings.map(({ message }) => message).join(' '), asked };
+  }
+
+  it("has the server's own sentence, and one request", async () => {
+    const { said, asked } = await messageFor('status:503');
+    expect(said).toContain('(HTTP 503): Refused: What is Streamgate?');
+    expect(asked).toBe(1);
+  });
+
+  it('names a forgotten /v1 as the likely cause of a 404', async () => {
+    expect((await messageFor('status:404', { path: '/api' })).said).toContain(
+      'LLM_BASE_URL does not end with /v1',
+    );
+    expect((await messageFor('status:404')).said).not.toContain('LLM_BASE_URL does not');
+  });
+
+  it('names a model that the server does not list', async () => {
+    const { said, asked } = await messageFor('words:3', { models: ['other'] });
+    expect([said, asked]).toEqual(['The server of LLM_BASE_URL does not list words:3.', 0]);
+    expect((await messageFor('words:3', { models: ['words:3:latest'] })).said).toContain('It answers');
+  });
+});
+
 describe('npm run doctor', () => {
   async function run(args: string[], env: Record<string, string> = {}) {
     const out: string[] = [];

@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -50,11 +56,12 @@ export interface LlmServer {
   close(): Promise<void>;
 }
 
-/** Starts an {@link LlmServer} on a free port of 127.0.0.1. */
-export async function startLlmServer(): Promise<LlmServer> {
+/** Starts an {@link LlmServer} on a free port of 127.0.0.1. Without `models` it has no list of them. */
+export async function startLlmServer({ models }: { models?: string[] } = {}): Promise<LlmServer> {
   const requests: SeenRequest[] = [];
   const queue: string[] = [];
   const server = createServer((request, response) => {
+    if (request.method === 'GET') return listModels(response, models);
     const abort = new AbortController();
     response.once('close', () => abort.abort());
     void readBody(request)
@@ -96,6 +103,12 @@ export async function startLlmServer(): Promise<LlmServer> {
     waitForQuiet: (index, quietMs) => until(index, (seen) => performance.now() - seen.lastWriteAt >= quietMs),
     close: () => closeServer(server),
   };
+}
+
+function listModels(response: ServerResponse, models: string[] | undefined): void {
+  response.writeHead(models ? 200 : 404, { 'content-type': 'application/json' });
+  const list = { object: 'list', data: (models ?? []).map((id) => ({ id })) };
+  response.end(JSON.stringify(models ? list : { detail: 'Not Found' }));
 }
 
 async function readBody(request: IncomingMessage): Promise<ChatBody> {

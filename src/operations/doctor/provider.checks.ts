@@ -5,15 +5,18 @@ import { ProviderMetrics } from '../../providers/resilience/provider-metrics.js'
 import { fail, ok, type Finding } from './finding.js';
 
 const TIMEOUT_MS = 20_000;
-const MODELS_TIMEOUT_MS = 5000;
 
 /** Checks that the default provider answers a short question and knows its model. A language model may charge a few tokens. */
 export async function checkProvider(config: Config, timeoutMs = TIMEOUT_MS): Promise<Finding[]> {
-  const limits = { LLM_TIMEOUT_MS: timeoutMs, LLM_IDLE_TIMEOUT_MS: timeoutMs };
+  const limits = {
+    ...{ LLM_TIMEOUT_MS: timeoutMs, LLM_FIRST_TOKEN_TIMEOUT_MS: timeoutMs, LLM_IDLE_TIMEOUT_MS: timeoutMs },
+    // The model is asked once, and the operator may read all that its server says.
+    ...{ PROVIDER_RETRIES: 0, NODE_ENV: 'development' as const },
+  };
   const registry = new ProviderRegistry({ ...config, ...limits }, new ProviderMetrics(new MetricsRegistry()));
   const name = registry.describe();
   try {
-    const unknown = await unknownModels(config);
+    const unknown = (await registry.unknownModels(AbortSignal.timeout(timeoutMs))) ?? [];
     if (unknown.length > 0) {
       const message = `The server of LLM_BASE_URL does not list ${unknown.join(', ')}.`;
       return [fail('provider', message, 'Correct LLM_MODEL and LLM_MODELS, or load the model there.')];
@@ -36,19 +39,4 @@ async function firstText(registry: ProviderRegistry, signal: AbortSignal): Promi
     if (delta.type !== 'finish') return;
   }
   throw new Error('The answer was empty.');
-}
-
-/** Returns the configured models that the server does not list; none if it has no list. */
-async function unknownModels(config: Config): Promise<string[]> {
-  const { PROVIDER, LLM_BASE_URL, LLM_API_KEY, LLM_MODEL, LLM_MODELS } = config;
-  if (PROVIDER === 'guide' || !LLM_BASE_URL) return [];
-  const url = new URL(LLM_BASE_URL);
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/models`;
-  const headers = LLM_API_KEY ? { authorization: `Bearer ${LLM_API_KEY}` } : {};
-  const list = await fetch(url, { headers, signal: AbortSignal.timeout(MODELS_TIMEOUT_MS) })
-    .then((response) => (response.ok ? (response.json() as Promise<{ data?: { id: string }[] }>) : undefined))
-    .catch(() => undefined);
-  if (!Array.isArray(list?.data) || list.data.length === 0) return [];
-  const known = new Set(list.data.flatMap(({ id }) => [id, id.replace(/:latest$/, '')]));
-  return [LLM_MODEL ?? '', ...LLM_MODELS].filter((model) => model !== '' && !known.has(model));
 }

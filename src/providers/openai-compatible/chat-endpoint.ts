@@ -4,7 +4,7 @@ import type { Clock } from '../../common/clock.js';
 import type { ProviderRequest } from '../provider.js';
 import { toChatMessages } from './chat-messages.js';
 import { decodedBody } from './decoded-body.js';
-import { retryAfterMs, type FailureReports, type Refusal } from './provider-errors.js';
+import { isObject, parsed, retryAfterMs, type FailureReports, type Refusal } from './provider-errors.js';
 import type { RequestDeadline } from './request-deadline.js';
 
 /** Most bytes of an error response that are read (P7). */
@@ -35,7 +35,10 @@ export interface OpenResponse {
   body: Readable;
 }
 
-/** Sends requests to the chat completions endpoint of one server. */
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+const LIST_TIMEOUT_MS = 5000;
+
+/** Sends requests to one server: for answers, to its chat completions endpoint, and for its list of models. */
 export class ChatEndpoint {
   private readonly url: URL;
   private readonly headers: Record<string, string>;
@@ -67,6 +70,25 @@ export class ChatEndpoint {
     if ('status' in second) throw failures.refused(isForUsage(first) ? second : first);
     this.usage = 'refused';
     return second;
+  }
+
+  /** Returns the names of the server's models; null where it has no list, or does not send it in time. */
+  async listModels(requested: AbortSignal): Promise<string[] | null> {
+    const signal = AbortSignal.any([requested, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+    const url = endpointUrl(this.options.baseUrl, 'models');
+    const headers = { accept: 'application/json', ...headersOf(this.options) };
+    const { dispatcher } = this.options;
+    try {
+      const { statusCode, body } = await request(url, { headers, dispatcher, signal });
+      const text = await firstBytes(
+        body.on('error', () => {}),
+        MAX_LIST_BYTES,
+      );
+      return statusCode === 200 ? modelsIn(text) : null;
+    } catch {
+      requested.throwIfAborted();
+      return null;
+    }
   }
 
   /** Whether the server may have refused because it does not know `stream_options`: once it took them, only if it says so. */
@@ -156,14 +178,24 @@ function isForUsage({ body }: Refusal): boolean {
   return /stream_options|include_usage/.test(body);
 }
 
+/** Reads a list of models; null where it is none, or empty. */
+function modelsIn(json: string): string[] | null {
+  const list = parsed(json);
+  const entries: unknown = isObject(list) ? list['data'] : undefined;
+  const names = (Array.isArray(entries) ? (entries as unknown[]) : []).flatMap((entry) =>
+    isObject(entry) && typeof entry['id'] === 'string' ? [entry['id']] : [],
+  );
+  return names.length === 0 ? null : names;
+}
+
 function one(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
 }
 
 /** Reads the beginning of a body, also where the rest fails. */
-async function firstBytes(body: Readable): Promise<string> {
+async function firstBytes(body: Readable, maxBytes = MAX_REFUSAL_BYTES): Promise<string> {
   const parts: Buffer[] = [];
-  let left = MAX_REFUSAL_BYTES;
+  let left = maxBytes;
   try {
     for await (const part of body as AsyncIterable<Buffer>) {
       parts.push(part.subarray(0, left));

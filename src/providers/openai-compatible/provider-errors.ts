@@ -170,7 +170,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function parsed(json: string): unknown {
+/** Returns the JSON value of a text; undefined where it is none. */
+export function parsed(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
