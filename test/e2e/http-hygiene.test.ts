@@ -80,6 +80,31 @@ describe('Pages of other sites (P10)', () => {
     }
   });
 
+  test('the default port may be in Host or not, and the scheme says which it is', async () => {
+    const codeOf = async (origin: string, host: string) => {
+      const { hostname, port } = new URL(server.url);
+      const text = `GET ${SOCKET_PATH}/?EIO=4&transport=polling HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\nConnection: close\r\n\r\n`;
+      return (await exchange(`http://${hostname}:${port}`, text)).slice(9, 12);
+    };
+    expect(await codeOf('https://chat.example.org', 'chat.example.org:443')).toBe('200');
+    expect(await codeOf('http://chat.example.org', 'chat.example.org:80')).toBe('200');
+    expect(await codeOf('https://chat.example.org:8443', 'CHAT.example.org:8443')).toBe('200');
+    expect(await codeOf('http://chat.example.org', 'chat.example.org:443')).toBe('403');
+    expect(await codeOf('https://chat.example.org:8443', 'chat.example.org')).toBe('403');
+  });
+
+  test('a refusal says what the server saw, and the log warns once of it', async () => {
+    const origin = 'https://seen.example.org';
+    const refused = await polling({ origin, 'x-forwarded-proto': 'https' });
+    await polling({ origin });
+    const { detail } = (await refused.json()) as Problem;
+    expect(detail).toContain(`pages of ${origin}`);
+    expect(detail).toContain(`Host ${new URL(server.url).host}, over https`);
+    expect(detail).toContain('CORS_ORIGINS');
+    await eventually(() => server.output().includes(origin), 'the log names it');
+    expect(server.output().split(origin)).toHaveLength(2);
+  });
+
   test('a preflight of another site allows nothing; of a listed one, it does', async () => {
     const ask = async (origin: string) => {
       const headers = { origin, 'access-control-request-method': 'POST' };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { io } from 'socket.io-client';
 import { SOCKET_PATH, type Chunk } from '../../protocol/index.js';
+import { checkAddress, checkOrigin } from './address.checks.js';
 import { fail, ok, warn, type Finding } from './finding.js';
 
 const TIMEOUT_MS = 15_000;
@@ -12,32 +13,21 @@ const MOST_CHUNKS_AT_ONCE = 4;
 const PROXY = 'Compare your proxy with the files in deploy/.';
 
 /** Checks what a proxy does to sockets and answers. `token` is a user's; without it, a guest token is used. */
-export async function checkUrl(address: string, token?: string): Promise<Finding[]> {
-  const url = address.replace(/\/+$/, '');
-  const ready = await fetch(`${url}/api/ws/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
-    () => undefined,
-  );
-  if (!ready?.ok) {
-    return [
-      fail(
-        'address',
-        `${url} does not respond like a Streamgate that is ready (${ready?.status ?? 'no connection'}).`,
-        PROXY,
-      ),
-    ];
-  }
+export async function checkUrl(addressGiven: string, token?: string): Promise<Finding[]> {
+  const url = addressGiven.replace(/\/+$/, '');
+  const address = await checkAddress(url);
+  if (address.level === 'fail') return [address];
+  const origin = await checkOrigin(url);
+  const refused = origin.level === 'fail' ? [origin] : [];
   const user = token ?? (await guestToken(url));
   if (user === undefined) {
-    return [
-      warn(
-        'address',
-        `${url} responds, but does not admit guests.`,
-        'Pass a token: --token "$(npm run -s token -- --sub doctor)".',
-      ),
-    ];
+    const message = `${url} responds, but does not admit guests.`;
+    const remedy = 'Pass a token: --token "$(npm run -s token -- --sub doctor)".';
+    return [...refused, warn('address', message, remedy)];
   }
   return [
-    ok('address', `${url} responds.`),
+    address,
+    ...refused,
     await checkTransport(url, user, 'websocket'),
     await checkTransport(url, user, 'polling'),
     ...(await checkAnswer(url, user)),
@@ -48,8 +38,8 @@ async function guestToken(url: string): Promise<string | undefined> {
   const response = await fetch(`${url}/api/auth/guest`, {
     method: 'POST',
     signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  return response.ok ? ((await response.json()) as { token: string }).token : undefined;
+  }).catch(() => undefined);
+  return response?.ok ? ((await response.json()) as { token: string }).token : undefined;
 }
 
 function checkTransport(url: string, token: string, transport: 'websocket' | 'polling'): Promise<Finding> {
@@ -62,17 +52,30 @@ function checkTransport(url: string, token: string, transport: 'websocket' | 'po
       timeout: TIMEOUT_MS,
     },
     auth: { token },
+    // As the browser of a page at this address.
+    extraHeaders: { Origin: new URL(url).origin },
   });
   return new Promise<Finding>((resolve) => {
     socket.once('connect', () => resolve(ok(transport, 'A socket connects.')));
-    socket.once('connect_error', ({ message }) => {
-      const remedy =
-        transport === 'websocket'
-          ? `The proxy must pass on the headers Upgrade and Connection. ${PROXY}`
-          : PROXY;
-      resolve(fail(transport, `No socket connects (${message}).`, remedy));
+    socket.once('connect_error', (error) => {
+      const status = statusOf(error);
+      const advice =
+        status === 403
+          ? 'It is refused: see “origin”, or look for a sign-in in the proxy.'
+          : 'The proxy must pass on the headers Upgrade and Connection.';
+      const remedy = transport === 'websocket' || status === 403 ? `${advice} ${PROXY}` : PROXY;
+      const reason = status === undefined ? error.message : `${error.message}, ${status}`;
+      resolve(fail(transport, `No socket connects (${reason}).`, remedy));
     });
   }).finally(() => socket.disconnect());
+}
+
+/** Returns the HTTP status that a transport was refused with. */
+function statusOf({ description, message }: Error & { description?: unknown }): number | undefined {
+  if (typeof description === 'number') return description;
+  const cause = (description as { message?: string } | undefined)?.message ?? message;
+  const status = /response: (\d{3})/.exec(cause)?.[1];
+  return status === undefined ? undefined : Number(status);
 }
 
 /** Asks the guide a question by SSE, and checks when and how the chunks arrive. */

@@ -46,7 +46,17 @@ describe('defaults', () => {
     ]);
     const faults = faultsOf({ LLM_BASE_URL: 'https://me:secret@example.org/v1', LLM_MODEL: 'm' });
     expect(faults).toEqual(['LLM_BASE_URL must not contain a user or password: use LLM_API_KEY.']);
-    expect(faultsOf({ CORS_ORIGINS: 'https://a.example/path' }).join()).toContain('CORS_ORIGINS must be');
+    for (const origin of [
+      'https://a.example/path',
+      'https://a.example/',
+      'a.example',
+      'capacitor://',
+      'null',
+    ])
+      expect(faultsOf({ CORS_ORIGINS: origin }).join()).toContain('CORS_ORIGINS must be');
+    expect(
+      faultsOf({ CORS_ORIGINS: 'capacitor://localhost,tauri://localhost,http://localhost:5173' }),
+    ).toEqual([]);
   });
 
   it('keeps no variable that it does not know', () => {

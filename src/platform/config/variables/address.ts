@@ -16,8 +16,7 @@ export const ADDRESS = {
   CORS_ORIGINS: list(
     'Origins of other sites whose pages may use the server, also by WebSocket, separated by commas. Unset: only its own pages may.',
     (word) => {
-      const isOrigin = URL.canParse(word) && new URL(word).origin === word;
-      if (!isOrigin) throw new Error('must be origins such as https://app.example.org, without a path');
+      if (!isOrigin(word)) throw new Error('must be origins such as https://app.example.org, without a path');
     },
   ),
   TLS_CERT_FILE: optionalText(
@@ -35,3 +34,10 @@ export const ADDRESS = {
     '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`: what is [logged](monitoring.md#see-the-logs-and-find-an-error-by-its-correlation-id).',
   ),
 };
+
+/** Whether `word` is scheme, host and port, as browsers send it; also of a scheme of an app's own (`capacitor://localhost`). */
+function isOrigin(word: string): boolean {
+  if (!URL.canParse(word)) return false;
+  const { origin, protocol, host } = new URL(word);
+  return origin === word || (origin === 'null' && host !== '' && `${protocol}//${host}` === word);
+}
