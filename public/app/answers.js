@@ -79,6 +79,11 @@ export class Answers {
     }
   }
 
+  /** Forgets an answer that has ended without a message. */
+  drop(streamId) {
+    if (this.#all.get(streamId)?.end) this.#all.delete(streamId);
+  }
+
   /** The terminal chunk and the reasoning of an answer that became a message here; undefined of others. */
   extrasOf(streamId) {
     return this.#extras.get(streamId);

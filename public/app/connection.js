@@ -1,10 +1,19 @@
 import { io } from '/vendor/socket.io/socket.io.esm.min.js';
 import { Emitter } from './emitter.js';
-import { Failure, unreachable } from './failure.js';
+import { Failure, refusedHandshake, unreachable } from './failure.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * Polling first: it passes proxies that swallow WebSocket handshakes, and it says why a handshake is refused. Where polling
+ * fails (several nodes without sticky sessions), the next try begins with a WebSocket.
+ */
+const ORDERS = [
+  ['polling', 'websocket'],
+  ['websocket', 'polling'],
+];
 const RENEWABLE = new Set(['token_expired', 'unauthenticated']);
 
 /**
@@ -73,14 +82,12 @@ export class Connection extends Emitter {
       // This class says when to try again: it knows the protocol's codes, and can tell a person how long it will wait.
       reconnection: false,
       autoConnect: false,
-      transports: ['websocket', 'polling'],
-      tryAllTransports: true,
+      transports: ORDERS[0],
+      timeout: CONNECT_TIMEOUT_MS,
       auth: (give) => give({ token: this.#token, deviceId: this.#identity.deviceId, acks: true }),
     });
     socket.on('connect', () => this.#connected());
-    socket.on('connect_error', (error) =>
-      this.#refused(error.data?.code ? new Failure(error.data) : unreachable()),
-    );
+    socket.on('connect_error', (error) => this.#notConnected(error));
     socket.on('disconnect', (reason) => this.#disconnected(reason));
     socket.on('connection:closing', (error) => (this.#closing = new Failure(error)));
     socket.on('connection:draining', () => (this.#draining = true));
@@ -89,6 +96,16 @@ export class Connection extends Emitter {
   }
 
   #token = null;
+  #order = 0;
+
+  #notConnected(error) {
+    const failure = error.data?.code ? new Failure(error.data) : refusedHandshake(error);
+    if (failure.code === 'unreachable') {
+      this.#order = 1 - this.#order;
+      this.#socket.io.opts.transports = ORDERS[this.#order];
+    }
+    this.#refused(failure);
+  }
 
   async #connect() {
     clearTimeout(this.#timer);
@@ -112,7 +129,9 @@ export class Connection extends Emitter {
   #disconnected(reason) {
     const closing = this.#closing;
     this.#closing = null;
-    if (reason === 'io client disconnect') return;
+    // Socket.IO also tells of the end of a connection that was refused before it was one.
+    const isKnown = this.state.phase === 'refused' || this.state.phase === 'waiting';
+    if (reason === 'io client disconnect' || isKnown) return;
     if (this.#draining) void this.#connect();
     else if (closing) this.#refused(closing);
     else if (reason === 'io server disconnect')
@@ -121,16 +140,16 @@ export class Connection extends Emitter {
   }
 
   #refused(failure) {
-    if (RENEWABLE.has(failure.code) && this.#renewals === 0) void this.#renew();
+    if (RENEWABLE.has(failure.code) && this.#renewals === 0) void this.#renew(failure.code);
     else if (!failure.retryable) this.#enter({ phase: 'refused', failure });
     else this.#wait(failure);
   }
 
-  async #renew() {
+  async #renew(code) {
     this.#renewals += 1;
     this.#enter({ phase: 'connecting' });
     try {
-      this.#token = await this.#identity.renew();
+      this.#token = await this.#identity.renew(code);
       this.#socket.connect();
     } catch (failure) {
       this.#refused(failure);

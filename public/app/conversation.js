@@ -82,6 +82,18 @@ export class Conversation extends Emitter {
     this.emit('change');
   }
 
+  /** The own question that `replyTo` names, or undefined: only what one said oneself can be asked again. */
+  questionOf(replyTo) {
+    const question = this.log.messages.find(({ id }) => id === replyTo?.messageId);
+    return question?.senderId === this.identity.userId ? question : undefined;
+  }
+
+  /** Asks `question` once more, as a new message. A failed answer that is no message makes room: `streamId`. */
+  askAgain(question, streamId) {
+    this.answers.drop(streamId);
+    this.send(question.content, true);
+  }
+
   /** The server has acked `entry`. */
   sent(entry, message) {
     this.take([message], false);

@@ -13,6 +13,27 @@ export function unreachable() {
   return new Failure({ code: 'unreachable', message: 'The server could not be reached.', retryable: true });
 }
 
+/** Why a transport was refused before the handshake: Socket.IO's `error` has the HTTP response of a polling request. */
+export function refusedHandshake({ description: status, context }) {
+  if (![401, 403, 429, 503].includes(status)) return unreachable();
+  const problem = problemIn(context?.responseText);
+  if (!problem) {
+    const message = `A proxy refuses the connection (${status}).`;
+    return status === 503 ? unreachable() : new Failure({ code: 'refused', message, retryable: true });
+  }
+  const code = { forbidden: 'origin', too_many_connections: 'overloaded' }[problem.code] ?? problem.code;
+  return new Failure({ ...problem, code, message: problem.detail });
+}
+
+function problemIn(text) {
+  try {
+    const problem = JSON.parse(text);
+    return problem?.code ? problem : null;
+  } catch {
+    return null;
+  }
+}
+
 const TEXTS = {
   unauthenticated: 'The server did not accept your sign-in.',
   token_expired: 'Your sign-in has expired.',

@@ -45,3 +45,29 @@ export function keysFrom(start) {
   }
   return [...keys];
 }
+
+/** A text that this tab keeps, or null. */
+export function recallInTab(key) {
+  try {
+    return sessionStorage.getItem(PREFIX + key);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a text until the tab is closed. */
+export function keepInTab(key, text) {
+  try {
+    sessionStorage.setItem(PREFIX + key, text);
+  } catch {
+    // It lasts as long as the page.
+  }
+}
+
+export function forgetInTab(key) {
+  try {
+    sessionStorage.removeItem(PREFIX + key);
+  } catch {
+    // It was not kept.
+  }
+}

@@ -80,6 +80,7 @@ function withContext(entries) {
     shown.push(entry);
     before = entry;
   }
+  if (before) before.isLast = true;
   return shown;
 }
 

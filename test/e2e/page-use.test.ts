@@ -61,6 +61,7 @@ describe.skipIf(!hasChromium())('using the chat page', () => {
     await tell(page, `\`\`\`\n${'y'.repeat(400)}\n\`\`\``);
     await page.locator('.said').nth(2).waitFor();
     await page.click('#share-button');
+    await page.click('#share-start');
     await page.waitForSelector('#share-copy', { state: 'visible' });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     const column = 'document.getElementById("scroller")';

@@ -35,6 +35,7 @@ export async function finishedAnswer(page: Page, count = 1): Promise<string> {
 /** Opens the conversation by the Share button; gives its link. */
 export async function share(page: Page): Promise<string> {
   await page.click('#share-button');
+  if (await page.locator('#share-start').isVisible()) await page.click('#share-start');
   await page.waitForSelector('#share-copy', { state: 'visible' });
   const link = await page.inputValue('#share-link');
   await page.keyboard.press('Escape');

@@ -60,20 +60,32 @@ export class AssistantView {
     const short = text.length > QUESTION_CHARS ? `${text.slice(0, QUESTION_CHARS)}…` : text;
     this.#reply.hidden = !short;
     if (this.#reply.textContent === short || !short) return;
-    this.#reply.replaceChildren(icon('reply'), make('span', '', { children: [short] }));
+    this.#reply.replaceChildren(icon('reply'), make('span', '', { dir: 'auto', children: [short] }));
   }
 
   #showState() {
-    const { answer, message, extras } = this.#entry;
+    const { answer, message, extras, isLast, replyTo } = this.#entry;
     const stoppable = answer && this.#conversation.mayStop(answer);
     const finish = message?.metadata.finish ?? answer?.end?.type;
-    const state = `${Boolean(stoppable)} ${finish} ${answer?.state.status}`;
+    const question = finish === 'error' && isLast ? this.#conversation.questionOf(replyTo) : undefined;
+    const state = `${Boolean(stoppable)} ${finish} ${answer?.state.status} ${question?.id}`;
     if (this.#state === state) return;
     this.#state = state;
     this.#foot.replaceChildren();
     if (stoppable) this.#foot.append(this.#stopButton(answer));
     if (answer && !answer.end) this.#foot.append(...pauseNote(answer.state.status));
-    if (finish) this.#foot.append(...endNote(finish, (answer ?? extras)?.end, message), this.#copyButton());
+    if (finish) this.#foot.append(...endNote(finish, (answer ?? extras)?.end, message));
+    if (question) this.#foot.append(this.#againButton(question, answer?.streamId));
+    if (finish) this.#foot.append(this.#copyButton());
+  }
+
+  #againButton(question, streamId) {
+    const button = make('button', 'button text again', { type: 'button', children: ['Try again'] });
+    button.addEventListener('click', () => {
+      button.disabled = true;
+      this.#conversation.askAgain(question, streamId);
+    });
+    return button;
   }
 
   #stopButton(answer) {
@@ -131,7 +143,7 @@ function reasonNote(reason) {
 /** The model's reasoning, folded away. */
 class ThinkingView {
   element = make('details', 'thinking', { children: [make('summary', '', { children: ['Reasoning'] })] });
-  #text = make('div', 'plain');
+  #text = make('div', 'plain', { dir: 'auto' });
 
   constructor() {
     this.element.append(this.#text);

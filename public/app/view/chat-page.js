@@ -4,7 +4,7 @@ import { explain } from '../failure.js';
 import { Announcer } from './announcer.js';
 import { Composer } from './composer.js';
 import { byId, setText } from './dom.js';
-import { closedDoor, welcome } from './empty.js';
+import { closedDoor, signIn, welcome } from './empty.js';
 import { ConnectionState } from './connection-state.js';
 import { PeopleDialog } from './people-dialog.js';
 import { Scroller } from './scroller.js';
@@ -41,7 +41,11 @@ export class ChatPage {
   constructor({ identity, connection }) {
     this.#identity = identity;
     this.#connection = connection;
-    this.#people = new PeopleDialog({ identity, rename: (name) => this.#rename(name) });
+    this.#people = new PeopleDialog({
+      identity,
+      rename: (name) => this.#rename(name),
+      forgetToken: () => this.#forgetToken(),
+    });
   }
 
   /** Shows the conversation of the URL and follows the URL from now on. */
@@ -80,7 +84,7 @@ export class ChatPage {
     const conversation = this.#conversation;
     this.#people.show(conversation);
     this.#share.show(conversation);
-    this.#composer.enable(!conversation.failure);
+    this.#composer.enable(!conversation.failure && this.#connection.state.failure?.code !== 'sign_in');
     byId('older').hidden = !conversation.log.hasOlder;
     this.#showEmptyState(entries);
     this.#looked();
@@ -88,11 +92,19 @@ export class ChatPage {
 
   #showEmptyState(entries) {
     const { failure, log } = this.#conversation;
-    const state = failure ? 'closed' : log.started && entries.length === 0 ? 'welcome' : 'none';
+    const asked = this.#connection.state.failure?.code === 'sign_in' ? this.#connection.state.failure : null;
+    const state = asked
+      ? `sign in ${asked.message}`
+      : failure
+        ? 'closed'
+        : log.started && entries.length === 0
+          ? 'welcome'
+          : 'none';
     if (this.#emptyState === state) return;
     this.#emptyState = state;
     byId('empty').hidden = state === 'none';
     byId('thread').hidden = state !== 'none';
+    if (asked) byId('empty').replaceChildren(...signIn(asked, (token) => this.#signIn(token)));
     if (state === 'closed') byId('empty').replaceChildren(...closedDoor(failure, goToNewConversation));
     if (state === 'welcome')
       byId('empty').replaceChildren(...welcome((question) => this.#send(question, true)));
@@ -131,6 +143,16 @@ export class ChatPage {
 
   async #rename(name) {
     await this.#identity.rename(name);
+    this.#connection.restart();
+  }
+
+  #signIn(token) {
+    this.#identity.take(token);
+    this.#connection.restart();
+  }
+
+  #forgetToken() {
+    this.#identity.forgetToken();
     this.#connection.restart();
   }
 

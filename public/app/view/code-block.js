@@ -14,7 +14,13 @@ export function codeBlock(code, language) {
   const head = make('div', 'code-head', {
     children: [make('span', '', { children: [language || 'text'] }), button],
   });
-  const pre = make('pre', '', { tabindex: '0', 'aria-label': 'Code', children: [code] });
+  const pre = make('pre', '', {
+    tabindex: '0',
+    role: 'region',
+    'aria-label': 'Code',
+    dir: 'ltr',
+    children: [code],
+  });
   return make('div', 'code', { children: [head, pre] });
 }
 

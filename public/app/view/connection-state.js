@@ -26,11 +26,14 @@ export class ConnectionState {
 
   #show() {
     clearTimeout(this.#timer);
-    const { phase, retryAt } = this.#connection.state;
+    const { phase, failure, retryAt } = this.#connection.state;
     if (phase === 'connected') this.#since = 0;
     else this.#since ||= Date.now();
     byId('link-state').dataset.phase = phase;
-    setText(byId('link-state').querySelector('.link-label'), LABELS[phase]);
+    setText(
+      byId('link-state').querySelector('.link-label'),
+      failure?.code === 'sign_in' ? 'Not signed in' : LABELS[phase],
+    );
     this.#showBanner();
     if (phase === 'connected') return;
     // Once a second for the countdown, and once when patience ends.
@@ -41,8 +44,9 @@ export class ConnectionState {
   #showBanner() {
     const { phase, failure, retryAt } = this.#connection.state;
     const banner = byId('banner');
+    const asksForToken = failure?.code === 'sign_in';
     const patient = phase !== 'refused' && Date.now() - this.#since < PATIENCE_MS;
-    if (phase === 'connected' || patient) {
+    if (phase === 'connected' || patient || asksForToken) {
       banner.hidden = true;
       return;
     }
@@ -57,6 +61,7 @@ export class ConnectionState {
 
 function sentence(phase, failure) {
   if (phase === 'offline') return 'You are offline. What you write is kept and sent when you are back.';
+  if (failure?.code === 'origin') return failure.message;
   if (phase === 'refused') return `The server refused the connection: ${explain(failure)}`;
   if (failure && failure.code !== 'unreachable') return explain(failure);
   return 'The connection is interrupted. What you write is kept and sent later.';

@@ -43,3 +43,40 @@ export function closedDoor(failure, onNew) {
     button,
   ];
 }
+
+/** What is shown where the server takes no guests, or refused a token: how to get in. `onToken(token)` takes one. */
+export function signIn({ message }, onToken) {
+  const command = make('code', '', { children: ['npm run -s token -- --sub you'] });
+  const fragment = make('code', '', { children: ['#token=…'] });
+  const why =
+    'This server takes no guests: GUEST_ACCESS is off, as it is in production. Use a token of your application, or make one where the server runs: ';
+  const keeps = 'It stays in this tab until you close it. An address that ends in ';
+  return [
+    icon('mark', 'mark'),
+    make('h2', '', { children: ['Sign in with a token'] }),
+    make('p', '', { children: [why, command] }),
+    tokenForm(message, onToken),
+    make('p', 'hint', { children: [keeps, fragment, ' signs in, too.'] }),
+  ];
+}
+
+function tokenForm(message, onToken) {
+  const input = make('input', '', {
+    ...{ id: 'token-input', type: 'password', autocomplete: 'off', spellcheck: 'false' },
+    'aria-describedby': 'token-note',
+  });
+  const button = make('button', 'button solid', { type: 'submit', children: ['Sign in'] });
+  const form = make('form', 'field sign-in', {
+    children: [
+      make('label', '', { for: 'token-input', children: ['Token'] }),
+      make('div', 'field-row', { children: [input, button] }),
+      make('p', 'field-note bad', { id: 'token-note', role: 'alert', children: [message] }),
+    ],
+  });
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const token = input.value.trim();
+    if (token) onToken(token);
+  });
+  return form;
+}

@@ -15,7 +15,38 @@ const ALLOWED = {
   RETURN_DOM_FRAGMENT: true,
 };
 
+/**
+ * Formulas in TeX are shown as they were written: markdown would take their backslashes for escapes, and their signs for
+ * emphasis and lists. `$…$` must look like one (Pandoc's rule), for it may be money. Bounded, so that openings without an end
+ * cost little.
+ */
+const FORMULA_BLOCK = /^ {0,3}(?:\\\[[\s\S]{1,4000}?\\\]|\$\$[\s\S]{1,4000}?\$\$)[ \t]*(?:\n+|$)/u;
+const FORMULA =
+  /^(?:\\\([\s\S]{1,2000}?\\\)|\\\[[\s\S]{1,2000}?\\\](?![(:[])|\$\$[^$]{1,2000}\$\$|\$(?=[^\s$])[^$\n]{0,500}[^\s$\\]\$(?!\d))/u;
+
+function formula(name, level, pattern, start) {
+  return {
+    name,
+    level,
+    start: (text) => {
+      const index = text.search(start);
+      return index < 0 ? undefined : index;
+    },
+    tokenizer: (text) => {
+      const raw = pattern.exec(text)?.[0];
+      return raw && { type: name, raw, text: raw.trim() };
+    },
+    renderer: ({ text }) =>
+      level === 'block' ? `<p class="formula">${escapeHtml(text)}</p>` : escapeHtml(text),
+  };
+}
+
 const marked = new Marked({
+  extensions: [
+    formula('formulaBlock', 'block', FORMULA_BLOCK, /^ {0,3}(?:\\\[|\$\$)/mu),
+    formula('formula', 'inline', FORMULA, /\\[([]|\$/u),
+  ],
+
   gfm: true,
   renderer: {
     // Somebody's markup is shown, never run.
@@ -64,10 +95,13 @@ export class MarkdownView {
 
 function rendered(block) {
   const fragment = DOMPurify.sanitize(marked.parser([block]), ALLOWED);
+  // Each block has the direction of its first letter.
+  for (const part of fragment.children) part.dir = 'auto';
+  for (const part of fragment.querySelectorAll('code, pre, .formula')) part.dir = 'ltr';
   for (const link of fragment.querySelectorAll('a')) openElsewhere(link);
   for (const pre of fragment.querySelectorAll('pre')) dressCode(pre);
   for (const table of fragment.querySelectorAll('table')) {
-    const frame = make('div', 'table', { tabindex: '0' });
+    const frame = make('div', 'table', { tabindex: '0', role: 'region', 'aria-label': 'Table' });
     table.replaceWith(frame);
     frame.append(table);
   }

@@ -15,12 +15,16 @@ export class PeopleDialog {
   #shown = '';
 
   /** `rename(name)` is awaited. */
-  constructor({ identity, rename }) {
+  constructor({ identity, rename, forgetToken }) {
     this.#identity = identity;
     this.#rename = rename;
     byId('people-button').addEventListener('click', () => this.#open());
     byId('name-form').addEventListener('submit', (event) => void this.#save(event));
     this.#input.addEventListener('input', () => this.#showSave());
+    byId('forget-token').addEventListener('click', () => {
+      this.#dialog.close();
+      forgetToken();
+    });
     closeOnBackdrop(this.#dialog);
   }
 
@@ -54,6 +58,8 @@ export class PeopleDialog {
   #open() {
     this.#input.value = this.#identity.name;
     this.#input.placeholder = nameOf(this.#identity.userId);
+    byId('name-form').hidden = !this.#identity.isGuest;
+    byId('forget-token').hidden = this.#identity.isGuest;
     setText(byId('name-note'), 'Others in the conversation see it.');
     this.#showSave();
     this.#dialog.showModal();
@@ -82,7 +88,7 @@ export class PeopleDialog {
 
 function row({ userId, name, own, role }) {
   const label = own ? `${nameOf(userId, name)} (you)` : nameOf(userId, name);
-  const children = [avatar(userId, name), make('span', 'name', { children: [label] })];
+  const children = [avatar(userId, name), make('span', 'name', { dir: 'auto', children: [label] })];
   if (role === 'owner') children.push(make('span', 'role', { children: ['Owner'] }));
   return make('li', '', { children });
 }

@@ -10,7 +10,7 @@ const SLOW_MS = 700;
 /** What a person wrote: pending, refused, or in the log. */
 export class PersonView {
   element = make('li', 'entry person');
-  #author = make('span', 'author');
+  #author = make('span', 'author', { dir: 'auto' });
   #time = timeElement();
   #text = make('div', 'said');
   #foot = make('div', 'foot');

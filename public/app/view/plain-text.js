@@ -14,7 +14,7 @@ export function plainText(text) {
     end = fence.index + fence[0].length;
   }
   parts.push(...linked(text.slice(end)));
-  return make('div', 'plain', { children: parts });
+  return make('div', 'plain', { dir: 'auto', children: parts });
 }
 
 function linked(text) {

@@ -4,14 +4,15 @@ import { byId, copyText, setText } from './dom.js';
 import { closeOnBackdrop } from './people-dialog.js';
 import { toast } from './toasts.js';
 
-/** Opens the conversation to whoever has the link, and gives the link. */
+/** Says who can join, opens the conversation to whoever has the link, and gives the link. */
 export class ShareDialog {
   #dialog = byId('share-dialog');
   #link = byId('share-link');
   #conversation = null;
 
   constructor() {
-    byId('share-button').addEventListener('click', () => void this.#open());
+    byId('share-button').addEventListener('click', () => this.#open());
+    byId('share-start').addEventListener('click', () => void this.#start());
     byId('share-copy').addEventListener('click', () => void this.#copy());
     byId('share-stop').addEventListener('click', () => void this.#stop());
     closeOnBackdrop(this.#dialog);
@@ -23,15 +24,24 @@ export class ShareDialog {
     byId('share-button').disabled = Boolean(conversation.failure) || !conversation.info;
   }
 
-  async #open() {
+  /** Shows what is so. Opening changes nothing: only the buttons do. */
+  #open() {
+    const { info, members, identity } = this.#conversation;
+    const isOwner = members.get(identity.userId)?.role === 'owner';
+    const isShared = info?.access === 'link';
     this.#link.value = location.href;
-    byId('share-field').hidden = true;
-    byId('share-stop').hidden = true;
-    setText(byId('share-text'), 'One moment…');
-    this.#dialog.showModal();
+    byId('share-start').hidden = isShared || !isOwner;
+    byId('share-field').hidden = !isShared;
+    byId('share-stop').hidden = !isShared || !isOwner;
+    setText(byId('share-text'), stateOf(isShared, isOwner));
+    if (!this.#dialog.open) this.#dialog.showModal();
+    if (isShared) this.#link.select();
+  }
+
+  async #start() {
     try {
-      if (this.#conversation.info?.access !== 'link') await setAccess(this.#conversation, 'link');
-      this.#opened();
+      await this.#setAccess('link');
+      this.#open();
     } catch (failure) {
       const reason =
         failure.code === 'forbidden' ? 'Only the owner of the conversation can share it.' : explain(failure);
@@ -39,12 +49,15 @@ export class ShareDialog {
     }
   }
 
-  #opened() {
-    const { members, identity } = this.#conversation;
-    setText(byId('share-text'), 'Whoever has this link can join, read everything and write.');
-    byId('share-field').hidden = false;
-    byId('share-stop').hidden = members.get(identity.userId)?.role !== 'owner';
-    this.#link.select();
+  async #setAccess(access) {
+    const conversation = this.#conversation;
+    byId('share-start').disabled = true;
+    try {
+      await setAccess(conversation, access);
+      conversation.info = { ...conversation.info, access };
+    } finally {
+      byId('share-start').disabled = false;
+    }
   }
 
   async #copy() {
@@ -59,11 +72,18 @@ export class ShareDialog {
 
   async #stop() {
     try {
-      await setAccess(this.#conversation, 'members');
+      await this.#setAccess('members');
       this.#dialog.close();
       toast('Nobody else can join now. Who is in stays in.');
     } catch (failure) {
       setText(byId('share-text'), explain(failure));
     }
   }
+}
+
+function stateOf(isShared, isOwner) {
+  if (isShared) return 'Whoever has this link can join, read everything and write.';
+  return isOwner
+    ? 'Only its members can open this conversation. Once it is shared, whoever has the link can join, read everything and write.'
+    : 'Only its members can open this conversation. Only its owner can share it.';
 }

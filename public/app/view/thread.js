@@ -89,7 +89,7 @@ export class Thread {
 
 /** The line between two days. */
 class DayView {
-  element = make('li', 'day', { role: 'separator' });
+  element = make('li', 'day');
   #label = make('span');
 
   constructor() {
