@@ -6,6 +6,8 @@ const ENTRIES = {
   main: 'src/main.ts',
   token: 'src/auth/tokens/token.command.ts',
   doctor: 'src/operations/doctor/doctor.command.ts',
+  export: 'src/operations/transfer/export.command.ts',
+  import: 'src/operations/transfer/import.command.ts',
   'config/variables': 'src/platform/config/variables.ts',
   'config/render': 'src/platform/config/render.ts',
 };

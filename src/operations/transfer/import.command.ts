@@ -1,0 +1,232 @@
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import type { Client } from 'pg';
+import { migrations } from '../../../migrations/index.js';
+import { createDataSource } from '../../platform/database/data-source.js';
+import { migrate } from '../../platform/database/migrate.js';
+import { PROCESS, type Terminal } from './export.command.js';
+import { withDatabase } from './place.js';
+import { LineHash, quoted, readLines, readTables, type Summary, type Table } from './tables.js';
+
+const USAGE = `Usage: npm run -s import -- --file streamgate.export.gz [--replace]
+       npm run -s import < streamgate.export.gz
+  --file     an export; without it stdin is read
+  --replace  delete all data that the database has; without it, a database with data is left alone
+Imports into DATABASE_URL, or into the embedded database in DATA_DIR while no server runs.`;
+
+const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
+const BATCH_BYTES = 1024 * 1024;
+const BATCH_ROWS = 1000;
+
+/** A line that is no row. */
+interface Mark {
+  streamgate?: string;
+  format?: number;
+  migrations?: string[];
+  table?: string;
+  columns?: string[];
+  end?: string;
+  rows?: number;
+  sha256?: string;
+  done?: boolean;
+}
+
+/**
+ * `npm run import`: reads an export into a database in one transaction, and compares counts and hashes of what is stored.
+ * @returns the exit code: 0, 1 where it fails and nothing was changed, 2 for wrong arguments.
+ */
+export async function runImportCommand(
+  args: readonly string[],
+  terminal: Terminal = PROCESS,
+  input: Readable = process.stdin,
+): Promise<number> {
+  const options = readOptions(args);
+  if (options === undefined || options.help) {
+    terminal.say(USAGE);
+    return options?.help ? 0 : 2;
+  }
+  try {
+    const source = options.file === undefined ? input : await opened(options.file);
+    await withDatabase(terminal.load(), 'write', async (client, url) => {
+      const lines = linesOf(source);
+      try {
+        const header = await readHeader(lines);
+        await migrateTo(url, header);
+        await new Import(client, terminal.say, options.replace ?? false).run(lines);
+        await migrateTo(
+          url,
+          migrations.map((Migration) => new Migration().name ?? Migration.name),
+        );
+      } finally {
+        await lines.return(undefined);
+      }
+    });
+    return 0;
+  } catch (error) {
+    terminal.say(`The import failed. ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+function readOptions(args: readonly string[]) {
+  const options = {
+    file: { type: 'string' },
+    replace: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws where the file cannot be read. */
+async function opened(file: string): Promise<Readable> {
+  const stream = createReadStream(file);
+  await once(stream, 'open');
+  return stream;
+}
+
+async function* linesOf(source: Readable): AsyncGenerator<string> {
+  const gunzip = createGunzip();
+  source.on('error', (error) => gunzip.destroy(error));
+  let rest = '';
+  for await (const piece of source.pipe(gunzip).setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+/** @returns the names of the migrations that the export's database had. */
+async function readHeader(lines: AsyncGenerator<string>): Promise<string[]> {
+  const { value } = (await lines.next()) as { value: string | undefined };
+  const header = value === undefined ? {} : (JSON.parse(value) as Mark);
+  if (header.streamgate !== 'export' || header.format !== 1 || !header.migrations)
+    throw new Error('This is no export of Streamgate, or one of a newer Streamgate.');
+  return header.migrations;
+}
+
+/** Migrates the database to where the export's was: its rows fit that schema. */
+async function migrateTo(url: string, names: readonly string[]): Promise<void> {
+  const known = migrations.filter((Migration) => names.includes(new Migration().name ?? Migration.name));
+  if (known.length < names.length)
+    throw new Error('The export is of a newer Streamgate: update this one first.');
+  const dataSource = createDataSource({ url, poolSize: 1, entities: [], migrations: known });
+  await dataSource.initialize();
+  try {
+    await migrate(dataSource, QUIET, known.length < migrations.length ? [] : undefined);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+/** One import, in one transaction. */
+class Import {
+  private readonly summaries = new Map<string, Summary>();
+  private batch: string[] = [];
+  private bytes = 0;
+  private table: Table | undefined;
+  private hash = new LineHash();
+
+  constructor(
+    private readonly client: Client,
+    private readonly say: (text: string) => void,
+    private readonly replace: boolean,
+  ) {}
+
+  async run(lines: AsyncIterable<string>): Promise<void> {
+    const tables = await readTables(this.client);
+    await this.client.query('begin');
+    await this.empty(tables);
+    let isDone = false;
+    for await (const line of lines) {
+      if (line.startsWith('[')) await this.addRow(line);
+      else isDone = await this.mark(JSON.parse(line) as Mark, tables);
+    }
+    if (!isDone) throw new Error('The export is cut off: its end is missing.');
+    await this.verify(tables);
+    await this.client.query('commit');
+    const rows = [...this.summaries.values()].reduce((sum, summary) => sum + summary.rows, 0);
+    this.say(`Imported and verified ${rows} rows of ${this.summaries.size} tables.`);
+  }
+
+  private async empty(tables: readonly Table[]): Promise<void> {
+    const names = tables.map(({ name }) => quoted(name)).join(', ');
+    await this.client.query(`lock table ${names} in access exclusive mode`);
+    if (this.replace) return void (await this.client.query(`truncate ${names}`));
+    for (const { name } of tables) {
+      const { rowCount } = await this.client.query(`select from ${quoted(name)} limit 1`);
+      if (rowCount !== 0)
+        throw new Error(
+          `The database has data (table ${name}): name an empty one, or delete it by --replace.`,
+        );
+    }
+  }
+
+  private async addRow(line: string): Promise<void> {
+    this.hash.add([line]);
+    this.batch.push(line);
+    this.bytes += line.length;
+    if (this.batch.length >= BATCH_ROWS || this.bytes >= BATCH_BYTES) await this.flush();
+  }
+
+  /** @returns whether this is the end of the export. */
+  private async mark(mark: Mark, tables: readonly Table[]): Promise<boolean> {
+    if (mark.table !== undefined) this.begin(mark, tables);
+    if (mark.end !== undefined) {
+      await this.flush();
+      const summary = this.hash.end();
+      if (summary.rows !== mark.rows || summary.sha256 !== mark.sha256)
+        throw new Error(`The export is damaged: the rows of ${mark.end} are not those that were written.`);
+      this.summaries.set(mark.end, summary);
+      this.say(`${mark.end}: ${summary.rows} rows`);
+    }
+    return mark.done === true;
+  }
+
+  private begin({ table: name, columns = [] }: Mark, tables: readonly Table[]): void {
+    const table = tables.find((one) => one.name === name);
+    if (!table || table.columns.map((column) => column.name).join() !== columns.join())
+      throw new Error(`The export does not fit the database: table ${name}.`);
+    this.table = table;
+    this.hash = new LineHash();
+  }
+
+  private async flush(): Promise<void> {
+    if (this.batch.length === 0 || !this.table) return;
+    const { name, columns } = this.table;
+    const names = columns.map((column) => quoted(column.name)).join(', ');
+    const values = columns.map(({ type }, index) => `(r->>${index})::${type}`).join(', ');
+    await this.client.query(
+      `insert into ${quoted(name)} (${names}) overriding system value
+       select ${values} from json_array_elements($1::json) r`,
+      [`[${this.batch.join(',')}]`],
+    );
+    this.batch = [];
+    this.bytes = 0;
+  }
+
+  /** Moves identities past what was imported, and reads everything again. */
+  private async verify(tables: readonly Table[]): Promise<void> {
+    for (const table of tables) {
+      for (const { name } of table.columns.filter(({ isIdentity }) => isIdentity)) {
+        await this.client.query(
+          `select setval(pg_get_serial_sequence($1, $2), coalesce(max(${quoted(name)}), 0) + 1, false)
+           from ${quoted(table.name)}`,
+          [quoted(table.name), name],
+        );
+      }
+      const hash = new LineHash();
+      for await (const lines of readLines(this.client, table)) hash.add(lines);
+      const stored = hash.end();
+      const carried = this.summaries.get(table.name);
+      if (stored.rows !== carried?.rows || stored.sha256 !== carried.sha256)
+        throw new Error(`What is stored in ${table.name} differs from the export.`);
+    }
+  }
+}
