@@ -5,11 +5,10 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
-import type { Client } from 'pg';
 import { loadEnvironment } from '../../platform/config/environment.js';
 import type { Config } from '../../platform/config/config.js';
-import { withDatabase } from './place.js';
-import { LineHash, readLines, readTables } from './tables.js';
+import { withDatabase } from './place.store.js';
+import { LineHash, readLines, readTables, type Client } from './tables.store.js';
 
 const USAGE = `Usage: npm run -s export -- --file streamgate.export.gz
        npm run -s export > streamgate.export.gz

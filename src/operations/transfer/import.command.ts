@@ -3,13 +3,20 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import type { Client } from 'pg';
 import { migrations } from '../../../migrations/index.js';
 import { createDataSource } from '../../platform/database/data-source.js';
 import { migrate } from '../../platform/database/migrate.js';
 import { PROCESS, type Terminal } from './export.command.js';
-import { withDatabase } from './place.js';
-import { LineHash, quoted, readLines, readTables, type Summary, type Table } from './tables.js';
+import { withDatabase } from './place.store.js';
+import {
+  LineHash,
+  quoted,
+  readLines,
+  readTables,
+  type Client,
+  type Summary,
+  type Table,
+} from './tables.store.js';
 
 const USAGE = `Usage: npm run -s import -- --file streamgate.export.gz [--replace]
        npm run -s import < streamgate.export.gz

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 
+export type { Client };
+
 /** A table and how its rows are carried: each as a JSON array of its columns' texts. */
 export interface Table {
   readonly name: string;
