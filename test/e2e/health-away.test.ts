@@ -141,13 +141,13 @@ test('a database that can only be read is not ready and stores nothing; then ses
     const answer = await send();
     return !answer.ok && answer.error.code === 'timeout' && answer.error.retryable;
   }, 'a send is refused as retryable');
-  const joined = await ann.raw<Ack<object>>('conversation:join', { conversationId: 'read-only-new' });
+  const joined = await ann.raw('conversation:join', { conversationId: 'read-only-new' });
   expect(joined).toMatchObject({ ok: false, error: { code: 'timeout', retryable: true } });
   await set('reset default_transaction_read_only');
   await eventually(async () => (await health('/ready')).code === 200, 'ready again');
   await eventually(async () => (await send()).ok, 'stored');
   await eventually(
-    async () => (await ann.raw<Ack<object>>('conversation:join', { conversationId: 'read-only-new' })).ok,
+    async () => (await ann.raw('conversation:join', { conversationId: 'read-only-new' })).ok,
     'joined',
   );
   ann.close();

@@ -61,7 +61,10 @@ export class SocketLifecycle implements OnModuleInit {
  * more request, which must still find its session. One that does not must not keep it.
  */
 function closeAfter(conn: Socket['conn']): void {
-  if (conn.transport.name !== 'polling') return void conn.close();
+  if (conn.transport.name !== 'polling') {
+    conn.close();
+    return;
+  }
   const timer = setTimeout(() => conn.close(), POLLING_CLOSE_MS);
   conn.once('close', () => clearTimeout(timer));
 }
