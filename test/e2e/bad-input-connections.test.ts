@@ -161,7 +161,7 @@ describe('Requests to the path of the sockets', () => {
     ['an unknown session', 'GET', '?EIO=4&transport=polling&sid=nobody', 'no such session'],
     ['a session of a prototype', 'GET', '?EIO=4&transport=polling&sid=__proto__', 'no such session'],
     ['nothing of the protocol', 'GET', '', 'transport must be'],
-    ['a POST without a session', 'POST', '?EIO=4&transport=polling', 'begun by GET'],
+    ['a POST without a session', 'POST', '?EIO=4&transport=polling', 'begins with GET'],
     ['a WebSocket that is none', 'GET', '?EIO=4&transport=websocket', 'does not fit'],
   ])('%s: a problem body, not a connection', async (_what, method, query, said) => {
     const response = await fetch(`${next.server.url}${SOCKET_PATH}/${query}`, { method });

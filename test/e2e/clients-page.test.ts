@@ -320,7 +320,7 @@ describe.skipIf(!hasChromium())('the JavaScript of docs/clients.md, run as it is
     await mine.run(`globalThis.alert = (text) => (globalThis.told = text);
       globalThis.message = { conversationId: 'nowhere', clientMessageId: 'a', content: 'Hi' };`);
     await mine.run(retry);
-    expect(await mine.get('told')).toContain('not yours');
+    expect(await mine.get('told')).toContain('Not found');
     await mine.run(`globalThis.sendAgain = () => (globalThis.sentAgain = true);
       const overloaded = { ok: false, error: { code: 'overloaded', retryable: true, retryAfterMs: 1 } };
       globalThis.socket = { emitWithAck: async () => overloaded };`);
@@ -349,7 +349,7 @@ describe.skipIf(!hasChromium())('the JavaScript of docs/clients.md, run as it is
       await mine.run(`globalThis.streamId = crypto.randomUUID();
         globalThis.showError = (text) => (globalThis.told = text);`);
       await mine.run(sample('Stream an answer with Server-Sent Events'));
-      expect(await mine.get('told')).toContain('not yours');
+      expect(await mine.get('told')).toContain('Not found');
     });
 
     test('reads NDJSON over cuts, without async iteration of streams (Safari has none)', async () => {
@@ -365,7 +365,7 @@ describe.skipIf(!hasChromium())('the JavaScript of docs/clients.md, run as it is
       await reading;
       expect(await mine.get(`texts['${streamId}']`)).toBe(wordsText(60));
       expect(await mine.get('last.type')).toBe('complete');
-      await expect(mine.run('await readAnswer(crypto.randomUUID())')).rejects.toThrow('not yours');
+      await expect(mine.run('await readAnswer(crypto.randomUUID())')).rejects.toThrow('Not found');
     });
   });
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
       ...{ LLM_BASE_URL: llm.baseUrl, LLM_API_KEY: KEY, LLM_MODEL: 'words:20' },
       ...{ LLM_FIRST_TOKEN_TIMEOUT_MS: '1000', LLM_IDLE_TIMEOUT_MS: '1000' },
       ...{ LLM_MODELS: MODELS.replaceAll(' ', ','), STREAM_CHUNK_DELAY_MS: '0', STREAM_MAX_PER_USER: '100' },
-      RATE_LIMIT_STREAMS: '1000/60',
+      ...{ RATE_LIMIT_STREAMS: '1000/60', MAX_CONNECTIONS_PER_USER: '200' },
       // What a single failure becomes; test/e2e/streams-resilience.test.ts has the rest.
       ...{ PROVIDER_RETRIES: '0', PROVIDER_BREAKER_FAILURES: '1000' },
     },

@@ -150,6 +150,8 @@ describe('building', () => {
       'src/answer.ts': 'export const answer: number = 42;\n',
       'src/auth/tokens/token.command.ts': '',
       'src/operations/doctor/doctor.command.ts': '',
+      'src/operations/transfer/export.command.ts': '',
+      'src/operations/transfer/import.command.ts': '',
       'src/platform/config/variables.ts': '',
       'src/platform/config/render.ts': '',
       'src/main.test.ts': 'no typescript',
@@ -163,7 +165,7 @@ describe('building', () => {
     await build(root);
     expect(isBuilt(root)).toBe(true);
     const programs = (await readdir(join(root, 'dist'))).filter((name) => name.endsWith('.js'));
-    expect(programs.toSorted()).toEqual(['doctor.js', 'main.js', 'token.js']);
+    expect(programs.toSorted()).toEqual(['doctor.js', 'export.js', 'import.js', 'main.js', 'token.js']);
     // What is imported on demand stays in a file of its own.
     expect(await readdir(join(root, 'dist/chunks'))).toContainEqual(
       expect.stringMatching(/^answer-\S+\.js$/),
