@@ -6,7 +6,7 @@ const globalSetup = ['test/support/global-setup.ts'];
 const setupFiles = ['test/support/setup.ts'];
 
 /** Imports SQL files as text, as `scripts/lib/bundle.mjs` does. */
-const sqlAsText = {
+export const sqlAsText = {
   name: 'sql-as-text',
   transform: (code: string, id: string) =>
     id.endsWith('.sql') ? `export default ${JSON.stringify(code)};` : undefined,

@@ -210,7 +210,8 @@ describe.concurrent('kill -9', () => {
     expect(wordsText(10).startsWith(begun) && begun !== '').toBe(true);
     expect(given).toEqual([
       ['user', QUESTION],
-      ['assistant', begun],
+      // Some servers refuse a last message that ends in white space.
+      ['assistant', begun.trimEnd()],
     ]);
     expect(text).toBe(`${begun}and goes on.`);
     // The model reported the usage of its second part only.
