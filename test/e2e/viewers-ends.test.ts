@@ -130,27 +130,18 @@ test.runIf(chromiumPath())('Chromium’s EventSource comes back too', async () =
   try {
     const page = await browser.newPage();
     await page.goto(`${server?.url}/api/docs/LICENSE-none`);
-    const state = await page.evaluate(
-      (address) =>
-        new Promise<number>((resolve) => {
-          const source = new EventSource(address);
-          Object.assign(globalThis, {
-            ended: new Promise((end) =>
-              source.addEventListener('complete', () => {
-                source.close();
-                end('complete');
-              }),
-            ),
-          });
-          source.addEventListener('error', () => resolve(source.readyState), { once: true });
-        }),
-      url,
-    );
+    // A text: in a function, EventSource would be the import of this file.
+    const state = await page.evaluate<number>(`new Promise((resolve) => {
+      const source = new EventSource(${JSON.stringify(url)});
+      globalThis.ended = new Promise((end) => source.addEventListener('complete', () => {
+        source.close();
+        end('complete');
+      }));
+      source.addEventListener('error', () => resolve(source.readyState), { once: true });
+    })`);
     expect(state).toBe(0);
     await postgres?.start();
-    expect(await page.evaluate(() => (globalThis as unknown as { ended: Promise<string> }).ended)).toBe(
-      'complete',
-    );
+    expect(await page.evaluate('globalThis.ended')).toBe('complete');
   } finally {
     await browser.close();
   }
