@@ -13,6 +13,7 @@ import { StartError } from '../platform/database/start-error.js';
 import { waitForDatabase } from '../platform/database/connect.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded-postgres.js';
 import type { DatabaseLog } from '../platform/database/log.js';
+import { misspeltVariables } from '../platform/config/environment.js';
 import { Acceptors, listenOptions, probePort } from '../platform/http/acceptors.js';
 import { guardListener } from '../platform/http/listener-guard.js';
 import { renewTls } from '../platform/http/tls.js';
@@ -74,6 +75,12 @@ async function start(
 ): Promise<Running> {
   await checkPorts(config);
   const logging = await startLogging(config);
+  for (const { name, nearest } of misspeltVariables()) {
+    new Logger('Configuration').warn('unknown variable has no effect', {
+      variable: name,
+      didYouMean: nearest,
+    });
+  }
   const log = databaseLog();
   signal.throwIfAborted();
   const database = await open(log);

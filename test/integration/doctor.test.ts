@@ -121,6 +121,21 @@ describe('the database', () => {
     expect(levels(await look())).toEqual(Object.fromEntries(names.map((name) => [name, 'ok'])));
   });
 
+  it('is warned of when two servers use it, and not when one of two leases is over', async () => {
+    await withClient(database.url, (client) =>
+      client.query(`insert into nodes values ('one', now() + interval '1 minute'), ('old', now())`),
+    );
+    expect(levels(await look())).not.toHaveProperty('servers');
+    await withClient(database.url, (client) =>
+      client.query(`insert into nodes values ('two', now() + interval '1 minute')`),
+    );
+    expect((await look()).find(({ check }) => check === 'servers')).toMatchObject({
+      level: 'warn',
+      message: '2 servers use this database, and no relay connects them.',
+    });
+    await withClient(database.url, (client) => client.query('delete from nodes'));
+  });
+
   it('names the migrations that are not applied', async () => {
     await withClient(database.url, (client) =>
       client.query(`delete from migrations where name like 'Users%'`),

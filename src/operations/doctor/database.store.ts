@@ -54,13 +54,33 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
     const facts = await readFacts(client);
     const clockMs = Math.round(facts.now - (before + Date.now()) / 2);
     const pending = await pendingChanges(client, server, migrations);
-    return judge({ server, faults, facts, clockMs, pending, poolSize });
+    return [...judge({ server, faults, facts, clockMs, pending, poolSize }), ...(await checkServers(client))];
   } catch (error) {
     const reason = error instanceof AggregateError ? 'no connection' : (error as Error).message;
     return [fail('database', `It cannot be used: ${reason}.`, 'Start PostgreSQL, or correct DATABASE_URL.')];
   } finally {
     for (const client of clients) void client.end().catch(() => {});
   }
+}
+
+/** Warns where several servers use the database: no relay connects them yet. */
+async function checkServers(client: Client): Promise<Finding[]> {
+  const { rows: tables } = await client.query<{ readable: boolean | null }>(
+    `select has_table_privilege(to_regclass('nodes'), 'select') as readable`,
+  );
+  if (!tables[0]?.readable) return [];
+  const { rows } = await client.query<{ servers: number }>(
+    'select count(*)::int as servers from nodes where lease_until > now()',
+  );
+  const servers = rows[0]?.servers ?? 0;
+  if (servers < 2) return [];
+  return [
+    warn(
+      'servers',
+      `${servers} servers use this database, and no relay connects them.`,
+      'Stop all but one, unless this is a deploy, or one was killed seconds ago.',
+    ),
+  ];
 }
 
 function sentence(text: string): string {

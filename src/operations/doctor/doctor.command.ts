@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { migrations } from '../../../migrations/index.js';
 import { ConfigError, type Config } from '../../platform/config/config.js';
-import { loadEnvironment } from '../../platform/config/environment.js';
+import { describeMisspelt, loadEnvironment, misspeltVariables } from '../../platform/config/environment.js';
 import { checkDatabase } from './database.store.js';
-import { fail, ok, type Finding } from './finding.js';
+import { fail, ok, warn, type Finding } from './finding.js';
 import { checkDataDir, checkMachine, thisMachine } from './machine.checks.js';
 import { checkProvider } from './provider.checks.js';
 import { checkProduction, checkSecrets } from './security.checks.js';
@@ -66,6 +66,9 @@ async function checkHere(load: () => Config): Promise<Finding[]> {
   const { DATABASE_URL: url, DATABASE_POOL_SIZE: poolSize } = config;
   return [
     ok('configuration', 'It is valid.'),
+    ...misspeltVariables().map((found) =>
+      warn('configuration', describeMisspelt(found), 'Correct or remove it.'),
+    ),
     ...checkSecrets(config),
     ...checkProduction(config),
     ...checkMachine(config, machine),

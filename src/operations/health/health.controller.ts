@@ -79,6 +79,7 @@ export class HealthController {
       () => this.gateway.check(),
       () => this.answers.streams(),
       () => this.answers.provider(),
+      () => this.answers.nodes(),
       () => this.process.check(),
     ]);
   }

@@ -1,6 +1,7 @@
 import {
   Inject,
   Injectable,
+  Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
@@ -13,6 +14,9 @@ import { StreamRunners } from '../production/stream-runners.js';
 /** Longest interval of sweeps: a stream that another process hands over is claimed within it. */
 const MAX_SWEEP_MS = 1000;
 
+const ADVICE =
+  'Stop one of them, unless this is a deploy: clients receive what the other one stores only later, or after they join again.';
+
 /** Renews this process's lease, and claims the streams of processes that have lost theirs. */
 @Injectable()
 export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -21,6 +25,10 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
   /** From when this process may declare others dead, by its own monotonic clock. */
   private evaluatesFrom = 0;
   private leaving: Promise<void> | undefined;
+  /** When this node's first lease ended: what has a later one has renewed it since, and so is alive. */
+  private firstLeaseUntil: string | null = null;
+  private others = 0;
+  private readonly logger = new Logger(NodeLease.name);
 
   constructor(
     private readonly nodes: NodesStore,
@@ -41,8 +49,14 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
 
   async onApplicationBootstrap(): Promise<void> {
     await this.nodes.renew();
+    this.firstLeaseUntil = (await this.nodes.neighbours(null)).leaseUntil;
     this.renewals.start();
     this.sweeps.start();
+  }
+
+  /** Other processes that work on the same database, as of the last renewal. */
+  get otherNodes(): number {
+    return this.others;
   }
 
   /** Stops claiming, and ends or hands over what runs here. The lease is kept until nothing runs here. */
@@ -64,6 +78,14 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private async renew(): Promise<void> {
     const wasHeld = await this.nodes.renew();
+    const { others } = await this.nodes.neighbours(this.firstLeaseUntil);
+    if (others > 0 && this.others === 0) {
+      this.logger.warn('another server uses this database, and no relay connects them', {
+        others,
+        advice: ADVICE,
+      });
+    }
+    this.others = others;
     // What kept this process from renewing in time (a slow database) may have affected the others too.
     if (!wasHeld) this.evaluatesFrom = performance.now() + this.config.STREAM_LEASE_MS;
     await this.claims.compare();

@@ -25,6 +25,21 @@ const RENEW: Statement = {
     returning coalesce((select held from before), false) as held`,
 };
 
+/** Counts other nodes whose leases are good and end after $2: a node that has died cannot renew its lease. */
+const OTHERS: Statement = {
+  name: 'other_nodes',
+  text: `select (select lease_until::text from nodes where id = $1) as "leaseUntil",
+    (select count(*)::int from nodes where id <> $1 and lease_until > greatest(now(), $2::timestamptz)) as others`,
+};
+
+/** This node's lease among those of others. */
+export interface Neighbours {
+  /** When this node's lease ends: a time of the database, as text. */
+  leaseUntil: string;
+  /** Other nodes whose leases are good. */
+  others: number;
+}
+
 const OWN: Statement = {
   name: 'own_streams',
   text: `select id, epoch, status = 'paused' as paused, control_version as version from streams
@@ -114,6 +129,12 @@ export class NodesStore {
   async renew(): Promise<boolean> {
     const [row] = await queryOn<{ held: boolean }>(this.leases, RENEW, [this.nodeId, this.leaseMs]);
     return row?.held ?? false;
+  }
+
+  /** Counts other nodes whose leases end after `since`, a time of the database; null: all with good leases. */
+  async neighbours(since: string | null): Promise<Neighbours> {
+    const [row] = await queryOn<Neighbours>(this.leases, OTHERS, [this.nodeId, since]);
+    return row as Neighbours;
   }
 
   /** Reads all running streams that this node owns. */
