@@ -45,6 +45,7 @@ test('a healthy server shows the figures of each part without a token, and nothi
   expect(Object.keys(body.details).toSorted()).toEqual([
     'database',
     'gateway',
+    'nodes',
     'process',
     'provider',
     'streams',
@@ -54,6 +55,7 @@ test('a healthy server shows the figures of each part without a token, and nothi
     gateway: { status: 'up', connections: 1, users: 1, maxConnections: 2 },
     streams: { status: 'up', active: 0, successRate: null },
     provider: { status: 'up', name: 'guide', breaker: 'closed', degraded: false },
+    nodes: { status: 'up', others: 0, degraded: false },
     process: { status: 'up', memory: { rssBytes: expect.any(Number) as number } },
   });
   expect(JSON.stringify(body)).not.toMatch(/postgres:|127\.0\.0\.1|\/tmp|secret|password/);

@@ -60,6 +60,8 @@ export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Closes the connections that opened while the others were being closed. */
   beforeApplicationShutdown(): void {
-    this.server.engine.close();
+    // A start that ends early has not attached it.
+    const engine: Server['engine'] | undefined = this.server.engine;
+    engine?.close();
   }
 }
