@@ -26,6 +26,7 @@ beforeEach(() => {
     };
   const nodes = {
     renew: () => step('renew', isHeld)(),
+    neighbours: () => Promise.resolve({ leaseUntil: '2026-01-01', others: 0 }),
     forgetDead: step('forgetDead', 0),
     leave: step('leave', undefined),
   };

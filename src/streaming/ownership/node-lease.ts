@@ -78,6 +78,13 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private async renew(): Promise<void> {
     const wasHeld = await this.nodes.renew();
+    // What kept this process from renewing in time (a slow database) may have affected the others too.
+    if (!wasHeld) this.evaluatesFrom = performance.now() + this.config.STREAM_LEASE_MS;
+    await this.claims.compare();
+    await this.countOthers();
+  }
+
+  private async countOthers(): Promise<void> {
     const { others } = await this.nodes.neighbours(this.firstLeaseUntil);
     if (others > 0 && this.others === 0) {
       this.logger.warn('another server uses this database, and no relay connects them', {
@@ -86,9 +93,6 @@ export class NodeLease implements OnApplicationBootstrap, BeforeApplicationShutd
       });
     }
     this.others = others;
-    // What kept this process from renewing in time (a slow database) may have affected the others too.
-    if (!wasHeld) this.evaluatesFrom = performance.now() + this.config.STREAM_LEASE_MS;
-    await this.claims.compare();
   }
 
   private async sweep(): Promise<void> {
