@@ -72,13 +72,28 @@ async function ask(conversationId: string): Promise<{ conversationId: string; st
   }
 }
 
+/** Attaches, and again after a connection that the server closes for a while, as an EventSource does. */
+async function attach(
+  format: 'sse' | 'http',
+  streamId: string,
+  position: Parameters<HttpUser['attach']>[2],
+): Promise<StreamResponse> {
+  for (;;) {
+    try {
+      return await user.attach(format, streamId, position);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+    }
+  }
+}
+
 /** Reads `format` to the end, cut at random in the middle, each time going on where it was. */
 async function readHttp(format: 'sse' | 'http', streamId: string): Promise<string[]> {
   const lines: string[] = [];
   for (let cuts = 0; ; cuts += 1) {
     const position =
       format === 'http' ? { from: lines.length } : lines.length > 0 ? { lastEventId: lines.length - 1 } : {};
-    const viewer: StreamResponse = await user.attach(format, streamId, position);
+    const viewer = await attach(format, streamId, position);
     if (cuts < CUTS) {
       const enough = random(12);
       const isOver = (): boolean => viewer.lines.length >= enough || viewer.incoming.closed;

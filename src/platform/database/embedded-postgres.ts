@@ -4,7 +4,7 @@ import type { Client } from 'pg';
 import { accountFor } from './embedded/account.js';
 import { type BinaryPlaces, findBinaries } from './embedded/binaries.js';
 import { openCluster, prepareDataDir } from './embedded/cluster.js';
-import { takeOwnership, urlOf } from './embedded/ownership.js';
+import { OwnedByAnotherError, takeOwnership, urlOf } from './embedded/ownership.js';
 import {
   findPostmaster,
   type Launch,
@@ -107,7 +107,8 @@ async function launchOwn(launch: Launch, password: string, log: DatabaseLog): Pr
     const session = await takeOwnership(postmaster, password, log);
     if (session) return { postmaster, session, release };
   } catch (error) {
-    await stopPostmaster(postmaster);
+    // A process that started at the same moment may have taken it over: it is theirs then.
+    if (!(error instanceof OwnedByAnotherError)) await stopPostmaster(postmaster);
     release();
     throw error;
   }

@@ -21,10 +21,14 @@ const LOCK_DEADLINE_MS = 2000;
 const TEMPORARY = /^(57P..|53300)$/;
 const DATABASE = 'streamgate';
 
+/** Another process owns this PostgreSQL. */
+export class OwnedByAnotherError extends StartError {}
+
 /**
  * Takes the lock of `postmaster` for this process as soon as it accepts connections, and makes sure that the database
  * `streamgate` exists. Returns the session that holds the lock, or undefined if PostgreSQL ended meanwhile.
- * @throws {StartError} if another process has it, or if it accepts no connections in time.
+ * @throws {OwnedByAnotherError} if another process has it.
+ * @throws {StartError} if it accepts no connections in time.
  */
 export async function takeOwnership(
   postmaster: Postmaster,
@@ -109,7 +113,7 @@ async function lock(client: Client): Promise<void> {
   }
 }
 
-async function occupied(client: Client): Promise<StartError> {
+async function occupied(client: Client): Promise<OwnedByAnotherError> {
   const { rows } = await client.query<{ name: string }>(
     `select a.application_name as name
        from pg_locks l join pg_stat_activity a using (pid)
@@ -117,7 +121,7 @@ async function occupied(client: Client): Promise<StartError> {
     [LOCK],
   );
   const pid = rows[0]?.name.replace(/\D+/, '') ?? 'unknown';
-  return new StartError(
+  return new OwnedByAnotherError(
     `Another Streamgate (pid ${pid}) uses this DATA_DIR: stop it, or set DATA_DIR to another folder.`,
   );
 }
