@@ -98,7 +98,8 @@ async function expectCleanEnd(program: Program): Promise<void> {
 }
 
 test('One Ctrl-C at the terminal of npm start ends the server in order, and its PostgreSQL (P12)', async () => {
-  const npm = `npm start -- ${dataDir}`;
+  // `exec`: a shell between the terminal and npm would end of the Ctrl-C as well, and hide how npm ended.
+  const npm = `exec npm start -- ${dataDir}`;
   const log = join(dataDir, 'terminal');
   const args = process.platform === 'linux' ? ['-qefc', npm, log] : ['-q', log, 'sh', '-c', npm];
   const terminal = run('script', args, { SHUTDOWN_SPREAD_MS: '400' });
