@@ -3,18 +3,12 @@ import { migrations } from '../../migrations/index.js';
 import type { AuthKeys } from '../auth/tokens/auth-keys.js';
 import { AuthModule } from '../auth/auth.module.js';
 import type { Config } from '../platform/config/config.js';
-import { ConfigModule } from '../platform/config/config.module.js';
 import { DatabaseModule } from '../platform/database/database.module.js';
 import type { DatabaseLog } from '../platform/database/log.js';
 import { entities } from './entities.js';
 import { GatewayModule } from '../gateway/gateway.module.js';
-import { HealthModule } from '../operations/health/health.module.js';
-import { MetricsModule } from '../platform/metrics/metrics.module.js';
-import { MetricsPageModule } from '../operations/metrics/metrics-page.module.js';
-import { LimitsModule } from '../platform/limits/limits.module.js';
-import { LifecycleModule } from '../platform/lifecycle/lifecycle.module.js';
-import { RelayModule } from '../platform/relay/relay.module.js';
-import { StatsModule } from '../operations/stats/stats.module.js';
+import { OperationsModule } from '../operations/operations.module.js';
+import { PlatformModule } from '../platform/platform.module.js';
 import { StreamingModule } from '../streaming/streaming.module.js';
 
 /** Everything that the application is composed of. */
@@ -33,18 +27,12 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.of(config),
-        MetricsModule,
+        PlatformModule.of(config),
         DatabaseModule.of({ url: databaseUrl, poolSize, entities, migrations, log }),
-        LifecycleModule,
-        LimitsModule,
-        RelayModule,
         AuthModule.of(keys),
         StreamingModule,
         GatewayModule,
-        StatsModule,
-        HealthModule,
-        MetricsPageModule,
+        OperationsModule,
       ],
     };
   }

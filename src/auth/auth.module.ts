@@ -14,7 +14,7 @@ import { TokenVerifier } from './tokens/token-verifier.js';
 
 /**
  * Turns tokens into principals and guards every HTTP route of the application. Global, because controllers of other modules
- * watch revocations and issue tickets. Needs the ConfigModule, the DatabaseModule and the RelayModule.
+ * watch revocations and issue tickets. Needs the PlatformModule and the DatabaseModule.
  */
 @Global()
 @Module({

@@ -3,17 +3,14 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Response } from 'express';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { LimitsModule } from '../../src/platform/limits/limits.module.js';
-import { MetricsModule } from '../../src/platform/metrics/metrics.module.js';
 import { loadAuthKeys } from '../../src/auth/tokens/auth-keys.js';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { CurrentPrincipal, Public } from '../../src/auth/decorators.js';
 import type { Principal } from '../../src/auth/principal.js';
 import { DomainError, toDomainError } from '../../src/common/domain-error.js';
 import { readConfig } from '../../src/platform/config/config.js';
-import { ConfigModule } from '../../src/platform/config/config.module.js';
+import { PlatformModule } from '../../src/platform/platform.module.js';
 import { DatabaseModule } from '../../src/platform/database/database.module.js';
-import { RelayModule } from '../../src/platform/relay/relay.module.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
 import { entities } from '../../src/app/entities.js';
 import { migrations } from '../../migrations/index.js';
@@ -62,11 +59,8 @@ async function start(env: Record<string, string> = {}): Promise<string> {
   const root = {
     module: TestModule,
     imports: [
-      ConfigModule.of(config),
+      PlatformModule.of(config),
       DatabaseModule.of({ url: database.url, poolSize: 2, entities, migrations, log }),
-      RelayModule,
-      MetricsModule,
-      LimitsModule,
       AuthModule.of(await loadAuthKeys(config)),
     ],
     controllers: [WhoController],

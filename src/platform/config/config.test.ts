@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from './config.js';
 import { VARIABLES } from './variables.js';
-import { DAY } from './variables/durations.js';
+import { DAY } from './fields.js';
 
 const SECRET = 'x'.repeat(32);
 

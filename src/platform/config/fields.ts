@@ -1,3 +1,10 @@
+/** Milliseconds. */
+export const MINUTE = 60_000;
+export const DAY = 24 * 60 * MINUTE;
+
+/** Bound of times that only PostgreSQL and tokens go by, no timer. */
+export const TEN_YEARS = 3650 * DAY;
+
 /** One variable of the environment: how it is read, and what the documentation says of it. */
 export interface Field<T> {
   /** Text as it would stand in the environment; undefined where the variable has no default. */

@@ -1,5 +1,39 @@
-import { flag } from '../fields.js';
+import { DAY, flag, integer } from '../fields.js';
 import { rate, rates } from '../limit-fields.js';
+
+/** Connections, and what they may send. */
+export const CONNECTIONS = {
+  MAX_CONNECTIONS: integer(
+    10_000,
+    'Concurrent Socket.IO connections on this server, those in their handshake included. Beyond that, handshakes are refused with `503` and `too_many_connections`; clients retry by themselves.',
+    { min: 1 },
+  ),
+  MAX_CONNECTIONS_PER_USER: integer(
+    20,
+    'Concurrent Socket.IO connections of one user on this server. At the cap, a new one replaces the quietest connection of the same device, or of the device with the most; where each device has only one, it gets a `connect_error` with `too_many_connections`. SSE and NDJSON responses have a limit of the same size; one more is `503`.',
+    { min: 1 },
+  ),
+  // Clients wait for the sum of both by one timer.
+  HEARTBEAT_INTERVAL_MS: integer(25_000, 'Interval of Socket.IO’s heartbeats, at most a day.', {
+    min: 100,
+    max: DAY,
+  }),
+  HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer a heartbeat, at most a day.', {
+    min: 100,
+    max: DAY,
+  }),
+  CONNECTION_IDLE_TIMEOUT_MS: integer(
+    0,
+    'A connection whose client sends no event for this long is closed with `idle_timeout`. `0`: never. The heartbeat finds dead clients.',
+  ),
+  MAX_PAYLOAD_BYTES: integer(
+    65_536,
+    'Largest event or request body. A larger one is `payload_too_large`; an event of more than four times this size closes the transport.',
+    { min: 1024 },
+  ),
+  MAX_MESSAGE_CHARS: integer(16_000, 'Longest message, in Unicode code points.', { min: 1 }),
+  MAX_CONVERSATION_MEMBERS: integer(256, 'Members that one conversation may have.', { min: 1, max: 10_000 }),
+};
 
 /** Rate limits. */
 export const RATE_LIMITS = {

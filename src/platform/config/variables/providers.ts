@@ -5,6 +5,7 @@ import {
   integer,
   jsonObject,
   list,
+  MINUTE,
   optionalChoice,
   optionalInteger,
   optionalNumber,
@@ -12,7 +13,6 @@ import {
   optionalUrl,
   type Field,
 } from '../fields.js';
-import { MINUTE } from './durations.js';
 
 /** Fields of a request that a setting must not replace. */
 const OWN_FIELDS = ['model', 'messages', 'stream'];

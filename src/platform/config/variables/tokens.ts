@@ -1,5 +1,4 @@
-import { flag, integer, list, optionalFlag, optionalText, optionalUrl } from '../fields.js';
-import { DAY, TEN_YEARS } from './durations.js';
+import { DAY, flag, integer, list, optionalFlag, optionalText, optionalUrl, TEN_YEARS } from '../fields.js';
 
 /** Tokens and guests. */
 export const TOKENS = {
