@@ -54,7 +54,7 @@ export function wordsText(count: number): string {
  * | `leak:<way>` | a failure that repeats the prompt and the key: see `LEAKS` |
  * | `surrogates` | an emoji split over two chunks |
  * | `endless:<bytes>` | chunks of that size for ever, as fast as they are read |
- * | `large:<bytes>:<count>` | that many chunks of that size, as fast as they are read, then the end |
+ * | `large:<bytes>:<count>:<delayMs>` | that many chunks of that size, then the end |
  * | `endlessline` | one event line that never ends |
  * | `dialect:<name>` | an answer in the dialect of a real server: see `DIALECTS` and `ODD_DIALECTS` |
  * | `template:<behaviour>` | 400 to a prompt that strict servers refuse (see `strictRefusal`); else that behaviour |
@@ -153,9 +153,12 @@ const BEHAVIOURS: Record<string, Behaviour> = {
     const text = 'x'.repeat(Number(bytes));
     while (!turn.signal.aborted) await content(turn, text);
   },
-  large: async (turn, [bytes = '1024', count = '1']) => {
+  large: async (turn, [bytes = '1024', count = '1', delayMs = '0']) => {
     const text = 'x'.repeat(Number(bytes));
-    for (let index = 0; index < Number(count); index += 1) await content(turn, text);
+    for (let index = 0; index < Number(count); index += 1) {
+      if (delayMs !== '0') await delay(Number(delayMs), undefined, { signal: turn.signal });
+      await content(turn, text);
+    }
     await finish(turn);
   },
   dialect: async (turn, [name = '']) => {
