@@ -94,6 +94,27 @@ test('a database with data is left alone unless it is to be replaced', async () 
   expect(await count()).toBe((before ?? 0) - 1);
 }, 60_000);
 
+test('a database that a newer version has migrated is refused by the server and by an import, and left as it is', async () => {
+  const contents = () =>
+    withClient(target.url, async (client) => {
+      const { rows } = await client.query<{ id: string }>('select id from messages order by id');
+      return rows;
+    });
+  const later = `'Later9000000000000'`;
+  await withClient(target.url, (client) =>
+    client.query(`insert into migrations (timestamp, name) values (9000000000000, ${later})`),
+  );
+  const before = await contents();
+  const sentence = 'The database was migrated by a newer Streamgate (Later9000000000000): start that version';
+  await expect(startServer({ databaseUrl: target.url })).rejects.toThrow(
+    `Streamgate cannot start. ${sentence}`,
+  );
+  expect(await runImportCommand(['--file', file, '--replace'], terminal(target.url))).toBe(1);
+  expect(said.at(-1)).toContain(sentence);
+  expect(await contents()).toEqual(before);
+  await withClient(target.url, (client) => client.query(`delete from migrations where name = ${later}`));
+}, 60_000);
+
 test('an export that is cut off, or that goes to stdout, is told from a whole one', async () => {
   const copy = join(folder, 'copy.gz');
   expect(await runExportCommand([], terminal(target.url, createWriteStream(copy)))).toBe(0);

@@ -147,6 +147,19 @@ describe('the database', () => {
     });
   });
 
+  it('fails where a newer version has migrated it', async () => {
+    await withClient(database.url, (client) =>
+      client.query(`insert into migrations (timestamp, name) values (9000000000000, 'Later9000000000000')`),
+    );
+    expect((await look()).find(({ check }) => check === 'migrations')).toMatchObject({
+      level: 'fail',
+      message: 'A newer Streamgate has migrated the database (Later9000000000000).',
+    });
+    await withClient(database.url, (client) =>
+      client.query(`delete from migrations where name like 'Later%'`),
+    );
+  });
+
   it('fails for a user without the right to write or create', async () => {
     const role = `doctor_${randomBytes(4).toString('hex')}`;
     const url = new URL(database.url);

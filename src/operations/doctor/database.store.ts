@@ -53,8 +53,8 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
     const before = Date.now();
     const facts = await readFacts(client);
     const clockMs = Math.round(facts.now - (before + Date.now()) / 2);
-    const pending = await pendingChanges(client, server, migrations);
-    return [...judge({ server, faults, facts, clockMs, pending, poolSize }), ...(await checkServers(client))];
+    const changes = await readChanges(client, server, migrations);
+    return [...judge({ server, faults, facts, clockMs, changes, poolSize }), ...(await checkServers(client))];
   } catch (error) {
     const reason = error instanceof AggregateError ? 'no connection' : (error as Error).message;
     return [fail('database', `It cannot be used: ${reason}.`, 'Start PostgreSQL, or correct DATABASE_URL.')];
@@ -99,12 +99,19 @@ async function readFacts(client: Client): Promise<Facts> {
   return rows[0] as Facts;
 }
 
-/** The names of the migrations and functions that the next start applies. */
-async function pendingChanges(
+/** Names of migrations and functions. */
+interface Changes {
+  /** What the next start applies. */
+  pending: string[];
+  /** What a newer version has applied: this one does not start. */
+  unknown: string[];
+}
+
+async function readChanges(
   client: Client,
   { migrated }: ServerFacts,
   migrations: Asked['migrations'],
-): Promise<string[]> {
+): Promise<Changes> {
   const names = migrations.map((Migration) => new Migration().name ?? Migration.name);
   const functions = await client.query<{ known: boolean }>(
     `select coalesce(has_table_privilege(to_regclass('streamgate_functions'), 'select'), false) as known`,
@@ -115,14 +122,15 @@ async function pendingChanges(
     functions.rows[0]?.known ?? false,
     `select name || ' ' || sha256 as name from streamgate_functions`,
   );
-  // A newer Streamgate has migrated the database: its functions are left alone.
-  const isNewer = [...migrationsDone].some((name) => !names.includes(name));
-  return [
-    ...names.filter((name) => !migrationsDone.has(name)),
-    ...databaseFunctions
-      .filter(({ name, sha256 }) => !isNewer && !functionsDone.has(`${name} ${sha256}`))
-      .map(({ name }) => name),
-  ];
+  return {
+    pending: [
+      ...names.filter((name) => !migrationsDone.has(name)),
+      ...databaseFunctions
+        .filter(({ name, sha256 }) => !functionsDone.has(`${name} ${sha256}`))
+        .map(({ name }) => name),
+    ],
+    unknown: [...migrationsDone].filter((name) => !names.includes(name)),
+  };
 }
 
 async function namesIn(client: Client, exists: boolean, query: string): Promise<Set<string>> {
@@ -136,11 +144,11 @@ interface Seen {
   faults: readonly Finding[];
   facts: Facts;
   clockMs: number;
-  pending: readonly string[];
+  changes: Changes;
   poolSize: number;
 }
 
-function judge({ server, faults, facts, clockMs, pending, poolSize }: Seen): Finding[] {
+function judge({ server, faults, facts, clockMs, changes, poolSize }: Seen): Finding[] {
   const { connections, mayWrite } = facts;
   const room = poolSize + OTHER_CONNECTIONS;
   return [
@@ -148,7 +156,7 @@ function judge({ server, faults, facts, clockMs, pending, poolSize }: Seen): Fin
     ...(faults.length > 0
       ? []
       : [ok('database', `PostgreSQL ${Math.floor(server.version / 10_000)} answers.`)]),
-    judgeChanges(server, pending),
+    judgeChanges(server, changes),
     mayWrite
       ? ok('privileges', 'The user may read and write every table.')
       : fail('privileges', 'There are tables that the user may not write.', 'Make the user their owner.'),
@@ -165,7 +173,13 @@ function judge({ server, faults, facts, clockMs, pending, poolSize }: Seen): Fin
   ];
 }
 
-function judgeChanges(server: ServerFacts, pending: readonly string[]): Finding {
+function judgeChanges(server: ServerFacts, { pending, unknown }: Changes): Finding {
+  if (unknown.length > 0)
+    return fail(
+      'migrations',
+      `A newer Streamgate has migrated the database (${unknown.join(', ')}).`,
+      'Use that version or a later one, or import a backup of this version into an empty database.',
+    );
   if (pending.length === 0) return ok('migrations', 'All are applied.');
   const names = pending.join(', ');
   if (server.mayCreate)

@@ -24,6 +24,8 @@ const USAGE = `Usage: npm run -s import -- --file streamgate.export.gz [--replac
   --replace  delete all data that the database has; without it, a database with data is left alone
 Imports into DATABASE_URL, or into the embedded database in DATA_DIR while no server runs.`;
 
+/** Names of all migrations of this version. */
+const KNOWN = migrations.map((Migration) => new Migration().name ?? Migration.name);
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 const BATCH_BYTES = 1024 * 1024;
 const BATCH_ROWS = 1000;
@@ -63,10 +65,7 @@ export async function runImportCommand(
         const header = await readHeader(lines);
         await migrateTo(url, header);
         await new Import(client, terminal.say, options.replace ?? false).run(lines);
-        await migrateTo(
-          url,
-          migrations.map((Migration) => new Migration().name ?? Migration.name),
-        );
+        await migrateTo(url, KNOWN);
       } finally {
         await lines.return(undefined);
       }
@@ -126,7 +125,7 @@ async function migrateTo(url: string, names: readonly string[]): Promise<void> {
   const dataSource = createDataSource({ url, poolSize: 1, entities: [], migrations: known });
   await dataSource.initialize();
   try {
-    await migrate(dataSource, QUIET, known.length < migrations.length ? [] : undefined);
+    await migrate(dataSource, QUIET, { known: KNOWN, ...(known.length < KNOWN.length && { functions: [] }) });
   } finally {
     await dataSource.destroy();
   }
