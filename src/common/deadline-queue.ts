@@ -14,7 +14,7 @@ export class DeadlineQueue<K> {
     return this.slotOf.size;
   }
 
-  /** Sets or moves the time of `key`, in milliseconds of the same clock as `now` in {@link take}. */
+  /** Sets or moves the time of `key`, in milliseconds of the same clock as `now` in {@link takeDue}. */
   set(key: K, dueAt: number): void {
     const slot = Math.ceil(dueAt / this.slotMs);
     const before = this.slotOf.get(key);
@@ -35,7 +35,7 @@ export class DeadlineQueue<K> {
   }
 
   /** Removes and returns the keys that are due at `now`, the earliest first. */
-  take(now: number): K[] {
+  takeDue(now: number): K[] {
     const last = Math.floor(now / this.slotMs);
     if (last < this.nextSlot) return [];
     const due: K[] = [];

@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DomainError } from './domain-error.js';
-import { GroupCommit, shardOfKey, type GroupCommitOptions } from './group-commit.js';
+import { GroupCommit, LOCKED, shardOfKey, type GroupCommitOptions } from './group-commit.js';
 
 const UNOBSERVED = { countWaiting: () => {}, committed: () => {}, failed: () => {} };
 
@@ -247,4 +247,51 @@ test('A key has one shard, within the bounds, and keys are spread', () => {
   }
   expect([...shards.values()].every((count) => count > 100)).toBe(true);
   expect(shardOfKey('', 1)).toBe(0);
+});
+
+describe('An item whose row is locked', () => {
+  class LockFault extends Error {}
+  /** Items whose rows another session holds. The row of an item is its number modulo 10. */
+  const locked = new Set<number>();
+  const written: number[] = [];
+  const group = new GroupCommit<number, number>({
+    commit: async (batch, _shard, skipLocked) => {
+      const isLocked = (n: number): boolean => locked.has(n % 10);
+      if (!skipLocked && batch.some(isLocked)) throw new LockFault();
+      written.push(...batch.filter((n) => !isLocked(n)));
+      return batch.map((n) => (isLocked(n) ? LOCKED : n * 10));
+    },
+    ...{ shardOf: () => 0, shards: 1, sizeOf: () => 1, deadlineMs: 5000, isItemFault: () => false },
+    locks: { keyOf: (n) => String(n % 10), isLockFault: (error) => error instanceof LockFault },
+  });
+  beforeEach(() => {
+    vi.useFakeTimers();
+    locked.clear();
+    written.length = 0;
+  });
+
+  test('holds up its own row only, whose items are written in order once it is free', async () => {
+    locked.add(1);
+    const early = [1, 2, 11].map((n) => group.submit(n));
+    expect(await early[1]).toBe(20);
+    const late = [21, 3].map((n) => group.submit(n));
+    expect(await late[1]).toBe(30);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(written).toEqual([2, 3]);
+    locked.clear();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(await Promise.all([early[0], early[2], late[0]])).toEqual([10, 110, 210]);
+    expect(written).toEqual([2, 3, 1, 11, 21]);
+  });
+
+  test('is `timeout` at its deadline, and is not written after it', async () => {
+    locked.add(1);
+    const refused = expect(group.submit(1)).rejects.toMatchObject({ code: 'timeout' });
+    await vi.advanceTimersByTimeAsync(5000);
+    await refused;
+    locked.clear();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(written).toEqual([]);
+    await group.idle();
+  });
 });

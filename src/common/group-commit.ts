@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, overloaded } from './domain-error.js';
+import { isFull, LOCKED_RETRY_MS, LockedRows, takeLive, type Waiting } from './group-commit-queue.js';
 
 /** Receives the figures of a group commit. */
 export interface GroupCommitObserver {
@@ -45,24 +46,6 @@ export interface GroupCommitOptions<Item, Result> {
   observer?: GroupCommitObserver;
 }
 
-interface Waiting<Item, Result> {
-  readonly item: Item;
-  readonly size: number;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-  settled: boolean;
-}
-
-/** The items of one key whose row is locked. */
-interface Parked<Item, Result> {
-  readonly items: Waiting<Item, Result>[];
-  isDue: boolean;
-}
-
-/** How long after a try the items of a locked row are tried again, in milliseconds. */
-const LOCKED_RETRY_MS = 100;
-const MAX_BATCH_ITEMS = 512;
-const MAX_BATCH_BYTES = 1024 * 1024;
 const MAX_WAITING_ITEMS = 20_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
@@ -83,14 +66,15 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 export class GroupCommit<Item, Result> {
   private readonly queues: Waiting<Item, Result>[][];
   private readonly running: (Promise<void> | undefined)[];
-  private readonly parked: Map<string, Parked<Item, Result>>[];
+  private readonly locked: LockedRows<Item, Result>[];
   private waitingItems = 0;
   private waitingBytes = 0;
 
   constructor(private readonly options: GroupCommitOptions<Item, Result>) {
     this.queues = Array.from({ length: options.shards }, () => []);
     this.running = Array.from({ length: options.shards }, () => undefined);
-    this.parked = Array.from({ length: options.shards }, () => new Map<string, Parked<Item, Result>>());
+    const keyOf = options.locks?.keyOf ?? (() => '');
+    this.locked = this.queues.map((_, shard) => new LockedRows(keyOf, () => this.wake(shard)));
     options.observer?.countWaiting(() => this.waitingItems);
   }
 
@@ -127,9 +111,9 @@ export class GroupCommit<Item, Result> {
 
   /** Waits until everything submitted so far has its result. */
   async idle(): Promise<void> {
-    while (this.running.some((run) => run !== undefined) || this.parked.some(({ size }) => size > 0)) {
+    while (this.running.some((run) => run !== undefined) || this.locked.some(({ size }) => size > 0)) {
       await Promise.all(this.running.filter((run) => run !== undefined));
-      if (this.parked.some(({ size }) => size > 0)) await delay(LOCKED_RETRY_MS);
+      if (this.locked.some(({ size }) => size > 0)) await delay(LOCKED_RETRY_MS);
     }
   }
 
@@ -144,14 +128,15 @@ export class GroupCommit<Item, Result> {
   }
 
   private async commitQueue(shard: number): Promise<void> {
+    const locked = this.locked[shard] as LockedRows<Item, Result>;
     // Items submitted in this same turn of the event loop share the first commit.
     await Promise.resolve();
     for (;;) {
-      const due = this.takeDue(shard);
+      const due = locked.takeDue();
       if (due.length > 0) await this.commit(due, shard, true);
       const batch = this.takeBatch(shard);
       if (batch.length === 0) {
-        if (due.length === 0 && !this.hasDue(shard)) break;
+        if (due.length === 0 && !locked.hasDue) break;
         continue;
       }
       const results = await this.commit(batch, shard);
@@ -165,49 +150,8 @@ export class GroupCommit<Item, Result> {
   private takeBatch(shard: number): Waiting<Item, Result>[] {
     const queue = this.queues[shard] ?? [];
     for (;;) {
-      const batch = takeLive(queue).filter((waiting) => !this.joinParked(waiting, shard));
+      const batch = takeLive(queue).filter((waiting) => !this.locked[shard]?.join(waiting));
       if (batch.length > 0 || queue.length === 0) return batch;
-    }
-  }
-
-  /** Takes items of locked rows that are due for another try. */
-  private takeDue(shard: number): Waiting<Item, Result>[] {
-    const parked = this.parked[shard] ?? new Map<string, Parked<Item, Result>>();
-    const due: Waiting<Item, Result>[] = [];
-    for (const [key, entry] of parked) {
-      if (!entry.isDue) continue;
-      due.push(...takeLive(entry.items));
-      // What is locked again comes back, before what is left.
-      if (entry.items.length === 0) parked.delete(key);
-      if (isFull(due)) break;
-    }
-    return due;
-  }
-
-  private hasDue(shard: number): boolean {
-    return [...(this.parked[shard]?.values() ?? [])].some(({ isDue }) => isDue);
-  }
-
-  /** @returns whether the row of this item is locked, so that it follows the items that wait for that row. */
-  private joinParked(waiting: Waiting<Item, Result>, shard: number): boolean {
-    const key = this.options.locks?.keyOf(waiting.item);
-    const entry = key === undefined ? undefined : this.parked[shard]?.get(key);
-    entry?.items.push(waiting);
-    return entry !== undefined;
-  }
-
-  /** Tries these items again after a while, before others of the same keys. */
-  private park(locked: readonly Waiting<Item, Result>[], shard: number): void {
-    const parked = this.parked[shard];
-    const { locks } = this.options;
-    if (!parked || !locks) return;
-    for (const [key, items] of groupBy(locked, ({ item }) => locks.keyOf(item))) {
-      const entry = { items: [...items, ...(parked.get(key)?.items ?? [])], isDue: false };
-      parked.set(key, entry);
-      setTimeout(() => {
-        entry.isDue = true;
-        this.wake(shard);
-      }, LOCKED_RETRY_MS).unref();
     }
   }
 
@@ -253,38 +197,9 @@ export class GroupCommit<Item, Result> {
         written.push(result);
       }
     }
-    this.park(locked, shard);
+    this.locked[shard]?.add(locked);
     return written;
   }
-}
-
-function isFull(queue: readonly { size: number }[]): boolean {
-  return queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES;
-}
-
-/** Takes a batch off `queue`, without the items whose deadline has passed: their callers were asked to send them again. */
-function takeLive<Item, Result>(queue: Waiting<Item, Result>[]): Waiting<Item, Result>[] {
-  let bytes = 0;
-  let count = 0;
-  for (const waiting of queue) {
-    bytes += waiting.size;
-    if (count === MAX_BATCH_ITEMS || (count > 0 && bytes > MAX_BATCH_BYTES)) break;
-    count += 1;
-  }
-  const batch = queue.splice(0, count);
-  for (const waiting of batch) if (waiting.settled) waiting.reject(undefined);
-  return batch.filter((waiting) => !waiting.settled);
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group) group.push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
 }
 
 /** Returns the shard of `key`, from 0 to `shards` - 1; the same for the same key. */

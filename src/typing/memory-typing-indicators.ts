@@ -57,7 +57,7 @@ export class MemoryTypingIndicators extends TypingIndicators {
   override sweep(): Promise<TypingUpdate[]> {
     const now = this.clock.steady();
     const updates = this.due
-      .take(now)
+      .takeDue(now)
       .map((indicator) => this.reschedule(indicator, sweepTyping(indicator.entry, now)));
     return Promise.resolve(updates.filter((update) => update !== null));
   }

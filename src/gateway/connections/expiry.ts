@@ -58,7 +58,7 @@ export class Expiry implements ConnectionObserver, OnApplicationShutdown {
 
   private checkExpiry(): void {
     const now = Date.now();
-    for (const connection of this.due.take(now)) {
+    for (const connection of this.due.takeDue(now)) {
       const { expiresAt } = connection.principal;
       const endsAt = expiresAt + this.config.TOKEN_EXPIRY_GRACE_MS;
       if (now >= endsAt) {

@@ -42,7 +42,7 @@ export class IdleTimeouts implements ConnectionObserver, OnApplicationShutdown {
   /** Activity does not move the deadline. The check at the deadline takes it into account. */
   private closeIdle(): void {
     const now = performance.now();
-    for (const connection of this.due.take(now)) {
+    for (const connection of this.due.takeDue(now)) {
       const idleMs = now - connection.lastActivityAt;
       if (idleMs < this.config.CONNECTION_IDLE_TIMEOUT_MS) this.onConnect(connection);
       else connection.close('idle_timeout');

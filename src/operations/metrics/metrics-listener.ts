@@ -8,8 +8,8 @@ import { MetricsPage } from './metrics-page.js';
 import { carriesToken } from '../../platform/http/bearer.js';
 
 /**
- * The page of metrics on a port of its own, `METRICS_PORT`: for who sees that port, or with `METRICS_TOKEN` for who has it. Answers
- * as long as the process lives, also while it is leaving.
+ * The page of metrics on a port of its own, `METRICS_PORT`: for everybody who reaches that port, or
+ * with `METRICS_TOKEN` for who sends it. It responds as long as the process lives, also during shutdown.
  */
 @Injectable()
 export class MetricsListener implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -30,7 +30,7 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
   async onApplicationBootstrap(): Promise<void> {
     const { METRICS_PORT, HOST } = this.config;
     if (METRICS_PORT === undefined) return;
-    this.server = createServer((request, response) => void this.answer(request, response));
+    this.server = createServer((request, response) => void this.respond(request, response));
     guardListener(this.server);
     this.server.listen(METRICS_PORT, HOST);
     try {
@@ -48,7 +48,7 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
     await closed;
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { METRICS_TOKEN } = this.config;
     if (request.url?.split('?')[0] !== '/metrics') return end(response, 404, 'The metrics are at /metrics.');
     if (request.method !== 'GET') return end(response, 405, 'Use GET.');

@@ -47,7 +47,7 @@ export function guardListener(server: Server, times = TIMES): void {
   server.requestTimeout = times.requestMs;
   server.keepAliveTimeout = times.keepAliveMs;
   server.setTimeout(times.unreadMs, cutSilent);
-  server.on('clientError', answerNoHttp);
+  server.on('clientError', refuseMalformed);
   // Node first emits it as a client error, and a response to that would wait for the handshake for ever.
   server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy());
   server.on('checkExpectation', refuseExpectation);
@@ -65,9 +65,9 @@ interface ParserError extends Error {
   code?: string;
 }
 
-function answerNoHttp({ code }: ParserError, socket: Duplex): void {
+function refuseMalformed({ code }: ParserError, socket: Duplex): void {
   // The client has disconnected, or a response is in progress: no error can be sent.
-  if (!socket.writable || code === 'ECONNRESET' || answerOn(socket)?.headersSent) {
+  if (!socket.writable || code === 'ECONNRESET' || responseOn(socket)?.headersSent) {
     socket.destroy();
     return;
   }
@@ -81,11 +81,11 @@ function answerNoHttp({ code }: ParserError, socket: Duplex): void {
 
 /** Neither side has sent anything for the allowed time. That is fine while a response is pending or in progress. */
 function cutSilent(socket: Duplex): void {
-  if (!answerOn(socket) || socket.writableLength > 0) socket.destroy();
+  if (!responseOn(socket) || socket.writableLength > 0) socket.destroy();
 }
 
 /** Returns Node's internal field: the current or next response of a connection. */
-function answerOn(socket: Duplex): ServerResponse | null | undefined {
+function responseOn(socket: Duplex): ServerResponse | null | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 }
 

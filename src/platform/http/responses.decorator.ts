@@ -2,7 +2,7 @@ import { ApiResponse, type ApiResponseOptions } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import type { JsonSchema } from '../../protocol/schemas/schema.js';
 
-interface Answer {
+interface ResponseDoc {
   /** When this response is sent, if the status does not say it. */
   description?: string;
   /** Media type of the body; JSON by default. */
@@ -23,7 +23,7 @@ export const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/Reques
 export function Responds(
   status: number,
   schema?: JsonSchema,
-  { description = STATUS_CODES[status] ?? '', as = 'application/json', each, headers = {} }: Answer = {},
+  { description = STATUS_CODES[status] ?? '', as = 'application/json', each, headers = {} }: ResponseDoc = {},
 ): MethodDecorator {
   const own = Object.entries(headers).map(([name, given]) => [name, { required: true, schema: given }]);
   const all = { ...REQUEST_ID, ...(Object.fromEntries(own) as object) };

@@ -59,7 +59,7 @@ export class MemoryPresenceLeases extends PresenceLeases {
   }
 
   override sweep(): Promise<Presence[]> {
-    const records = this.due.take(this.clock.steady()).map((userId) => this.records.get(userId));
+    const records = this.due.takeDue(this.clock.steady()).map((userId) => this.records.get(userId));
     return Promise.resolve(records.map((record) => record && this.refresh(record)).filter(isChange));
   }
 

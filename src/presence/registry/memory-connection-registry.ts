@@ -125,7 +125,7 @@ export class MemoryConnectionRegistry extends ConnectionRegistry {
   }
 
   private dropExpired(): void {
-    for (const connectionId of this.leases.take(this.clock.steady())) void this.remove(connectionId);
+    for (const connectionId of this.leases.takeDue(this.clock.steady())) void this.remove(connectionId);
   }
 }
 

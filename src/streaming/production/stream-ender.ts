@@ -18,7 +18,7 @@ interface Writing {
 
 const RETRY_MS = 200;
 
-/** Ends and releases streams. Whoever ends a stream publishes its end, after the commit. */
+/** Ends and releases streams. The process that ends a stream publishes its end, after the commit. */
 @Injectable()
 export class StreamEnder {
   private readonly logger = new Logger(StreamEnder.name);
