@@ -1,11 +1,13 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { Clock, SystemClock } from '../common/clock.js';
 import { AuthController } from './auth.controller.js';
 import { AuthGuard } from './auth.guard.js';
 import { AuthKeys } from './tokens/auth-keys.js';
 import { Authenticator } from './authenticator.js';
 import { GuestService } from './tokens/guest.service.js';
+import { RevocationEntity } from './revocations/revocation.entity.js';
 import { RevocationList } from './revocations/revocation-list.js';
 import { Revocations } from './revocations/revocations.service.js';
 import { RevocationsStore } from './revocations/revocations.store.js';
@@ -18,6 +20,7 @@ import { TokenVerifier } from './tokens/token-verifier.js';
  */
 @Global()
 @Module({
+  imports: [TypeOrmModule.forFeature([RevocationEntity])],
   controllers: [AuthController],
   providers: [
     { provide: Clock, useClass: SystemClock },

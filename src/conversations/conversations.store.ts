@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource, type Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
@@ -71,14 +72,10 @@ export class ConversationsStore {
     resultBytes: MEMBERSHIP_BYTES,
   });
 
-  private readonly conversations: Repository<ConversationEntity>;
-
   constructor(
-    private readonly database: DataSource,
+    @InjectRepository(ConversationEntity) private readonly conversations: Repository<ConversationEntity>,
     @Inject(CONFIG) private readonly config: Config,
-  ) {
-    this.conversations = database.getRepository(ConversationEntity);
-  }
+  ) {}
 
   /** Makes the user a member where the conversation is new, or open by link. */
   join({ conversationId, userId, name, access }: JoinRequest): Promise<JoinOutcome> {
@@ -102,7 +99,7 @@ export class ConversationsStore {
 
   /** Returns the conversation if `userId` is a member of it, else null. */
   async membership(conversationId: string, userId: string): Promise<Membership | null> {
-    const rows = await this.database.query<
+    const rows = await this.conversations.query<
       (ConversationRow & { role: MemberRole; member_version: string })[]
     >(
       `select ${CONVERSATION_COLUMNS}, c.member_version, m.role
@@ -126,7 +123,7 @@ export class ConversationsStore {
 
   /** Returns conversations of a user after a cursor, latest activity first. */
   async ofUser(userId: string, before: ActivityCursor | null, limit: number): Promise<ListedConversation[]> {
-    const rows = await this.database.query<ListedRow[]>(
+    const rows = await this.conversations.query<ListedRow[]>(
       `select * from (
          select ${CONVERSATION_COLUMNS}, c.last_seq - m.read_seq as unread,
            coalesce(l.created_at, c.created_at) as active_at,
@@ -145,7 +142,7 @@ export class ConversationsStore {
 
   /** Returns the ids of all members with their version; no members when the conversation does not exist. */
   async memberIds(conversationId: string): Promise<{ version: number; userIds: string[] }> {
-    const rows = await this.database.query<{ version: string; user_ids: string[] }[]>(
+    const rows = await this.conversations.query<{ version: string; user_ids: string[] }[]>(
       `select c.member_version as version,
          array(select m.user_id from members m where m.conversation_id = c.id) as user_ids
        from conversations c where c.id = $1`,
@@ -162,7 +159,7 @@ export class ConversationsStore {
     title: string | null,
     access: ConversationAccess,
   ): Promise<boolean> {
-    const rows = await this.database.query<unknown[]>(
+    const rows = await this.conversations.query<unknown[]>(
       `with made as (insert into conversations (id, title, access, member_version)
          values ($1, $2, $3, nextval('member_versions')) on conflict do nothing returning id)
        insert into members (conversation_id, user_id, name, role) select id, $4, $5, 'owner' from made returning 1`,
@@ -179,7 +176,7 @@ export class ConversationsStore {
   }
 
   private async readMemberships(batch: readonly MemberKey[]): Promise<(MembershipRow | null)[]> {
-    const rows = await this.database.query<{ n: string; last_seq: string; name: string | null }[]>(
+    const rows = await this.conversations.query<{ n: string; last_seq: string; name: string | null }[]>(
       `select t.n, c.last_seq, m.name
        from unnest($1::text[], $2::text[]) with ordinality t(conversation_id, user_id, n)
        cross join lateral (
@@ -195,7 +192,7 @@ export class ConversationsStore {
   }
 
   private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {
-    const rows = await this.database.query<{ outcome: T }[]>(`select ${call} as outcome`, values);
+    const rows = await this.conversations.query<{ outcome: T }[]>(`select ${call} as outcome`, values);
     return (rows[0] as { outcome: T }).outcome;
   }
 }

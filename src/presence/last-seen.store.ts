@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Any, DataSource, type Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Any, type Repository } from 'typeorm';
 import { batchReads } from '../platform/database/batch-reads.js';
 import type { Presence } from '../protocol/index.js';
 import { UserEntity } from './user.entity.js';
@@ -15,11 +16,7 @@ export class LastSeenStore {
     resultBytes: RESULT_BYTES,
   });
 
-  private readonly users: Repository<UserEntity>;
-
-  constructor(database: DataSource) {
-    this.users = database.getRepository(UserEntity);
-  }
+  constructor(@InjectRepository(UserEntity) private readonly users: Repository<UserEntity>) {}
 
   /** Writes a batch in one statement; each user at most once. An older version does not replace a newer one. */
   async write(states: readonly Presence[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { Clock, SystemClock } from '../common/clock.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { CONFIG, type Config } from '../platform/config/config.js';
@@ -13,6 +14,7 @@ import { ConnectionRegistry } from './registry/connection-registry.js';
 import { ConnectionsController } from './registry/connections.controller.js';
 import { MemoryConnectionRegistry } from './registry/memory-connection-registry.js';
 import { SharedConversationsStore } from './shared-conversations.store.js';
+import { UserEntity } from './user.entity.js';
 
 function memoryLeases(config: Config, clock: Clock): PresenceLeases {
   const rules = {
@@ -29,7 +31,7 @@ function memoryRegistry(config: Config, clock: Clock): ConnectionRegistry {
 
 /** Presence of users, and the registry of connections. */
 @Module({
-  imports: [ConversationsModule],
+  imports: [ConversationsModule, TypeOrmModule.forFeature([UserEntity])],
   controllers: [PresenceController, ConnectionsController],
   providers: [
     { provide: Clock, useClass: SystemClock },

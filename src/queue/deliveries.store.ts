@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Any, DataSource, IsNull, Not, type Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Any, IsNull, Not, type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
@@ -46,16 +47,11 @@ export class DeliveriesStore {
     resultBytes: RESULT_BYTES,
   });
 
-  private readonly deliveries: Repository<DeliveryEntity>;
-  private readonly ended: Repository<EndedDeliveryEntity>;
-
   constructor(
-    private readonly database: DataSource,
+    @InjectRepository(DeliveryEntity) private readonly deliveries: Repository<DeliveryEntity>,
+    @InjectRepository(EndedDeliveryEntity) private readonly ended: Repository<EndedDeliveryEntity>,
     @Inject(CONFIG) private readonly config: Config,
-  ) {
-    this.deliveries = database.getRepository(DeliveryEntity);
-    this.ended = database.getRepository(EndedDeliveryEntity);
-  }
+  ) {}
 
   /** Returns the next deliveries of a user, oldest first: at most 100 and 256 KiB, but at least one if any waits. */
   next(request: DeliveryRequest): Promise<DeliveryBatch> {
@@ -64,7 +60,7 @@ export class DeliveriesStore {
 
   /** Counts an offer that was not acked in time. After `QUEUE_MAX_ATTEMPTS` offers a delivery has failed. */
   async countAttempt(userId: string, queueIds: readonly string[]): Promise<void> {
-    await this.database.query('select attempt_deliveries($1, $2, $3)', [
+    await this.deliveries.query('select attempt_deliveries($1, $2, $3)', [
       userId,
       queueIds,
       this.config.QUEUE_MAX_ATTEMPTS,
@@ -87,7 +83,7 @@ export class DeliveriesStore {
   }
 
   private async readOffers(batch: readonly DeliveryRequest[]): Promise<DeliveryBatch[]> {
-    const rows = await this.database.query<OfferRow[]>(
+    const rows = await this.deliveries.query<OfferRow[]>(
       'select * from offer_deliveries($1, $2, $3, $4, $5, $6, $7)',
       [
         batch.map(({ userId }) => userId),

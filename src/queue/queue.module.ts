@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AckStore } from './ack.store.js';
 import { Acknowledger } from './acknowledger.js';
+import { DeliveryEntity, EndedDeliveryEntity } from './delivery.entity.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { QueueAdminStore } from './queue-admin.store.js';
 import { QueueJanitor } from './queue-janitor.js';
@@ -11,6 +13,7 @@ import { QueueService } from './queue.service.js';
 
 /** Queues deliveries for absent members, and removes them on acks. */
 @Module({
+  imports: [TypeOrmModule.forFeature([DeliveryEntity, EndedDeliveryEntity])],
   controllers: [QueueController],
   providers: [
     AckStore,

@@ -28,7 +28,7 @@ describe.each([
     const depth = pathPrefix === '' ? 0 : 1;
     const folders = [...imports.keys()].map((file) => file.slice(0, file.lastIndexOf('/')).split('/'));
     const names = folders
-      .filter((parts) => (depth === 0 ? parts[0] !== '' : parts[0] === 'platform'))
+      .filter((parts) => (depth === 0 ? parts[0] !== '' : parts[0] === 'platform' && parts.length > 1))
       .map((parts) => parts[depth] ?? '');
     expect([...table.keys()].toSorted()).toEqual([...new Set(names)].toSorted());
   });

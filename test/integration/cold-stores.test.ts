@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RevocationsStore } from '../../src/auth/revocations/revocations.store.js';
 import { newId } from '../../src/common/ids.js';
+import { RevocationEntity } from '../../src/auth/revocations/revocation.entity.js';
+import { UserEntity } from '../../src/presence/user.entity.js';
 import { LastSeenStore } from '../../src/presence/last-seen.store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { item, openStores, type OpenStores } from '../support/stores.js';
@@ -19,7 +21,7 @@ afterAll(async () => {
 });
 
 test('Revocations are read back from a time on; a repeat moves the time', async () => {
-  const store = new RevocationsStore(stores.database);
+  const store = new RevocationsStore(stores.database.getRepository(RevocationEntity));
   const first = await store.add({ kind: 'sub', value: 'ann' });
   await store.add({ kind: 'jti', value: 't1' });
   expect((await store.since(0)).map(({ kind, value }) => [kind, value])).toEqual(
@@ -37,7 +39,7 @@ test('Revocations are read back from a time on; a repeat moves the time', async 
 });
 
 test('Only users who were seen have a last presence, and an older version does not replace a newer one', async () => {
-  const store = new LastSeenStore(stores.database);
+  const store = new LastSeenStore(stores.database.getRepository(UserEntity));
   const seen = (userId: string, version: number) => ({
     ...{ userId, status: 'offline' as const, version },
     lastSeenAt: new Date(version).toISOString(),

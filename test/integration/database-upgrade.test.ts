@@ -5,6 +5,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { migrations } from '../../migrations/index.js';
 import { entities } from '../../src/app/entities.js';
+import { RevocationEntity } from '../../src/auth/revocations/revocation.entity.js';
 import { RevocationsStore } from '../../src/auth/revocations/revocations.store.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
 import { databaseFunctions } from '../../src/platform/database/functions.js';
@@ -62,7 +63,9 @@ test('What it held is there', async () => {
   });
   const queue = await stores.deliveries.next({ userId: 'carol', afterId: '0', live: new Map() });
   expect(queue).toMatchObject({ items: [{ message: { seq: 5 } }], dropped: 4, overdue: false });
-  expect(await new RevocationsStore(database).since(0)).toMatchObject([{ kind: 'sub', value: 'mallory' }]);
+  expect(await new RevocationsStore(database.getRepository(RevocationEntity)).since(0)).toMatchObject([
+    { kind: 'sub', value: 'mallory' },
+  ]);
 });
 
 test('Its streams can be replayed, and are what their messages say', async () => {

@@ -123,8 +123,8 @@ function storesOnOne(session: Client): Stores {
   const ask = async (statement: Statement, values: readonly unknown[]): Promise<object[]> =>
     (await session.query<object>({ ...statement, values: [...values] })).rows;
   return storesOn(
-    // No statement of a repository is explained here.
-    { query, getRepository: () => ({}) } as unknown as DataSource,
+    // Of repositories only their own statements are explained here.
+    { query, getRepository: () => ({ query }) } as unknown as DataSource,
     { open: () => ({ query: ask }) } as unknown as DedicatedConnections,
   );
 }

@@ -3,6 +3,8 @@ import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig, type Config } from '../../src/platform/config/config.js';
 import { entities } from '../../src/app/entities.js';
 import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
+import { ConversationEntity } from '../../src/conversations/conversation.entity.js';
+import { DeliveryEntity, EndedDeliveryEntity } from '../../src/queue/delivery.entity.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { MessagesStore } from '../../src/conversations/messages.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
@@ -66,9 +68,13 @@ export function storesOn(
     append: new AppendStore(connections, node, new StreamSlots(config), config, messages),
     acks: new AckStore(connections, commits),
     chunks: new ChunkLogStore(connections, database, config, commits),
-    deliveries: new DeliveriesStore(database, config),
+    deliveries: new DeliveriesStore(
+      database.getRepository(DeliveryEntity),
+      database.getRepository(EndedDeliveryEntity),
+      config,
+    ),
     admin: new QueueAdminStore(database, config),
-    conversations: new ConversationsStore(database, config),
+    conversations: new ConversationsStore(database.getRepository(ConversationEntity), config),
     messages: new MessagesStore(database),
     snapshots: new SnapshotsStore(database),
     prompts: new PromptsStore(database, node),

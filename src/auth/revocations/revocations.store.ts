@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, MoreThan, type Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThan, type Repository } from 'typeorm';
 import type { Revocation } from '../../platform/relay/topics.js';
 import { RevocationEntity } from './revocation.entity.js';
 
@@ -9,11 +10,9 @@ const MAX_REVOCATIONS = 100_000;
 /** Stores the revocations that every node must know. */
 @Injectable()
 export class RevocationsStore {
-  private readonly revocations: Repository<RevocationEntity>;
-
-  constructor(database: DataSource) {
-    this.revocations = database.getRepository(RevocationEntity);
-  }
+  constructor(
+    @InjectRepository(RevocationEntity) private readonly revocations: Repository<RevocationEntity>,
+  ) {}
 
   /** Revokes up to now, by the database's clock. Returns null at the limit of revocations. */
   async add({ kind, value }: Pick<Revocation, 'kind' | 'value'>): Promise<Revocation | null> {

@@ -6,6 +6,7 @@ import {
   Module,
   type OnApplicationShutdown,
 } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { MetricsRegistry } from '../metrics/registry.js';
@@ -45,31 +46,33 @@ class PoolMetrics {
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
   static of({ log, ...options }: DataSourceOptions & { log: DatabaseLog }): DynamicModule {
-    const useFactory = async (): Promise<DataSource> => {
+    const dataSourceFactory = async (): Promise<DataSource> => {
       const dataSource = await createDataSource(options).initialize();
       await migrateOrAdvise(dataSource, log);
       return dataSource;
     };
     return {
       module: DatabaseModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          // `npm start` waits for the database, and reports its faults.
+          useFactory: () => ({ type: 'postgres', toRetry: () => false }),
+          dataSourceFactory,
+        }),
+      ],
       providers: [
-        { provide: DataSource, useFactory },
         { provide: DedicatedConnections, useValue: new DedicatedConnections({ url: options.url, log }) },
         CommitMetrics,
         PoolMetrics,
       ],
-      exports: [DataSource, DedicatedConnections, CommitMetrics],
+      exports: [DedicatedConnections, CommitMetrics],
     };
   }
 
-  constructor(
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(DedicatedConnections) private readonly connections: DedicatedConnections,
-  ) {}
+  constructor(@Inject(DedicatedConnections) private readonly connections: DedicatedConnections) {}
 
-  async onApplicationShutdown(): Promise<void> {
-    await this.connections.close();
-    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  onApplicationShutdown(): Promise<void> {
+    return this.connections.close();
   }
 }
 
