@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { access, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestClient } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -20,6 +21,7 @@ describe('what deploy/Dockerfile builds', () => {
   let child: ChildProcess;
   let output = '';
   let env: Record<string, string>;
+  let port: string;
 
   beforeAll(async () => {
     [image, database] = await Promise.all([buildImage(), createTestDatabase()]);
@@ -32,8 +34,13 @@ describe('what deploy/Dockerfile builds', () => {
     const [program = '', ...args] = image.command;
     child = spawn(program, args, { cwd: image.folder, env, ...(isRoot && image.user) });
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
+      stream?.setEncoding('utf8').on('data', (piece: string) => (output += piece));
     }
+    await eventually(() => {
+      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${output}`);
+      return output.includes('is ready');
+    }, 'it is ready');
+    port = /is ready: http:\/\/localhost:(\d+)/.exec(output)?.[1] as string;
   }, 120_000);
 
   afterAll(async () => {
@@ -54,14 +61,8 @@ describe('what deploy/Dockerfile builds', () => {
     expect(image.env).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '3000' });
   });
 
-  test('starts, is healthy in its own eyes, answers a question, and ends with 0 on SIGTERM (P12)', async () => {
-    await eventually(() => {
-      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${output}`);
-      return output.includes('is ready');
-    }, 'it is ready');
-    const port = /is ready: http:\/\/localhost:(\d+)/.exec(output)?.[1] as string;
-    expect(await runHealthcheck(port)).toBe(0);
-
+  test('is healthy in its own eyes, and answers a question', async () => {
+    expect((await run(image.healthcheck)).code).toBe(0);
     const alice = await TestClient.connect(`http://127.0.0.1:${port}`, 'alice');
     await alice.ask('conversation:join', { conversationId: 'image' });
     const question = { conversationId: 'image', clientMessageId: 'one', content: 'What is Streamgate?' };
@@ -72,17 +73,35 @@ describe('what deploy/Dockerfile builds', () => {
     alice.close();
     const page = await fetch(`http://127.0.0.1:${port}/`);
     expect(page.status).toBe(200);
+  });
 
+  test('has the commands of the documentation: a token of its own, the doctor, a backup', async () => {
+    const token = await run(['node', 'scripts/token.mjs', '--sub', 'alice']);
+    expect(token).toEqual({ code: 0, out: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/) as string });
+    const headers = { authorization: `Bearer ${token.out.trim()}` };
+    expect((await fetch(`http://127.0.0.1:${port}/api/conversations`, { headers })).status).toBe(200);
+    expect((await run(['node', 'scripts/doctor.mjs'])).out).toContain('ok    migrations');
+    const { code, out } = await run(['node', 'scripts/export.mjs']);
+    expect([code, out.length > 100]).toEqual([0, true]);
+  });
+
+  test('ends with 0 on SIGTERM, and is not healthy then (P12)', async () => {
     const gone = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await gone).toEqual([0, null]);
-    expect(await runHealthcheck(port)).toBe(1);
+    expect((await run(image.healthcheck)).code).toBe(1);
   });
 
-  async function runHealthcheck(port: string): Promise<number> {
-    const [program = '', ...args] = image.healthcheck;
-    const check = spawn(program, args, { cwd: image.folder, env: { ...env, PORT: port } });
-    const [code] = (await once(check, 'exit')) as [number];
-    return code;
+  /** Runs a command in the image, as its user. */
+  async function run([program = '', ...args]: string[]): Promise<{ code: number; out: string }> {
+    const process = spawn(program, args, {
+      ...{ cwd: image.folder, env: { ...env, PORT: port }, stdio: ['ignore', 'pipe', 'ignore'] },
+      ...(isRoot && image.user),
+    });
+    const [out, [code]] = await Promise.all([
+      text(process.stdout),
+      once(process, 'close') as Promise<[number]>,
+    ]);
+    return { code, out };
   }
 });

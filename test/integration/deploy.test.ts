@@ -14,7 +14,13 @@ const DEFAULTS = readConfig({});
 interface Compose {
   services: Record<
     string,
-    { image?: string; environment?: Record<string, string>; stop_grace_period?: string; ports?: string[] }
+    {
+      image?: string;
+      environment?: Record<string, string>;
+      env_file?: object[];
+      stop_grace_period?: string;
+      ports?: string[];
+    }
   >;
 }
 
@@ -60,13 +66,28 @@ test('every YAML file can be read', async () => {
 
 describe('deploy/compose.yaml', async () => {
   const { services } = parse(await read('compose.yaml')) as Compose;
-  const { environment = {}, stop_grace_period: grace = '', ports } = services['streamgate'] ?? {};
+  const streamgate = services['streamgate'] ?? {};
+  const { environment = {}, stop_grace_period: grace = '', ports = [] } = streamgate;
 
   test('sets variables that exist, and nothing but what they may be', () => {
     expect(Object.keys(environment).filter((name) => !NAMES.has(name))).toEqual([]);
     const filled = Object.entries(environment).map(([name, text]) => [name, interpolate(text)] as const);
     const config = readConfig({ NODE_ENV: 'production', ...Object.fromEntries(filled) });
     expect(config.GUEST_ACCESS).toBe(false);
+  });
+
+  test('passes every variable of deploy/.env on, but for those that the container has of its own', async () => {
+    expect(streamgate.env_file).toEqual([{ path: '.env', required: false }]);
+    // What is under `environment` wins over the file: a value of its own there must be meant.
+    const fixed = Object.entries(environment).filter(([name, text]) => !text.includes(`\${${name}:`));
+    expect(Object.fromEntries(fixed)).toEqual({
+      ...{ NODE_ENV: 'production', HOST: '0.0.0.0', PORT: String(DEFAULTS.PORT), DATA_DIR: '/data' },
+      ...{ DATABASE_URL: environment['DATABASE_URL'], SHUTDOWN_GRACE_MS: String(DEFAULTS.SHUTDOWN_GRACE_MS) },
+    });
+    const final = (await readStages(join(FOLDER, 'Dockerfile'))).at(-1);
+    const { text = '' } = final?.instructions.find(({ name }) => name === 'ENV') ?? {};
+    for (const pair of text.split(' '))
+      expect(environment).toMatchObject(Object.fromEntries([pair.split('=')]));
   });
 
   test('gives no secret a default: without it the start ends with what to set', () => {
@@ -77,7 +98,7 @@ describe('deploy/compose.yaml', async () => {
 
   test('leaves more time to end than SHUTDOWN_GRACE_MS (P12)', () => {
     expect(parseInt(grace) * 1000).toBeGreaterThan(Number(environment['SHUTDOWN_GRACE_MS']));
-    expect(ports).toEqual([`127.0.0.1:3000:${DEFAULTS.PORT}`]);
+    expect(ports.map(interpolate)).toEqual([`127.0.0.1:${DEFAULTS.PORT}:${DEFAULTS.PORT}`]);
   });
 });
 
@@ -139,6 +160,20 @@ describe('deploy/kubernetes', async () => {
     );
     expect(new Set(resources)).toEqual(new Set(there));
   });
+});
+
+test('.dockerignore lets everything through that the image is built of', async () => {
+  const admitted = (await readPage('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
+  const copied = (await readStages(join(FOLDER, 'Dockerfile'))).flatMap(({ instructions }) =>
+    instructions
+      .filter(({ name, text }) => name === 'COPY' && !text.startsWith('--from='))
+      .flatMap(({ text }) => text.split(' ').slice(0, -1)),
+  );
+  expect(copied.length).toBeGreaterThan(8);
+  const missing = copied.filter(
+    (path) => !admitted.some((line) => `${path}/`.startsWith(`${line.slice(1)}/`)),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('every proxy lets bodies through up to four times MAX_PAYLOAD_BYTES', async () => {

@@ -110,6 +110,8 @@ async function copyPackages(folder: string): Promise<void> {
   const wanted = Object.entries(lock.packages).filter(
     ([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional,
   );
+  // npm's note of what it installed.
+  link(join(ROOT, 'node_modules/.package-lock.json'), join(folder, 'node_modules/.package-lock.json'));
   // Packages within another one have entries of their own.
   for (const [path] of wanted) link(join(ROOT, path), join(folder, path), 'node_modules');
 }
