@@ -51,6 +51,8 @@ test('Our own names, and those of systems, shells, package managers and clouds, 
     ...[
       'NODE_PATH',
       'NODE_EXTRA_CA_CERTS',
+      'SSL_CERT_FILE',
+      'SSL_CERT_DIR',
       'npm_package_name',
       'npm_config_cache',
       'INIT_CWD',

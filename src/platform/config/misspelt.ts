@@ -24,6 +24,8 @@ const OTHERS = new Set([
   'HOSTTYPE',
   'PORTS',
   'POST',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
   'TLS_CERT_DIR',
   'FTP_PROXY',
   'ALL_PROXY',
