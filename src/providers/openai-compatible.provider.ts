@@ -96,8 +96,11 @@ export class OpenAiCompatibleProvider implements Provider {
   }
 
   private begin(request: ProviderRequest): AsyncIterator<Delta, undefined> {
-    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.options.timeoutMs);
-    const deadline = new RequestDeadline(request.signal, { ...this.options, timeoutMs });
+    const { firstTokenTimeoutMs = this.options.idleTimeoutMs } = this.options;
+    const deadline = new RequestDeadline(request.signal, {
+      ...this.options,
+      firstTokenTimeoutMs: Math.min(request.firstTokenTimeoutMs ?? Infinity, firstTokenTimeoutMs),
+    });
     const deltas = this.read(request, deadline);
     return {
       next: () => deltas.next(),

@@ -13,8 +13,6 @@ import { ProviderMetrics } from './resilience/provider-metrics.js';
 
 /** Shortest wait before the second try. */
 const BACKOFF_MS = 250;
-/** How long the check of the model's server may take: a large model may have to be loaded. */
-const CHECK_MS = 5 * 60_000;
 
 /** Builds the configured providers, each guarded, and resolves them by name. The `guide` is always among them. */
 @Injectable()
@@ -36,7 +34,7 @@ export class ProviderRegistry implements OnApplicationShutdown {
       failures: config.PROVIDER_BREAKER_FAILURES,
       openMs: config.PROVIDER_BREAKER_OPEN_MS,
       maxConcurrent: config.PROVIDER_MAX_CONCURRENT,
-      timeoutMs: config.LLM_TIMEOUT_MS,
+      firstTokenTimeoutMs: config.LLM_FIRST_TOKEN_TIMEOUT_MS,
     };
     const providers: Provider[] = [guide, ...(this.openAiCompatible ? [this.openAiCompatible] : [])];
     this.configured = providers.map((provider) => new GuardedProvider(provider, limits, metrics));
@@ -70,14 +68,14 @@ export class ProviderRegistry implements OnApplicationShutdown {
   async logCheck(): Promise<void> {
     if (!this.openAiCompatible) return;
     const server = new URL(this.config.LLM_BASE_URL ?? '').origin;
-    const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(CHECK_MS)]);
+    const { signal } = this.closing;
     try {
       const unknown = await this.openAiCompatible.unknownModels(signal);
       if (unknown === null) await this.openAiCompatible.askOneWord(signal);
       if (unknown === null || unknown.length === 0) this.logger.log('model server answers', { server });
       else this.logger.warn('model server does not list a configured model', { server, unknown });
     } catch (error) {
-      if (this.closing.signal.aborted) return;
+      if (signal.aborted) return;
       const { message: advice, cause } = error as Error;
       this.logger.warn('model server does not answer', { server, advice }, cause);
     }

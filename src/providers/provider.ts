@@ -16,8 +16,8 @@ export interface ProviderRequest {
   continueFrom?: string;
   /** Ids of the request that asked, to be sent along so that the provider's logs and traces can be matched with ours. */
   context?: ContextIds;
-  /** Milliseconds left for the whole answer, where that is less than the provider's own limit. */
-  timeoutMs?: number;
+  /** Milliseconds of silence left before the first word, where that is less than the provider's own limit. */
+  firstTokenTimeoutMs?: number;
   /** Ends the request: the provider closes its connection and the iteration throws an `AbortError`. */
   signal: AbortSignal;
 }

@@ -227,6 +227,14 @@ describe('the provider, told to the operator', () => {
     expect(asked).toBe(1);
   });
 
+  it('says that a silent server may be loading its model', async () => {
+    const llm = await startLlmServer();
+    const config = readConfig({ LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'stall:none' });
+    const findings = await checkProvider(config, 300);
+    expect(findings[0]?.remedy).toContain('If it is loading the model');
+    await llm.close();
+  });
+
   it('names a forgotten /v1 as the likely cause of a 404', async () => {
     expect((await messageFor('status:404', { path: '/api' })).said).toContain(
       'LLM_BASE_URL does not end with /v1',

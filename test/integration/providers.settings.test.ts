@@ -86,6 +86,9 @@ describe('what an operator sets for requests', () => {
     const patient = { firstTokenTimeoutMs: 5000, idleTimeoutMs: 150 };
     expect(await ask(provider(patient), 'words:1:400')).not.toBe('');
     await expect(ask(provider(patient), 'stall:1')).rejects.toMatchObject({ code: 'provider_timeout' });
+    // Its time in all begins with its first word.
+    const brief = { ...patient, timeoutMs: 300 };
+    expect(await ask(provider(brief), 'words:1:400')).not.toBe('');
     const hasty = { firstTokenTimeoutMs: 150, idleTimeoutMs: 5000 };
     await expect(ask(provider(hasty), 'stall:0')).rejects.toMatchObject({ code: 'provider_timeout' });
   });

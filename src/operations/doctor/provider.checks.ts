@@ -1,3 +1,4 @@
+import { DomainError } from '../../common/domain-error.js';
 import type { Config } from '../../platform/config/config.js';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import { ProviderRegistry } from '../../providers/provider-registry.js';
@@ -21,19 +22,25 @@ export async function checkProvider(config: Config, timeoutMs = TIMEOUT_MS): Pro
       const message = `The server of LLM_BASE_URL does not list ${unknown.join(', ')}.`;
       return [fail('provider', message, 'Correct LLM_MODEL and LLM_MODELS, or load the model there.')];
     }
-    await firstText(registry, AbortSignal.timeout(timeoutMs));
+    await firstText(registry);
     return [ok('provider', `It answers: ${name}.`)];
   } catch (error) {
-    const remedy = 'Check that it runs, and correct LLM_BASE_URL, LLM_API_KEY and LLM_MODEL.';
-    return [fail('provider', `It does not answer (${name}): ${(error as Error).message}`, remedy)];
+    return [fail('provider', `It does not answer (${name}): ${(error as Error).message}`, remedyFor(error))];
   } finally {
     await registry.onApplicationShutdown();
   }
 }
 
+function remedyFor(error: unknown): string {
+  if (error instanceof DomainError && error.code === 'provider_timeout')
+    return 'If it is loading the model, try again when it has; answers wait for LLM_FIRST_TOKEN_TIMEOUT_MS.';
+  return 'Check that it runs, and correct LLM_BASE_URL, LLM_API_KEY and LLM_MODEL.';
+}
+
 /** Reads up to the first text and stops, so that the provider produces no more. */
-async function firstText(registry: ProviderRegistry, signal: AbortSignal): Promise<void> {
+async function firstText(registry: ProviderRegistry): Promise<void> {
   const { provider, model } = registry.resolve();
+  const { signal } = new AbortController();
   const messages = [{ role: 'user', content: 'What is Streamgate? Answer in one word.' }] as const;
   for await (const delta of await provider.open({ model, messages, signal })) {
     if (delta.type !== 'finish') return;

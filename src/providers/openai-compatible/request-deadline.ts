@@ -2,7 +2,7 @@ import { DomainError } from '../../common/domain-error.js';
 
 /** How long a provider may take; both in milliseconds and above zero. */
 export interface RequestDeadlineLimits {
-  /** For one whole answer. */
+  /** For one whole answer from its first word on, or from when `firstTokenTimeoutMs` is over. */
   timeoutMs: number;
   /** For silence between any two words. */
   idleTimeoutMs: number;
@@ -38,11 +38,12 @@ export class RequestDeadline {
     this.signal.throwIfAborted();
     const { timeoutMs, idleTimeoutMs, firstTokenTimeoutMs = idleTimeoutMs } = this.limits;
     const silenceMs = this.hasBegun ? idleTimeoutMs : firstTokenTimeoutMs;
+    const totalMs = this.hasBegun ? timeoutMs : firstTokenTimeoutMs + timeoutMs;
     const silenceLeft = silenceMs - this.silentMs;
-    const timeLeft = timeoutMs - this.waitedMs;
+    const timeLeft = totalMs - this.waitedMs;
     const started = performance.now();
     const timer = setTimeout(
-      () => this.controller.abort(timeLeft <= silenceLeft ? tooLong(timeoutMs) : tooSilent(silenceMs)),
+      () => this.controller.abort(timeLeft <= silenceLeft ? tooLong(totalMs) : tooSilent(silenceMs)),
       Math.max(0, Math.min(silenceLeft, timeLeft)),
     );
     try {
@@ -60,7 +61,9 @@ export class RequestDeadline {
   /** Starts the time-out for silence anew: the provider has sent something, words of the answer if `hasWords`. */
   resetIdle(hasWords: boolean): void {
     this.silentMs = 0;
-    this.hasBegun ||= hasWords;
+    if (this.hasBegun || !hasWords) return;
+    this.hasBegun = true;
+    this.waitedMs = 0;
   }
 
   /** Lifts the limits: the answer is whole, and its connection may be used again. */

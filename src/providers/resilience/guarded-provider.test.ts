@@ -7,7 +7,14 @@ import { GuardedProvider, type GuardLimits } from './guarded-provider.js';
 import { ProviderMetrics } from './provider-metrics.js';
 
 const LIMITS: GuardLimits = {
-  ...{ retries: 2, backoffMs: 1, failures: 100, openMs: 10_000, maxConcurrent: 100, timeoutMs: 10_000 },
+  ...{
+    retries: 2,
+    backoffMs: 1,
+    failures: 100,
+    openMs: 10_000,
+    maxConcurrent: 100,
+    firstTokenTimeoutMs: 10_000,
+  },
 };
 const AWAY = new DomainError('provider_unavailable', 'away');
 const WRONG = new DomainError('provider_error', 'wrong', { retryable: false });
@@ -109,10 +116,11 @@ describe('retries', () => {
     await expect(ask(guarded({ acts: [late] }).provider)).rejects.toBe(late);
   });
 
-  it('are not begun when the time for the whole answer would be over', async () => {
-    const { provider, scripted } = guarded({ acts: [AWAY], limits: { timeoutMs: 50, backoffMs: 100 } });
+  it('are not begun when the time for the first word would be over', async () => {
+    const limits = { firstTokenTimeoutMs: 50, backoffMs: 100 };
+    const { provider, scripted } = guarded({ acts: [AWAY], limits });
     await expect(ask(provider)).rejects.toBe(AWAY);
-    expect(scripted.requests[0]?.timeoutMs).toBeLessThanOrEqual(50);
+    expect(scripted.requests[0]?.firstTokenTimeoutMs).toBeLessThanOrEqual(50);
   });
 
   it('P6: a cancel ends a wait at once, and nothing is asked any more', async () => {
@@ -217,7 +225,7 @@ describe('the concurrency limit', () => {
 
   it('lets a call wait for 30 s at most', async () => {
     vi.useFakeTimers();
-    const { provider, scripted } = guarded({ limits: { maxConcurrent: 1, timeoutMs: 300_000 } });
+    const { provider, scripted } = guarded({ limits: { maxConcurrent: 1, firstTokenTimeoutMs: 300_000 } });
     await provider.open(request());
     const late = ask(provider);
     const refused = expect(late).rejects.toMatchObject({ code: 'provider_unavailable', retryAfterMs: 2000 });

@@ -8,8 +8,8 @@ import type { CallOutcome, ProviderMetrics } from './provider-metrics.js';
 export interface GuardLimits extends BreakerLimits {
   /** Most calls at once. */
   maxConcurrent: number;
-  /** For one whole answer with its retries and waits, in milliseconds. */
-  timeoutMs: number;
+  /** For the first word, with all retries and the waits between them, in milliseconds. */
+  firstTokenTimeoutMs: number;
   /** Tries after the first. */
   retries: number;
   /** Shortest wait before the second try, in milliseconds; doubled for each further one, plus up to as much by chance. */
@@ -82,10 +82,9 @@ export class GuardedProvider {
     };
     const onAbort = (): void => end('cancelled');
     signal.addEventListener('abort', onAbort, { once: true });
-    const giveUpAt = performance.now() + this.limits.timeoutMs;
     try {
       release = await this.concurrency.acquire(signal);
-      return endingWith(await this.firstSuccess(request, giveUpAt), end);
+      return endingWith(await this.firstSuccess(request), end);
     } catch (error) {
       // Where the signal fired before the turn came, `end` had nothing to release.
       release?.();
@@ -95,11 +94,14 @@ export class GuardedProvider {
   }
 
   /** Calls the provider until its first delta comes, or a failure that is not retried. */
-  private async firstSuccess(request: ProviderRequest, giveUpAt: number): Promise<AsyncIterator<Delta>> {
+  private async firstSuccess(request: ProviderRequest): Promise<AsyncIterator<Delta>> {
     const { signal } = request;
-    const timeLeft = (): number => Math.max(1, giveUpAt - performance.now());
+    const giveUpAt = performance.now() + this.limits.firstTokenTimeoutMs;
+    const timeLeft = (): number => Math.max(1, Math.ceil(giveUpAt - performance.now()));
     const attempt = (): Promise<AsyncIterator<Delta>> =>
-      this.breaker.run(() => afterFirstDelta(this.provider.stream({ ...request, timeoutMs: timeLeft() })));
+      this.breaker.run(() =>
+        afterFirstDelta(this.provider.stream({ ...request, firstTokenTimeoutMs: timeLeft() })),
+      );
     for (let retry = 0; ; retry += 1) {
       signal.throwIfAborted();
       try {

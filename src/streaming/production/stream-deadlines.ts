@@ -4,6 +4,8 @@ const MAX_TIMER_MS = 2_147_483_647;
 interface StreamDeadlinesOptions {
   /** What is left of the stream's life, in milliseconds; may be over already. */
   leftMs: number;
+  /** How much longer the stream lives while its provider has not begun: a large model may have to be loaded. */
+  openingMs: number;
   maxPauseMs: number;
   onTimeout: () => void;
   /** Called when a pause has lasted for `maxPauseMs`. */
@@ -16,7 +18,8 @@ export class StreamDeadlines {
   private pauseEnd: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: StreamDeadlinesOptions) {
-    this.life = new PausableTimer(options.leftMs, options.onTimeout);
+    const { leftMs, openingMs, onTimeout } = options;
+    this.life = new PausableTimer(leftMs > 0 ? leftMs + openingMs : 0, onTimeout);
   }
 
   /** Starts the deadline that applies now, at the beginning and after each pause and resume. */
@@ -24,6 +27,11 @@ export class StreamDeadlines {
     this.stop();
     if (!isPaused) return this.life.start();
     this.pauseEnd = setTimeout(this.options.onPauseEnd, this.options.maxPauseMs);
+  }
+
+  /** Counts the stream's life from now on: its provider has begun. */
+  begin(): void {
+    this.life.reset(this.options.leftMs);
   }
 
   /** Stops all time, until {@link apply}. */
@@ -56,6 +64,14 @@ export class PausableTimer {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.leftMs -= performance.now() - this.since;
+  }
+
+  /** Replaces the time that is left, whether it runs or not. */
+  reset(leftMs: number): void {
+    const runs = this.timer !== undefined;
+    this.stop();
+    this.leftMs = leftMs;
+    if (runs) this.start();
   }
 
   private expire(): void {

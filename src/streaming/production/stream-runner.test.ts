@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { sleep } from '../../common/deadline.js';
 import { readConfig } from '../../platform/config/config.js';
 import { MetricsRegistry } from '../../platform/metrics/registry.js';
 import { MemoryRelay } from '../../platform/relay/memory-relay.js';
@@ -36,12 +37,14 @@ interface Options {
   row?: OwnedStream;
   /** Throws an `AbortError` after the first delta, once the runner aborts it. */
   stalls?: boolean;
+  /** How long the provider takes to its first delta. */
+  opensAfterMs?: number;
   /** Results of the ends, one after the other; then `ended`. */
   ends?: EndResult['outcome'][];
 }
 
 /** A runner with a log, a provider and an ender in memory. */
-function setUp({ row = ROW, stalls = false, ends = [] }: Options = {}) {
+function setUp({ row = ROW, stalls = false, opensAfterMs = 0, ends = [] }: Options = {}) {
   const appended: string[] = [];
   const endings: Ending[] = [];
   const requests: Parameters<ProviderCall['open']>[0][] = [];
@@ -72,15 +75,11 @@ function setUp({ row = ROW, stalls = false, ends = [] }: Options = {}) {
   const services = { log, ender, relay, metrics, prompts: {} } as unknown as RunnerServices;
   const call = {
     canContinue: true,
-    open: (request: (typeof requests)[number]) => {
+    open: async (request: (typeof requests)[number]) => {
       requests.push(request);
+      if (opensAfterMs > 0) await sleep(opensAfterMs, request.signal);
       const { provider, model } = row;
-      return Promise.resolve({
-        provider,
-        model,
-        usedFallback: false,
-        deltas: deltasFor(request.signal, stalls),
-      });
+      return { provider, model, usedFallback: false, deltas: deltasFor(request.signal, stalls) };
     },
   } as unknown as ProviderCall;
   const limits = { ...readConfig({}), STREAM_TIMEOUT_MS: 60_000 };
@@ -149,8 +148,20 @@ describe('A runner', () => {
     expect([endings, releases]).toEqual([[], ['s']]);
   });
 
+  test('counts the time of an answer from its first word: loading a model takes none of it', async () => {
+    vi.useFakeTimers();
+    const { runner, endings } = setUp({ opensAfterMs: 200_000, stalls: true });
+    const running = runner.run();
+    await vi.advanceTimersByTimeAsync(200_000 + 59_000);
+    expect(endings).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1000);
+    await running;
+    expect(endings).toMatchObject([{ type: 'cancelled', reason: 'timeout' }]);
+    vi.useRealTimers();
+  });
+
   test('cancels an answer whose time is over', async () => {
-    const { runner, endings } = setUp({ row: { ...ROW, livedMs: 60_000 }, stalls: true });
+    const { runner, endings } = setUp({ row: { ...CONTINUED, livedMs: 60_000 }, stalls: true });
     await runner.run();
     expect(endings).toMatchObject([{ type: 'cancelled', reason: 'timeout' }]);
   });

@@ -36,6 +36,7 @@ export class RunnerServices {
 export type RunnerLimits = Pick<
   Config,
   | 'STREAM_TIMEOUT_MS'
+  | 'LLM_FIRST_TOKEN_TIMEOUT_MS'
   | 'STREAM_MAX_PAUSE_MS'
   | 'STREAM_BUFFER_BYTES'
   | 'STREAM_DURABILITY'
@@ -88,7 +89,9 @@ export class StreamRunner {
     const pause = { paused: row.status === 'paused', version: row.controlVersion };
     this.gate = new PauseGate(pause, (paused) => this.deadlines.apply(paused));
     this.deadlines = new StreamDeadlines({
-      leftMs: limits.STREAM_TIMEOUT_MS - row.livedMs,
+      // An answer that shows nothing yet begins anew.
+      leftMs: limits.STREAM_TIMEOUT_MS - (row.lastSequence < 0 ? 0 : row.livedMs),
+      openingMs: limits.LLM_FIRST_TOKEN_TIMEOUT_MS,
       maxPauseMs: limits.STREAM_MAX_PAUSE_MS,
       onTimeout: () => this.abort('timeout'),
       onPauseEnd: () => this.endPause(),
@@ -201,6 +204,7 @@ export class StreamRunner {
     const request = { messages, signal, ...(continueFrom !== '' && { continueFrom }) };
     const ended = await inSpan(`chat ${row.model}`, callSpan(row, this.context), async (context) => {
       const { deltas, opening } = await openAnswer({ row, call, log }, { ...request, context });
+      this.deadlines.begin();
       this.pump.add(opening);
       return this.pump.run(deltas, signal);
     });

@@ -68,12 +68,16 @@ export const PROVIDERS = {
   LLM_API_KEY: optionalText('API key for that server, if it needs one.'),
   LLM_MODEL: optionalText('Default model. Required with `LLM_BASE_URL`.'),
   LLM_MODELS: list('Further models that clients may ask for, separated by commas.'),
-  LLM_TIMEOUT_MS: integer(5 * MINUTE, 'Longest time for one whole answer of the model.', {
-    min: 100,
-  }),
+  LLM_TIMEOUT_MS: integer(
+    5 * MINUTE,
+    'Longest time for one answer of the model from its first word on. The time that a reader takes does not count.',
+    {
+      min: 100,
+    },
+  ),
   LLM_FIRST_TOKEN_TIMEOUT_MS: integer(
     5 * MINUTE,
-    'Longest silence before the first word of an answer: a large model may have to be loaded, and aborting would restart that. A keep-alive comment restarts the time.',
+    'Longest silence before the first word of an answer, with all retries: a large model may have to be loaded, and aborting would restart that. No other time limit applies meanwhile. A keep-alive comment restarts the time, at most until `LLM_TIMEOUT_MS` more has passed.',
     { min: 100 },
   ),
   LLM_IDLE_TIMEOUT_MS: integer(

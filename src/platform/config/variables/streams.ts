@@ -13,7 +13,7 @@ export const ANSWERS = {
   ),
   STREAM_TIMEOUT_MS: integer(
     5 * MINUTE,
-    'Longest time that an answer may take, without its pauses. Then it ends as `cancelled` with the reason `timeout`.',
+    'Longest time that an answer may take from its first word on, without its pauses. Then it ends as `cancelled` with the reason `timeout`. The first word may take as long as `LLM_FIRST_TOKEN_TIMEOUT_MS` allows.',
     { min: 1000 },
   ),
   STREAM_MAX_PAUSE_MS: integer(
