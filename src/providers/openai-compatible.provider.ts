@@ -14,6 +14,8 @@ import type { Delta, Provider, ProviderRequest } from './provider.js';
 const DRAIN_MS = 1000;
 /** How long to wait for usage and the end of the stream after the finish reason: some servers send neither. */
 const END_WAIT_MS = 1000;
+/** Gateways add headers of every server behind them; undici's default is 16 KiB. */
+const MAX_HEADER_BYTES = 64 * 1024;
 
 /** The address, models, settings and time limits of a model server. */
 export interface OpenAiCompatibleOptions extends RequestDeadlineLimits, RequestSettings {
@@ -39,11 +41,11 @@ interface Proxies {
 /** Returns what connects to model servers. Its owner must destroy it. */
 function dispatcherFor({ httpProxy, httpsProxy, noProxy }: Proxies = {}): Dispatcher {
   // Otherwise undici ends a connection after 300 s of silence, whatever the time limits say.
-  const timeouts = { bodyTimeout: 0, headersTimeout: 0 };
-  if (!httpProxy && !httpsProxy) return new Agent(timeouts);
+  const limits = { bodyTimeout: 0, headersTimeout: 0, maxHeaderSize: MAX_HEADER_BYTES };
+  if (!httpProxy && !httpsProxy) return new Agent(limits);
   const direct = noProxy === '*' ? noProxy : ['localhost', '127.0.0.1', noProxy ?? ''].join(',');
   return new EnvHttpProxyAgent({
-    ...timeouts,
+    ...limits,
     httpProxy: httpProxy ?? '',
     httpsProxy: httpsProxy ?? '',
     noProxy: direct,

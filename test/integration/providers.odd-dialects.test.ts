@@ -54,7 +54,16 @@ describe('a server that does it in its own way is understood', () => {
     ...['ping-data', 'ping-event', 'ping-processing', 'ping-words', 'unknown-objects', 'no-error'],
     ...['parts-json', 'parts-stream', 'json-untyped', 'json-plain', 'json-as-events', 'json-pretty'],
     ...['json-no-reason', 'events-as-json', 'events-as-octets', 'single-ends', 'single-ends-cr'],
-    ...['many-data-lines', 'ndjson', 'ndjson-end', 'text-choice', 'ends-eos'],
+    ...[
+      'many-data-lines',
+      'ndjson',
+      'ndjson-end',
+      'text-choice',
+      'ends-eos',
+      'byte-order-mark',
+      'roles-again',
+    ],
+    ...['usage-first', 'whole-again', 'several-answers', 'several-answers-at-once'],
     ...['gzip', 'br', 'deflate', 'deflate-raw', 'gzip-json', 'gzip-twice', 'usage-zeros', 'usage-half'],
   ])('%s', async (dialect) => {
     expect(await ask(`dialect:${dialect}`)).toMatchObject(complete);

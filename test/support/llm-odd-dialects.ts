@@ -91,6 +91,31 @@ export const ODD_DIALECTS: Record<string, Dialect> = {
     parts: [STREAM.replaceAll('data: ', '').replaceAll('\n\n', '\n')],
   },
   'ndjson-end': { parts: [(says(TEXT) + STOP).replaceAll('data: ', '').replaceAll('\n\n', '\n').trimEnd()] },
+  'byte-order-mark': { parts: [`\uFEFF${STREAM}`] },
+  'roles-again': {
+    parts: [
+      chunk({ index: 0, delta: { role: 'assistant', content: 'smile 😀' } }),
+      ...[chunk({ index: 0, delta: { role: 'assistant', content: ' again' } }), STOP, DONE],
+    ],
+  },
+  'usage-first': {
+    parts: ['data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":0}}\n\n', STREAM],
+  },
+  /** MiniMax sends the whole message after its deltas. */
+  'whole-again': { parts: [says('smile 😀'), says(' again'), `data: ${BODY}\n\n`, DONE] },
+  /** With `n` above 1: LiteLLM and OpenAI interleave the answers. */
+  'several-answers': {
+    parts: [
+      ...[says('smile 😀'), other({ delta: { content: 'Another' } }), says(' again')],
+      ...[other({ delta: {}, finish_reason: 'stop' }), STOP, DONE],
+    ],
+  },
+  'several-answers-at-once': {
+    parts: [
+      `data: ${JSON.stringify({ choices: [{ index: 1, delta: { content: 'Another' } }, { ...ANSWER }] })}\n\n`,
+      DONE,
+    ],
+  },
   'text-choice': {
     parts: ['data: {"choices":[{"text":"smile 😀 again","finish_reason":"stop"}]}\n\n', DONE],
   },
@@ -187,6 +212,11 @@ export const ODD_DIALECTS: Record<string, Dialect> = {
     ],
   },
 };
+
+/** An event of the second of several answers. */
+function other(choice: object): string {
+  return chunk({ index: 1, ...choice });
+}
 
 function halves(bytes: Buffer): Buffer[] {
   const middle = Math.floor(bytes.length / 2);

@@ -1,11 +1,13 @@
 import type { Delta } from '../provider.js';
 import { Completion } from './completion.js';
 import { EventReader, isDone, type ServerEvent } from './event-reader.js';
-import { noCompletion, tooLarge, type FailureReports } from './provider-errors.js';
+import { tooLarge, webPage, type FailureReports } from './provider-errors.js';
 import type { ThinkTagsMode } from './think-tags.js';
 
 /** Largest event of a stream, and largest JSON body, in characters (P7). */
 const MAX_PENDING_CHARS = 1024 * 1024;
+/** How much is kept of the beginning, to say what it was where it is no chat completion. */
+const MAX_HEAD_CHARS = 1000;
 
 /** The result of parsing some bytes of a response. */
 export interface Batch {
@@ -38,10 +40,11 @@ export class AnswerParser {
   );
   private fault: unknown;
   private isDone = false;
+  private head = '';
 
   /** @throws {DomainError} `provider_error` for a web page. */
   constructor({ contentType, thinkTags, failures }: AnswerParserOptions) {
-    if (/^text\/html\b/i.test(contentType)) throw noCompletion();
+    if (/^text\/html\b/i.test(contentType)) throw webPage();
     this.completion = new Completion(thinkTags, failures);
   }
 
@@ -51,7 +54,9 @@ export class AnswerParser {
   }
 
   push(bytes: Uint8Array): Batch {
-    this.events.push(this.decoder.decode(bytes, { stream: true }));
+    const text = this.decoder.decode(bytes, { stream: true });
+    if (this.head.length < MAX_HEAD_CHARS) this.head += text.slice(0, MAX_HEAD_CHARS - this.head.length);
+    this.events.push(text);
     return this.batch(this.isDone);
   }
 
@@ -69,7 +74,7 @@ export class AnswerParser {
       return fault === undefined ? batch : { ...batch, fault };
     }
     try {
-      const finish = completion.finish();
+      const finish = completion.finish(this.head);
       return { deltas: [...completion.takeDeltas(), finish], isWhole: true, isActive: true };
     } catch (thrown) {
       return { deltas: completion.takeDeltas(), fault: thrown, isWhole: false, isActive: true };

@@ -113,7 +113,8 @@ export class ChatEndpoint {
       status,
       body: await deadline.run(() => firstBytes(body)),
       retryAfterMs: retryAfterMs(wait, this.options.clock.now()),
-      hint: status === 404 ? versionHint(this.options.baseUrl) : undefined,
+      hint: status === 404 || status === 405 ? pathHint(this.options.baseUrl) : undefined,
+      location: one(headers['location']),
     };
   }
 
@@ -162,9 +163,11 @@ function headersOf({ apiKey, headers }: RequestSettings): Record<string, string>
   return { ...own, ...(Object.fromEntries(further) as Record<string, string>) };
 }
 
-/** Returns the likely cause of a 404: most servers have their API below `/v1`. */
-function versionHint(baseUrl: string): string | undefined {
-  if (/\/v\d/.test(new URL(baseUrl).pathname)) return undefined;
+/** Returns the likely cause of a 404 or 405: the whole endpoint was given, or not `/v1`, below which most servers have their API. */
+function pathHint(baseUrl: string): string | undefined {
+  const { pathname } = new URL(baseUrl);
+  if (/\/completions\/*$/.test(pathname)) return 'LLM_BASE_URL must end before /chat/completions.';
+  if (/\/v\d/.test(pathname)) return undefined;
   return 'LLM_BASE_URL does not end with /v1, as most servers want.';
 }
 

@@ -1,6 +1,6 @@
 import type { Delta } from '../provider.js';
 import { answerEnd } from './answer-end.js';
-import { incomplete, isObject, noCompletion, type FailureReports } from './provider-errors.js';
+import { incomplete, isObject, type FailureReports } from './provider-errors.js';
 import { looksLikeJson, type ServerEvent } from './event-reader.js';
 import { ThinkTags, type ThinkTagsMode } from './think-tags.js';
 
@@ -39,7 +39,11 @@ export class Completion {
   private ready: TextDelta[] = [];
   private usage: Usage = null;
   private reason: string | undefined;
-  private readonly seen = { words: false, thinking: false, refusal: false, toolCalls: false, other: false };
+  private readonly seen = { words: false, thinking: false, refusal: false, toolCalls: false };
+  /** Whether any event was part of a chat completion. */
+  private hasBegun = false;
+  /** Which of several answers this is: with `n` above 1, servers send them all, interleaved. */
+  private index: unknown;
 
   constructor(
     thinkTags: ThinkTagsMode,
@@ -56,10 +60,9 @@ export class Completion {
   /** Adds an event; passes over what is no part of a chat completion. @throws {DomainError} for a failure that the server reports. */
   add({ name, value, text }: ServerEvent): void {
     if (name === 'error') throw this.failures.reported(value ?? text);
-    if (value === undefined && looksLikeJson(text)) throw noCompletion();
+    if (value === undefined && looksLikeJson(text)) throw this.failures.noCompletion(text);
     for (const chunk of Array.isArray(value) ? (value as unknown[]) : [value]) {
       if (isObject(chunk)) this.addChunk(chunk);
-      else this.seen.other = true;
     }
   }
 
@@ -71,16 +74,15 @@ export class Completion {
   }
 
   /**
-   * Ends the answer: adds what was held back to the text, and returns the `finish` delta.
+   * Ends the answer: adds what was held back to the text, and returns the `finish` delta. `head` is the beginning of the response.
    * @throws {DomainError} `provider_error` where the answer was cut, or has no words for the user.
    */
-  finish(): Delta {
+  finish(head: string): Delta {
     for (const { type, text } of this.tags.end()) this.addText(type, this.joiners[type].push(text));
     this.addText('reasoning', this.joiners.reasoning.end());
     this.addText('content', this.joiners.content.end());
     const { reason, seen, usage } = this;
-    if (reason === undefined)
-      throw seen.other && !seen.words && !seen.thinking ? noCompletion() : incomplete();
+    if (reason === undefined) throw this.hasBegun ? incomplete() : this.failures.noCompletion(head);
     const told = answerEnd(reason, seen);
     return {
       type: 'finish',
@@ -94,9 +96,16 @@ export class Completion {
     if (fault !== undefined) throw this.failures.reported(fault);
     const { choices, usage, x_groq: groq } = chunk;
     this.addUsage(usage ?? (isObject(groq) ? groq['usage'] : undefined));
-    const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
-    if (isObject(choice)) this.addChoice(choice);
-    else if (!Array.isArray(choices) && !isObject(usage)) this.seen.other = true;
+    const choice = this.own(choices);
+    if (choice) this.addChoice(choice);
+    this.hasBegun ||= Array.isArray(choices) || isObject(usage);
+  }
+
+  /** Returns the choice of this answer; of several answers the first to come is read. */
+  private own(choices: unknown): Record<string, unknown> | undefined {
+    const all = Array.isArray(choices) ? (choices as unknown[]).filter(isObject) : [];
+    this.index ??= (all.find(({ index }) => index === 0) ?? all[0])?.['index'];
+    return all.find(({ index }) => index === undefined || index === null || index === this.index);
   }
 
   private addUsage(said: unknown): void {
@@ -109,7 +118,9 @@ export class Completion {
     // Servers that send the whole answer at once, although a stream was requested, call it `message`.
     const { delta, message, text, finish_reason: reason } = choice;
     const said = delta ?? message ?? { content: text };
-    if (isObject(said)) this.addMessage(said);
+    // MiniMax sends the whole message once more after its deltas.
+    const isRepeat = !isObject(delta) && isObject(message) && this.seen.words;
+    if (isObject(said) && !isRepeat) this.addMessage(said);
     if (reason === 'error') throw this.failures.reported(choice['error']);
     // Some servers send an empty reason until there is one.
     if (typeof reason === 'string' && reason !== '') this.reason = reason;
@@ -121,6 +132,8 @@ export class Completion {
     const { content, refusal, reasoning_content: thinking, reasoning, thinking: thought } = message;
     const thoughts = [thinking, reasoning, thought].find((text) => typeof text === 'string' && text !== '');
     if (typeof thoughts === 'string') this.addThinking(thoughts);
+    if (typeof content === 'number' || typeof content === 'boolean')
+      throw this.failures.noCompletion(JSON.stringify({ choices: [message] }));
     for (const part of partsOf(content)) {
       if (part.type === 'reasoning') this.addThinking(part.text);
       else if (part.type === 'refusal') this.addRefusal(part.text);
@@ -161,7 +174,7 @@ function partsOf(content: unknown): Part[] {
   if (content === undefined || content === null || content === '') return [];
   if (typeof content === 'string') return [{ type: 'content', text: content }];
   if (Array.isArray(content)) return content.flatMap((part) => partsOf(part));
-  if (!isObject(content)) throw noCompletion();
+  if (!isObject(content)) return [];
   const { type, text, thinking, reasoning, refusal } = content;
   const thoughts = thinking ?? reasoning;
   if (thoughts !== undefined) return partsOf(thoughts).map((part) => ({ ...part, type: 'reasoning' }));

@@ -10,6 +10,8 @@ export interface Refusal {
   body: string;
   /** A likely cause, for the operator. */
   hint?: string | undefined;
+  /** Where a redirect leads. */
+  location?: string | undefined;
 }
 
 /** Words that servers use for a status, in `code`, `type` or `status` of an error, in lower case with underscores. */
@@ -35,9 +37,10 @@ export function incomplete(): DomainError {
   return new DomainError('provider_error', "The provider's answer ended before it was complete.");
 }
 
-/** The error for a response that is something else: a page, broken JSON, another API. */
-export function noCompletion(): DomainError {
-  return new DomainError('provider_error', 'The provider sent something that is not a chat completion.');
+/** The error for a page for people, such as a sign-in or the start page of a web server. */
+export function webPage(): DomainError {
+  const message = 'The provider sent a web page instead of a chat completion: correct LLM_BASE_URL.';
+  return new DomainError('provider_error', message);
 }
 
 /** The error for an event that is larger than may be kept in memory. */
@@ -67,6 +70,24 @@ export class FailureReports {
     return new DomainError('provider_error', message, this.causeOf(error));
   }
 
+  /** The error for a response that is something else, and begins with `said`: another API, broken JSON, nothing. */
+  noCompletion(said: string): DomainError {
+    if (said.trim() === '') {
+      const message = 'The provider sent an empty response: check LLM_BASE_URL, and the log of the provider.';
+      return new DomainError('provider_error', message);
+    }
+    const quoted = this.quotesAll ? ` It sent: ${this.redactor.forUsers(said)}` : '';
+    // Enough to recognize another API by; more could be words of an answer.
+    const beginning = said.includes('"choices"')
+      ? 'a broken chunk'
+      : this.redactor.forLog(said.slice(0, 100));
+    return new DomainError(
+      'provider_error',
+      `The provider sent something that is not a chat completion: check LLM_BASE_URL.${quoted}`,
+      { cause: new Error(`the provider sent: ${beginning}`) },
+    );
+  }
+
   /** The error for a failure that a provider reports within its answer: an object, an array of them, JSON, or a sentence. */
   reported(said: unknown): DomainError {
     const value = first(typeof said === 'string' ? (parsed(said) ?? said) : said);
@@ -82,7 +103,7 @@ export class FailureReports {
   }
 
   /** The error for a response with a status other than 2xx. */
-  refused({ status, body, retryAfterMs, hint }: Refusal): DomainError {
+  refused({ status, body, retryAfterMs, hint, location }: Refusal): DomainError {
     const value = first(parsed(body));
     const sentence = sentenceOf(value);
     const logged = sentence === undefined ? '' : `: ${this.redactor.forLog(sentence)}`;
@@ -93,10 +114,17 @@ export class FailureReports {
         : kind.hint;
     const parts = [end, hint].filter((part) => part !== undefined && part !== '').join(' ');
     return new DomainError(kind.code, `${kind.what} (HTTP ${status})${parts === '' ? '.' : `: ${parts}`}`, {
-      cause: new Error(`HTTP ${status}${logged}`),
+      cause: new Error(
+        `HTTP ${status}${location === undefined ? '' : ` to ${this.withoutQuery(location)}`}${logged}`,
+      ),
       ...(!kind.isPassing && { retryable: false }),
       ...(kind.isPassing && retryAfterMs !== undefined && { retryAfterMs }),
     });
+  }
+
+  /** A query may have a key. */
+  private withoutQuery(url: string): string {
+    return this.redactor.forLog(url.replace(/[?#].*$/, ''));
   }
 
   /** Joins names, codes and messages along the chain of causes. */
