@@ -1,5 +1,6 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule, type ApiResponseOptions, type OpenAPIObject } from '@nestjs/swagger';
+import { VERSION } from '../common/project.js';
 import { REQUEST_ID } from '../platform/http/responses.decorator.js';
 import { PROBLEM } from '../platform/http/problem.js';
 import { RESPONSES } from '../protocol/schemas/responses.js';
@@ -31,6 +32,19 @@ const REFUSAL = {
   content: { 'application/problem+json': { schema: ref('Problem') } },
 } as ApiResponseOptions;
 
+/** A body for each schema of one, which Swagger UI sends unless it is edited: without these, it makes up invalid ones. */
+const EXAMPLES: Readonly<Record<string, object>> = {
+  GuestDto: { name: 'Alice' },
+  RevocationDto: { jti: 'id-of-a-token' },
+  CreateConversationDto: { id: 'example', title: 'An example' },
+  UpdateConversationDto: { title: 'A better example' },
+  SendBodyDto: { clientMessageId: 'message-1', content: 'What is Streamgate?' },
+  AskDto: { conversationId: 'example', message: 'What is Streamgate?' },
+  TicketRequestDto: { streamId: '01a22654-7d5d-72ef-a1c5-a13a17c72951' },
+  AckBodyDto: { seq: 1, read: true },
+  SystemMessageDto: { content: 'Maintenance begins at 22:00.' },
+};
+
 /** Serves the OpenAPI document of all routes at `/api/docs-json`, built at the first request, and Swagger UI at `/api/docs`. */
 export function serveDocs(app: NestExpressApplication): void {
   SwaggerModule.setup('api/docs', app, () => describeRoutes(app), { jsonDocumentUrl: 'api/docs-json' });
@@ -41,7 +55,7 @@ function describeRoutes(app: NestExpressApplication): OpenAPIObject {
     .setOpenAPIVersion('3.1.0')
     .setTitle('Streamgate')
     .setDescription(DESCRIPTION)
-    .setVersion('1.0')
+    .setVersion(VERSION)
     .addBearerAuth()
     .addApiKey({ type: 'apiKey', in: 'query', name: 'ticket', description: 'A stream ticket.' }, 'ticket')
     .addGlobalResponse(REFUSAL)
@@ -49,7 +63,7 @@ function describeRoutes(app: NestExpressApplication): OpenAPIObject {
   const { components, ...document } = SwaggerModule.createDocument(app, config);
   // The schemas that Nest found by itself are those of request bodies.
   const bodies = Object.entries(components?.schemas ?? {}).map(
-    ([name, body]) => [name, { ...body, additionalProperties: false }] as const,
+    ([name, body]) => [name, { ...body, additionalProperties: false, examples: [EXAMPLES[name]] }] as const,
   );
   const schemas = { ...Object.fromEntries(bodies), ...SCHEMAS };
   return { ...document, components: { ...components, schemas, headers: HEADERS } };

@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tokenFor } from '../support/client.js';
 import { ROOT, readPage } from '../support/pages.js';
 import { startServer } from '../support/server.js';
 
@@ -43,15 +44,31 @@ function routesOf(page: string): Set<string> {
   return new Set(routes.filter((route) => !route.startsWith('GET /api/docs')));
 }
 
-/** Routes that a server describes itself, from `/api/docs-json`. */
-async function describedRoutes(url: string): Promise<Set<string>> {
+interface Described {
+  info: { version: string };
+  paths: Record<string, Record<string, { requestBody?: BodyDescribed }>>;
+  components: { schemas: Record<string, { examples?: object[] }> };
+}
+
+interface BodyDescribed {
+  content: { 'application/json': { schema: { $ref: string } } };
+}
+
+/** What a server says of its routes. */
+async function describedBy(url: string): Promise<Described> {
   const response = await fetch(`${url}/api/docs-json`);
-  const { paths } = (await response.json()) as { paths: Record<string, Record<string, unknown>> };
-  return new Set(
-    Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => normalized(method, path)),
-    ),
+  return (await response.json()) as Described;
+}
+
+/** The example of each route that takes a body, as Swagger UI sends it, by method and path. */
+function examplesOf({ paths, components }: Described): Map<string, object | undefined> {
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { requestBody }]) => {
+      const name = requestBody?.content['application/json'].schema.$ref.split('/').at(-1);
+      return name === undefined ? [] : [[`${method.toUpperCase()} ${path}`, name] as const];
+    }),
   );
+  return new Map(routes.map(([route, name]) => [route, components.schemas[name]?.examples?.[0]]));
 }
 
 describe('the documentation, held to a running server', () => {
@@ -82,6 +99,52 @@ describe('the documentation, held to a running server', () => {
 
   test('the protocol page names every HTTP route that the server has, and no other', async () => {
     const documented = routesOf(await readPage('docs/protocol.md'));
-    expect(documented).toEqual(await describedRoutes(server.url));
+    const { paths } = await describedBy(server.url);
+    const described = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => normalized(method, path)),
+    );
+    expect(documented).toEqual(new Set(described));
+  });
+
+  test('OpenAPI, AsyncAPI and the health have the version of package.json', async () => {
+    const { version } = JSON.parse(await readPage('package.json')) as { version: string };
+    const paths = ['/api/docs-json', '/api/asyncapi-json', '/api/ws/health'];
+    const [routes, events, health] = await Promise.all(
+      paths.map(async (path) => (await fetch(server.url + path)).json()),
+    );
+    expect(routes).toMatchObject({ info: { version } });
+    expect(events).toMatchObject({ info: { version } });
+    expect(health).toMatchObject({ details: { process: { version } } });
+  });
+
+  test('the body that the API docs offer for a route is taken as it is', async () => {
+    const examples = examplesOf(await describedBy(server.url));
+    expect(examples.size).toBeGreaterThan(8);
+    const token = await tokenFor('eve', { roles: ['admin'] });
+    const send = async (route: string): Promise<number> => {
+      const [method = '', path = ''] = route.split(' ');
+      const response = await fetch(
+        server.url + path.replaceAll('{id}', 'example').replaceAll(/\{\w+\}/g, 'eve'),
+        {
+          method,
+          headers: {
+            'content-type': 'application/json',
+            // A token that is sent there is one to renew.
+            ...(route !== 'POST /api/auth/guest' && { authorization: `Bearer ${token}` }),
+          },
+          body: JSON.stringify(examples.get(route)),
+        },
+      );
+      await response.text();
+      return response.status;
+    };
+    // Each needs what those before it made.
+    const first = ['POST /api/conversations', 'POST /api/conversations/{id}/messages'];
+    const statuses = new Map<string, number>();
+    for (const route of new Set([...first, ...examples.keys()])) statuses.set(route, await send(route));
+    // It is for an answer of one's own, whose id no example can know.
+    expect(statuses.get('POST /api/auth/ticket')).toBe(404);
+    statuses.delete('POST /api/auth/ticket');
+    expect([...statuses].filter(([, status]) => status >= 300)).toEqual([]);
   });
 });

@@ -198,6 +198,15 @@ describe('deploy/systemd/streamgate.service', async () => {
   });
 });
 
+test('the image, the manifest that names it and the FAQ have the version of package.json', async () => {
+  const { version } = JSON.parse(await readPage('package.json')) as { version: string };
+  const lock = JSON.parse(await readPage('package-lock.json')) as typeof JSON & { version: string };
+  expect(lock.version).toBe(version);
+  expect(await read('Dockerfile')).toContain(`org.opencontainers.image.version=${version} `);
+  expect(await read('kubernetes/deployment.yaml')).toContain(`image: streamgate:${version}\n`);
+  expect(await readPage('docs/faq.md')).toContain(`It is version ${version}.`);
+});
+
 test('.dockerignore lets everything through that the image is built of', async () => {
   const admitted = (await readPage('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
   const copied = (await readStages(join(FOLDER, 'Dockerfile'))).flatMap(({ instructions }) =>

@@ -10,7 +10,7 @@ import { ROOT } from './pages.js';
 const run = promisify(execFile);
 const INSTALL = /^npm ci (--omit=dev )?--omit=optional --no-audit --no-fund$/;
 /** What makes no files below /app, or is looked at elsewhere. */
-const WITHOUT_FILES = ['WORKDIR', 'ENV', 'EXPOSE', 'USER', 'HEALTHCHECK', 'CMD'];
+const WITHOUT_FILES = ['WORKDIR', 'LABEL', 'ENV', 'EXPOSE', 'USER', 'HEALTHCHECK', 'CMD'];
 
 /** What deploy/Dockerfile builds, as a folder. */
 export interface Image {

@@ -1,3 +1,4 @@
+import { VERSION } from '../../common/project.js';
 import { schemaOf } from '../../platform/validation/payload-rules.js';
 import { OBJECTS } from '../../protocol/schemas/objects.js';
 import {
@@ -33,7 +34,7 @@ export function describeEvents(host: string, isSecure: boolean): object {
   const parts = [...received, ...sent];
   return {
     asyncapi: '3.0.0',
-    info: { title: 'Streamgate', version: '1.0', description: DESCRIPTION },
+    info: { title: 'Streamgate', version: VERSION, description: DESCRIPTION },
     defaultContentType: 'application/json',
     servers: { streamgate: serverOf(host, isSecure) },
     channels: {

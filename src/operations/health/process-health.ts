@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { VERSION } from '../../common/project.js';
 import { PeriodicTask } from '../../common/periodic-task.js';
 import { Draining } from '../../platform/lifecycle/draining.js';
 import { EventLoopDelay } from '../../platform/metrics/event-loop-delay.js';
@@ -36,6 +37,7 @@ export class ProcessHealth implements OnApplicationBootstrap, OnApplicationShutd
     const { rss, heapUsed } = process.memoryUsage();
     const { meanMs: mean, p99Ms: p99 } = this.eventLoop.read();
     const figures = {
+      version: VERSION,
       uptimeSeconds: Math.round(process.uptime()),
       memory: { rssBytes: rss, heapUsedBytes: heapUsed },
       eventLoopDelayMs: { mean, p99 },

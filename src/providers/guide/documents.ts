@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROJECT_ROOT } from '../../common/project-root.js';
+import { PROJECT_ROOT } from '../../common/project.js';
 
 /** A Markdown file; `file` is its path from the project's folder, with slashes. */
 export interface DocFile {
