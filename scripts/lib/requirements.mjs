@@ -17,7 +17,14 @@ export const REQUIREMENTS = {
     remedy: 'Install chromium or Google Chrome, or set CHROMIUM_PATH to its program.',
     find: () =>
       process.env['CHROMIUM_PATH'] ||
-      onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable') ||
+      // The same engine without a window: it takes less than half of the time.
+      onPath(
+        'chromium-headless-shell',
+        'chromium',
+        'chromium-browser',
+        'google-chrome',
+        'google-chrome-stable',
+      ) ||
       program('/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'),
   },
   redis: {
