@@ -27,6 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'whole',
+          isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: ALONE,
           globalSetup,

@@ -105,7 +105,7 @@ describe('Presence', () => {
     await phone.ask('presence:update', { status: 'busy', metadata: { until: 'noon' } });
     const change = await ann.waitFor('presence:update', ({ status }) => status === 'busy');
     expect(change).toMatchObject({ userId: 'bob-own', metadata: { until: 'noon' } });
-    expect(await laptop.waitFor('presence:update')).toEqual(change);
+    expect(await laptop.waitFor('presence:update', ({ status }) => status === 'busy')).toEqual(change);
     await phone.ask('presence:update', { status: 'offline', metadata: { until: 'noon' } });
     const hidden = await ann.waitFor('presence:update', ({ status }) => status === 'offline');
     expect(hidden).not.toHaveProperty('metadata');
