@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type Server } from 'node:net';
+import { readFile } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, inject, it, onTestFinished } from 'vitest';
 import { waitForDatabase, type WaitOptions } from '../../src/platform/database/connect.js';
+import { createDataSource } from '../../src/platform/database/data-source.js';
 import { StartError } from '../../src/platform/database/start-error.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { urlOfDatabase, withClient } from '../support/with-client.js';
@@ -99,6 +103,71 @@ it('refuses at once where waiting does not help: a wrong password', async () => 
   } finally {
     await withClient(admin, (client) => client.query(`drop role ${role}`));
   }
+});
+
+/** The URL of a server that answers each connection's first packet by `answer`. */
+async function served(answer: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => answer(socket));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return `postgres://ann:secret@127.0.0.1:${(server.address() as { port: number }).port}/chat`;
+}
+
+it('says how to trust a certificate that nobody known has signed', async () => {
+  const read = (name: string): Promise<Buffer> => readFile(join(import.meta.dirname, '../support/tls', name));
+  const pair = { cert: await read('one.cert.pem'), key: await read('one.key.pem') };
+  const url = await served((socket) => {
+    socket.write('S');
+    new TLSSocket(socket, { isServer: true, ...pair }).on('error', () => {});
+  });
+  expect(await refusal({ url: `${url}?sslmode=verify-full` })).toMatch(
+    /self-signed certificate; name the file .* by sslrootcert=, or do not check it, by sslmode=no-verify\.$/,
+  );
+});
+
+it('says what to do where one side wants TLS and the other does not', async () => {
+  const sentence = 'no pg_hba.conf entry for host "10.0.0.1", user "ann", database "chat", no encryption';
+  const fields = Buffer.from(`SFATAL\0C28000\0M${sentence}\0\0`);
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(fields.length + 4);
+  const url = await served((socket) => socket.end(Buffer.concat([Buffer.from('E'), length, fields])));
+  expect(await refusal({ url })).toContain('no encryption; it may want TLS: add sslmode=verify-full');
+  expect(await refusal({ url: `${database.url}?sslmode=no-verify` })).toMatch(
+    /does not support SSL connections; remove sslmode and ssl from DATABASE_URL, or turn ssl on there\.$/,
+  );
+});
+
+it('refuses at once where a file that the URL names is not there, and a password that is missing', async () => {
+  expect(await refusal({ url: `${database.url}?sslrootcert=/none.pem` })).toMatch(
+    /refuses.*ENOENT.*none\.pem/,
+  );
+  const url = new URL(database.url);
+  url.password = '';
+  expect(await refusal({ url: url.href })).toMatch(/; DATABASE_URL has no password\.$/);
+});
+
+it('takes a password of special characters, an address by name, and what other programs add to a URL', async () => {
+  const [role, password] = [`streamgate_odd_${randomBytes(4).toString('hex')}`, 'p#a/s?s%w:o@r d&+é'];
+  const other = await otherDatabase('');
+  const admin = inject('adminUrl');
+  await withClient(admin, (client) => client.query(`create role ${role} login password '${password}'`));
+  onTestFinished(() => withClient(admin, async (client) => void (await client.query(`drop role ${role}`))));
+  await withClient(other.href, (client) => client.query(`grant create on schema public to ${role}`));
+  onTestFinished(() =>
+    withClient(other.href, async (client) => void (await client.query(`drop owned by ${role}`))),
+  );
+  const place = `localhost:${other.port}${other.pathname}`;
+  const url = `postgres://${role}:${encodeURIComponent(password)}@${place}`;
+  const added =
+    '?schema=public&connection_limit=5&pgbouncer=true&sslmode=disable&options=-c%20search_path%3Dpublic';
+  await waitForDatabase({ url: url + added, log: QUIET });
+  const source = createDataSource({ url: url + added, poolSize: 2, entities: [], migrations: [] });
+  await source.initialize();
+  onTestFinished(() => source.destroy());
+  expect(await source.query('select current_user::text as name')).toEqual([{ name: role }]);
 });
 
 /** A URL of a new database of this server, made by `create`, and dropped at the end. */

@@ -129,6 +129,31 @@ describe('values', () => {
     expect(faultsOf({ [name]: text })).toEqual([expect.stringMatching(new RegExp(`^${name} .+\\.$`))]);
   });
 
+  it.each([
+    ['PORT', '3000\n', /from 0 to 65535; it begins or ends with a space or a line end/],
+    ['PORT', '"3000"', /; it has quotation marks around it, which docker --env-file keeps/],
+    ['DATABASE_URL', "'postgres://u:p@db/x'", /begins with postgres:\/\/.*; it has quotation marks/],
+    ['DATABASE_URL', ' postgres://u:p@db/x', /; it begins or ends with a space/],
+    ['DATABASE_URL', 'postgres://u:p@db/x\n', /not a valid URL.*; it begins or ends with a space/],
+    ['DATABASE_URL', 'postgres://u:p#w@db/x', /not a valid URL.*encode special characters.*# is %23/],
+    ['DATABASE_URL', 'postgres://u:p/w@db/x', /not a valid URL.*\/ is %2F/],
+    ['DATABASE_URL', 'postgres://u:p?w@db/x', /not a valid URL.*\? is %3F/],
+    ['DATABASE_URL', 'postgres://u:100%@db/x', /not a valid URL.*% is %25/],
+    ['DATABASE_URL', 'postgres://u:p@db:99999/x', /not a valid URL: check its port/],
+    ['LLM_API_KEY', 'sk-1\n', /must be one line.*; it begins or ends with a space or a line end/],
+    ['LLM_API_KEY', 'sk-…', /must be one line of characters that an HTTP header may have/],
+  ])('says what is wrong around or within %s=%j', (name, text, sentence) => {
+    expect(faultsOf({ [name]: text })).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  it.each(['%23', '%25', '%2F', '%3F', '%40', '%20', '+', '&', '$', '!', 'é'])(
+    'takes a password with %s',
+    (part) => {
+      const url = `postgres://u:p${part}w@db/x`;
+      expect(readConfig({ DATABASE_URL: url }).DATABASE_URL).toBe(url);
+    },
+  );
+
   it('never repeats a refused value: it may be a secret', () => {
     expect(faultsOf({ AUTH_JWT_SECRET: 'hunter2' }).join()).not.toContain('hunter2');
     expect(faultsOf({ DATABASE_URL: 'mysql://u:hunter2@db' }).join()).not.toContain('hunter2');

@@ -37,11 +37,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const faults: string[] = [];
   const read: Record<string, unknown> = {};
   for (const [name, field] of Object.entries<Field<unknown>>(VARIABLES)) {
+    const value = env[name] || field.defaultText;
     try {
-      const value = env[name] || field.defaultText;
       read[name] = value === undefined ? undefined : field.parse(value);
     } catch (error) {
-      faults.push(`${name} ${(error as Error).message}.`);
+      faults.push(`${name} ${(error as Error).message}${surroundings(value)}.`);
     }
   }
   faults.push(...faultsAcross(read));
@@ -52,6 +52,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     GUEST_ACCESS: values.GUEST_ACCESS ?? values.NODE_ENV !== 'production',
     PROVIDER: values.PROVIDER ?? (values.LLM_BASE_URL ? 'openai-compatible' : 'guide'),
   });
+}
+
+/** Returns what a refused value has around it that its writer may not see, as a clause; empty for nothing. */
+function surroundings(value = ''): string {
+  if (value !== value.trim()) return '; it begins or ends with a space or a line end';
+  return /^(["']).*\1$/.test(value)
+    ? '; it has quotation marks around it, which docker --env-file keeps'
+    : '';
 }
 
 /**

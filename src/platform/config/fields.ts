@@ -93,11 +93,34 @@ export function optionalUrl(
   also?: (url: URL) => void,
 ): Field<string | undefined> {
   return optionalText(doc, (value) => {
-    const url = URL.canParse(value) ? new URL(value) : undefined;
-    if (!url || !protocols.includes(url.protocol)) {
+    if (!protocols.some((protocol) => value.trimStart().toLowerCase().startsWith(`${protocol}//`))) {
       throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
     }
-    also?.(url);
+    // What reads it later does not ignore spaces around it, as URL does.
+    if (!URL.canParse(value) || value !== value.trim() || !isEncoded(new URL(value))) {
+      throw new Error(
+        'is not a valid URL: check its port, and encode special characters in its user and password (# is %23, % is %25, / is %2F, ? is %3F, @ is %40)',
+      );
+    }
+    also?.(new URL(value));
+  });
+}
+
+function isEncoded({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A text that is sent as the value of a header, or unset. */
+export function optionalHeaderValue(doc: string): Field<string | undefined> {
+  return optionalText(doc, (value) => {
+    if (value !== value.trim() || /[^\x20-\x7e\x80-\xff]/.test(value)) {
+      throw new Error('must be one line of characters that an HTTP header may have');
+    }
   });
 }
 

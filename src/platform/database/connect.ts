@@ -21,6 +21,19 @@ const CONNECT_MS = 5000;
 /** What PgBouncer refuses for good. It has one SQLSTATE for all its errors, that of a lost connection. */
 const POOLER_REFUSAL =
   /^(unsupported startup parameter|no such (database|user)|(database|role) ".*" does not exist|(auth|(password|SASL) authentication) failed)/i;
+/** What to do about a refusal, by what the driver, TLS or PostgreSQL says. */
+const REMEDIES: readonly (readonly [words: RegExp, remedy: string])[] = [
+  [
+    /certificate/i,
+    'name the file of its authority in DATABASE_URL by sslrootcert=, or do not check it, by sslmode=no-verify',
+  ],
+  [/does not support SSL/, 'remove sslmode and ssl from DATABASE_URL, or turn ssl on there'],
+  [
+    /no pg_hba\.conf entry .*(no encryption|SSL off)/,
+    'it may want TLS: add sslmode=verify-full to DATABASE_URL',
+  ],
+  [/password must be a (non-empty )?string/, 'DATABASE_URL has no password'],
+];
 
 /** Why the server cannot be used yet. */
 interface Wait {
@@ -96,12 +109,22 @@ async function tryOnce(url: string, place: string, timeoutMs: number): Promise<W
 /** @throws {StartError} where waiting does not help. */
 function waitFor(error: unknown, place: string): Wait {
   const message = messageOf(error);
-  if ((isAway(error) || message === 'Query read timeout') && !POOLER_REFUSAL.test(message)) {
+  const isPassing = (isAway(error) && !isFileFault(error)) || message === 'Query read timeout';
+  if (isPassing && !POOLER_REFUSAL.test(message)) {
     return { state: 'did not answer', reason: message, remedy: 'start it, or correct DATABASE_URL' };
   }
-  throw new StartError(`PostgreSQL at ${place} refuses the connection: ${message}; correct DATABASE_URL.`, {
+  throw new StartError(`PostgreSQL at ${place} refuses the connection: ${message}; ${remedyFor(message)}.`, {
     cause: error,
   });
+}
+
+function remedyFor(message: string): string {
+  return REMEDIES.find(([words]) => words.test(message))?.[1] ?? 'correct DATABASE_URL';
+}
+
+/** Whether a file that DATABASE_URL names, such as `sslrootcert`, cannot be read. */
+function isFileFault(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'open';
 }
 
 /** The URL without its password and options. */

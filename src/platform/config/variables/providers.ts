@@ -7,6 +7,7 @@ import {
   list,
   MINUTE,
   optionalChoice,
+  optionalHeaderValue,
   optionalInteger,
   optionalNumber,
   optionalText,
@@ -65,7 +66,7 @@ export const PROVIDERS = {
       if (username || password) throw new Error('must not contain a user or password: use LLM_API_KEY');
     },
   ),
-  LLM_API_KEY: optionalText('API key for that server, if it needs one.'),
+  LLM_API_KEY: optionalHeaderValue('API key for that server, if it needs one.'),
   LLM_MODEL: optionalText('Default model. Required with `LLM_BASE_URL`.'),
   LLM_MODELS: list('Further models that clients may ask for, separated by commas.'),
   LLM_TIMEOUT_MS: integer(
@@ -107,8 +108,8 @@ export const PROVIDERS = {
       if (OWN_FIELDS.includes(name)) throw new Error(`must not contain ${OWN_FIELDS.join(', ')}`);
     },
   ),
-  LLM_ORGANIZATION: optionalText('Sent as `OpenAI-Organization`.'),
-  LLM_PROJECT: optionalText('Sent as `OpenAI-Project`.'),
+  LLM_ORGANIZATION: optionalHeaderValue('Sent as `OpenAI-Organization`.'),
+  LLM_PROJECT: optionalHeaderValue('Sent as `OpenAI-Project`.'),
   LLM_STREAM_OPTIONS: choice(
     ['auto', 'on', 'off'],
     'auto',
