@@ -20,7 +20,11 @@ export class Authenticator {
   async authenticate(token: unknown): Promise<Principal> {
     if (typeof token === 'string') return this.verifier.verify(token);
     if (token !== undefined) throw unauthenticated('The token must be a string.');
-    if (this.config.AUTH_REQUIRED) throw unauthenticated('A token is required.');
+    if (this.config.AUTH_REQUIRED) {
+      throw unauthenticated(
+        'A token is required: as `auth: { token }` of a socket, or as the header `Authorization: Bearer …` of a request.',
+      );
+    }
     return ephemeralGuest();
   }
 }

@@ -155,10 +155,13 @@ describe('an end other than the natural one is told', () => {
     expect((error as Error).message).toContain(message);
   });
 
-  it('an answer that the server gave up is an error after its text', async () => {
-    const seen = await ask('dialect:resources-gone');
-    expect(seen).toMatchObject({ content: TEXT, error: { code: 'provider_error', retryable: true } });
-  });
+  it.each(['resources-gone', 'ends-abort'])(
+    'an answer that the server gave up is an error after its text (%s)',
+    async (dialect) => {
+      const seen = await ask(`dialect:${dialect}`);
+      expect(seen).toMatchObject({ content: TEXT, error: { code: 'provider_error', retryable: true } });
+    },
+  );
 });
 
 describe('an error within a 200', () => {

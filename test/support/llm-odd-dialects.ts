@@ -163,6 +163,9 @@ export const ODD_DIALECTS: Record<string, Dialect> = {
     parts: [says(TEXT), chunk({ index: 0, delta: {}, finish_reason: 'insufficient_system_resource' }), DONE],
   },
 
+  /** vLLM, whose engine gave the request up: it ends like a whole one. */
+  'ends-abort': { parts: [says(TEXT), chunk({ index: 0, delta: {}, finish_reason: 'abort' }), DONE] },
+
   // Errors.
   'error-json-as-events': { parts: ['{"error":{"message":"no such model","code":404}}'] },
   'error-gemini': {

@@ -105,7 +105,9 @@ function tokenType(token: string): string {
     const { typ = '' } = decodeProtectedHeader(token);
     return typ.toLowerCase().replace(/^application\//, '');
   } catch {
-    throw unauthenticated('The token is malformed.');
+    throw unauthenticated(
+      'The token is malformed: send the JSON Web Token alone, without “Bearer” or quotation marks.',
+    );
   }
 }
 

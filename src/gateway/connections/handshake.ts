@@ -67,7 +67,7 @@ export class HandshakeMiddleware {
   private async connect(socket: Socket, context: RequestContext): Promise<Connection> {
     const { token, deviceId, acks } = socket.handshake.auth as Record<string, unknown>;
     if (deviceId !== undefined && !isClientMessageId(deviceId)) {
-      throw invalid(['deviceId must be 1 to 128 printable ASCII characters']);
+      throw invalid(['deviceId must be text of 1 to 128 printable ASCII characters']);
     }
     if (acks !== undefined && typeof acks !== 'boolean') {
       throw invalid(['acks must be true or false']);

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { securityHeaders } from '../../platform/http/security-headers.js';
@@ -37,6 +37,17 @@ export function createSocketServer(config: Config): Server {
   });
 }
 
+/**
+ * Adds the slash that engine.io wants at the end of its path: clients with `addTrailingSlash: false`, and proxies such as
+ * Next.js, leave it out. engine.io's own option takes every path that begins like this one.
+ */
+function addSlash(request: IncomingMessage): void {
+  const { url = '' } = request;
+  const rest = url.slice(SOCKET_PATH.length);
+  if (url.startsWith(SOCKET_PATH) && (rest === '' || rest.startsWith('?')))
+    request.url = `${SOCKET_PATH}/${rest}`;
+}
+
 /** Attaches Socket.IO to the HTTP server, with admission before the handshake, and closes it at shutdown. */
 @Injectable()
 export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
@@ -49,7 +60,9 @@ export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    this.server.attach(this.http.httpAdapter.getHttpServer() as HttpServer);
+    const http = this.http.httpAdapter.getHttpServer() as HttpServer;
+    this.server.attach(http);
+    for (const event of ['request', 'upgrade']) http.prependListener(event, addSlash);
     const engine = this.server.engine as object as EngineServer;
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
     engine.use(admission(this.checks.for(engine), this.metrics.onRefused));

@@ -134,7 +134,7 @@ test('A __proto__ key is an unknown key, and changes no prototype', () => {
   const payload: unknown = JSON.parse('{"__proto__":{"conversationId":"room"}}');
   expect(faultsOf(ConversationDto, payload)).toEqual([
     '__proto__ is not known here',
-    'conversationId must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
+    'conversationId must be text of 1 to 128 characters of A-Z a-z 0-9 . _ : -',
   ]);
 });
 

@@ -112,7 +112,7 @@ export function IsUuid(): PropertyDecorator {
 export function IsConversationId(): PropertyDecorator {
   return rule('isConversationId', {
     check: isConversationId,
-    expected: '1 to 128 characters of A-Z a-z 0-9 . _ : -',
+    expected: 'text of 1 to 128 characters of A-Z a-z 0-9 . _ : -',
     schema: NAME,
   });
 }
@@ -121,7 +121,7 @@ export function IsConversationId(): PropertyDecorator {
 export function IsClientMessageId(): PropertyDecorator {
   return rule('isClientMessageId', {
     check: isClientMessageId,
-    expected: '1 to 128 printable ASCII characters',
+    expected: 'text of 1 to 128 printable ASCII characters',
     schema: { type: 'string', pattern: '^[\\x20-\\x7e]{1,128}$' },
   });
 }
@@ -130,7 +130,7 @@ export function IsClientMessageId(): PropertyDecorator {
 export function IsUserId(): PropertyDecorator {
   return rule('isUserId', {
     check: isUserId,
-    expected: `1 to ${LIMITS.userIdChars} characters without control characters`,
+    expected: `text of 1 to ${LIMITS.userIdChars} characters without control characters`,
     schema: USER_ID,
   });
 }
@@ -161,7 +161,8 @@ function listOf(check: Check, max: number): Check {
 export function IsMetadata(): PropertyDecorator {
   return rule('isMetadata', {
     check: isMetadata,
-    expected: 'an object of at most 4 levels and 4096 bytes',
+    expected:
+      'an object of at most 4 levels and 4096 bytes, its texts without control characters or lone surrogates',
     schema: { type: 'object', description: 'At most 4 levels and 4096 bytes.' },
   });
 }
