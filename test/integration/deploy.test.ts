@@ -1,6 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
@@ -129,6 +127,15 @@ describe('deploy/kubernetes', async () => {
     expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(needed);
   });
 
+  test('has the grace and the wait that docs/deployment.md has', async () => {
+    const page = await readPage('docs/deployment.md');
+    const [, text = ''] = /^```yaml\n(spec:\n[^]*?terminationGracePeriodSeconds[^]*?)^```$/m.exec(page) ?? [];
+    const { spec } = parse(text) as { spec: Pod };
+    expect(spec.terminationGracePeriodSeconds).toBe(pod.terminationGracePeriodSeconds);
+    expect(spec.containers[0]?.lifecycle).toEqual(container.lifecycle);
+    expect(settings['SHUTDOWN_GRACE_MS']).toBe(String(DEFAULTS.SHUTDOWN_GRACE_MS));
+  });
+
   test('has one replica as long as there is no relay between processes', async () => {
     expect(deployment.spec).toMatchObject({
       replicas: 1,
@@ -161,40 +168,6 @@ describe('deploy/kubernetes', async () => {
       (name) => !['kustomization.yaml', 'secret.example.yaml'].includes(name),
     );
     expect(new Set(resources)).toEqual(new Set(there));
-  });
-});
-
-describe('deploy/systemd/streamgate.service', async () => {
-  const unit = await read('systemd/streamgate.service');
-  const settings = new Map(
-    [...unit.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', text = '']) => [name, text]),
-  );
-
-  test('starts Node without npm in between, as a user of its own, with variables that exist', async () => {
-    expect(settings.get('ExecStart')).toBe('/usr/bin/node /opt/streamgate/dist/main.js');
-    expect(settings.get('User')).toBe('streamgate');
-    const env = Object.fromEntries(
-      (settings.get('Environment') ?? '').split(' ').map((pair) => pair.split('=') as [string, string]),
-    );
-    expect(Object.keys(env).filter((name) => !NAMES.has(name))).toEqual([]);
-    const config = readConfig({ ...env, AUTH_JWT_SECRET: 'x'.repeat(32) });
-    expect(config.DATA_DIR).toBe(`/var/lib/${settings.get('StateDirectory')}`);
-    expect(await readPage('docs/deployment.md')).toContain(`sudo tee ${settings.get('EnvironmentFile')}\n`);
-  });
-
-  test('leaves more time to end than SHUTDOWN_GRACE_MS, and the embedded PostgreSQL to the server (P12)', () => {
-    expect(Number(settings.get('TimeoutStopSec')) * 1000).toBeGreaterThan(DEFAULTS.SHUTDOWN_GRACE_MS);
-    expect(Number(settings.get('LimitNOFILE'))).toBeGreaterThan(2 * DEFAULTS.MAX_CONNECTIONS);
-    expect(settings.get('KillMode')).toBe('process');
-  });
-
-  test.skipIf(spawnSync('systemd-analyze', ['--version']).status !== 0)('is what systemd takes', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'streamgate-unit-'));
-    const path = join(folder, 'streamgate.service');
-    await writeFile(path, unit.replace('/usr/bin/node', process.execPath));
-    const { status, stderr } = spawnSync('systemd-analyze', ['verify', path], { encoding: 'utf8' });
-    await rm(folder, { recursive: true });
-    expect([status, stderr]).toEqual([0, '']);
   });
 });
 
@@ -234,6 +207,15 @@ test('every proxy waits longer than an answer is silent', async () => {
   const seconds = Number(annotations?.['nginx.ingress.kubernetes.io/proxy-read-timeout']);
   expect(seconds * 1000).toBeGreaterThan(DEFAULTS.STREAM_HEARTBEAT_MS);
   expect(await read('nginx/streamgate.conf')).toContain('proxy_read_timeout 1h;');
+});
+
+test('heartbeats come within the shortest idle time-out that docs/deployment.md calls harmless', async () => {
+  const page = await readPage('docs/deployment.md');
+  const [, seconds] = /idle time-outs of (\d+) seconds and more cut nothing/.exec(page) ?? [];
+  expect(DEFAULTS.HEARTBEAT_INTERVAL_MS).toBeLessThan(Number(seconds) * 1000);
+  expect(DEFAULTS.STREAM_HEARTBEAT_MS).toBeLessThan(Number(seconds) * 1000);
+  const config = readConfig({ HEARTBEAT_INTERVAL_MS: '10000', STREAM_HEARTBEAT_MS: '5000' });
+  expect(page).toContain(`HEARTBEAT_INTERVAL_MS=${config.HEARTBEAT_INTERVAL_MS} STREAM_HEARTBEAT_MS=5000`);
 });
 
 /** `${NAME:-default}` as its default, `${NAME:?…}` as some value of 32 characters. */
