@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
+import { retryWhileLocked } from '../platform/database/locked-rows.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
 import { ConversationEntity } from './conversation.entity.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
@@ -170,9 +171,8 @@ export class ConversationsStore {
 
   /** Sets the given properties. The caller has checked the user's rights. */
   async update(id: string, changes: { title?: string; access?: ConversationAccess }): Promise<void> {
-    // TypeORM refuses an update that sets nothing.
-    if (changes.title === undefined && changes.access === undefined) return;
-    await this.conversations.update({ id }, { ...changes });
+    const values = [id, changes.title ?? null, changes.access ?? null];
+    await retryWhileLocked(() => this.conversations.query('select update_conversation($1, $2, $3)', values));
   }
 
   private async readMemberships(batch: readonly MemberKey[]): Promise<(MembershipRow | null)[]> {
@@ -192,7 +192,9 @@ export class ConversationsStore {
   }
 
   private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {
-    const rows = await this.conversations.query<{ outcome: T }[]>(`select ${call} as outcome`, values);
+    const rows = await retryWhileLocked(() =>
+      this.conversations.query<{ outcome: T }[]>(`select ${call} as outcome`, values),
+    );
     return (rows[0] as { outcome: T }).outcome;
   }
 }

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Any, IsNull, Not, type Repository } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
+import { retryWhileLocked } from '../platform/database/locked-rows.js';
 import { LIMITS, type QueueItem, type SystemMessage } from '../protocol/index.js';
 import { DeliveryEntity, EndedDeliveryEntity } from './delivery.entity.js';
 import { toMessage, type MessageRow } from './message.rows.js';
@@ -60,11 +61,8 @@ export class DeliveriesStore {
 
   /** Counts an offer that was not acked in time. After `QUEUE_MAX_ATTEMPTS` offers a delivery has failed. */
   async countAttempt(userId: string, queueIds: readonly string[]): Promise<void> {
-    await this.deliveries.query('select attempt_deliveries($1, $2, $3)', [
-      userId,
-      queueIds,
-      this.config.QUEUE_MAX_ATTEMPTS,
-    ]);
+    const values = [userId, queueIds, this.config.QUEUE_MAX_ATTEMPTS];
+    await retryWhileLocked(() => this.deliveries.query('select attempt_deliveries($1, $2, $3)', values));
   }
 
   /** Deletes delivered system messages. `ack_messages` deletes messages of conversations, by their `seq`. */

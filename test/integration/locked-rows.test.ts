@@ -68,7 +68,7 @@ async function running(conversations: readonly string[]): Promise<string[]> {
     while (ids[0] !== undefined && shardOfKey(streamId, 2) !== shardOfKey(ids[0], 2)) streamId = newId();
     const answer = { streamId, messageId: newId(), provider: 'guide', model: 'guide', options: {} };
     await stores.append.append({
-      ...item(conversationId, `asker-${conversationId}`.slice(0, 20), 'q'),
+      ...item(conversationId, `asker-${conversationId}`.slice(0, 20), streamId),
       senderId: 'owner',
       answer: { ...answer, transport: 'websocket' },
     });
@@ -116,6 +116,36 @@ describe('Another session holds a row (P7):', () => {
     });
     expect(await stores.append.append(item(locked, 'owner', 'm'))).toMatchObject({ seq: 1 });
     expect(await stores.append.append(item(locked, 'owner', 'm'))).toMatchObject({ outcome: 'duplicate' });
+  });
+
+  test('of a conversation: twenty who change its members, and twenty who stop its answers, hold up nobody else', async () => {
+    const [locked = '', other = '', third = ''] = await neighbours(3);
+    const [answered = '', asked = ''] = await running([other, third]);
+    const stopped = await running(Array.from({ length: 20 }, () => locked));
+    const stop = (streamId: string) => streams.end({ type: 'cancelled', reason: 'user', streamId });
+    const people = Array.from({ length: 20 }, (_, n) => `user-${n}`);
+    await whileLocked('select from conversations where id = $1 for update', [locked], async (release) => {
+      const waiting = people.flatMap((userId) => [
+        stores.conversations.addMember(locked, 'owner', userId),
+        stores.conversations.join({ conversationId: locked, userId: 'owner' }),
+        stores.conversations.update(locked, { title: userId }),
+      ]);
+      const ends = stopped.map(stop);
+      for (const streamId of [answered, asked]) {
+        const calls = [
+          stores.conversations.addMember(other, 'owner', `new-${streamId}`),
+          stores.conversations.removeMember(other, 'owner', `new-${streamId}`),
+          stores.conversations.membership(other, 'owner'),
+          stop(streamId),
+        ];
+        for (const { ms } of await Promise.all(calls.map((call) => timed<unknown>(call))))
+          expect(ms).toBeLessThan(NEIGHBOUR_MS);
+      }
+      await release();
+      const outcomes = new Set(await Promise.all(waiting));
+      expect(outcomes).toEqual(new Set(['added', 'member', undefined]));
+      for (const { outcome } of await Promise.all(ends)) expect(outcome).toBe('ended');
+    });
   });
 
   test('of a member: acks of others are taken at once, and its own later', async () => {

@@ -18,6 +18,7 @@ import readPrompts from './functions/read_prompts.sql';
 import readSnapshots from './functions/read_snapshots.sql';
 import removeMember from './functions/remove_member.sql';
 import resumeStream from './functions/resume_stream.sql';
+import updateConversation from './functions/update_conversation.sql';
 
 /** One function of the database, as its file in `functions/` declares it. */
 export interface DatabaseFunction {
@@ -45,6 +46,7 @@ const FILES = {
   read_snapshots: readSnapshots,
   remove_member: removeMember,
   resume_stream: resumeStream,
+  update_conversation: updateConversation,
 };
 
 /** SQLSTATE invalid_function_definition: the new text has another result or other parameter names. */
@@ -53,13 +55,16 @@ const SIGNATURE_CHANGED = '42P13';
 const PINS = Object.entries(PINNED_PLANS)
   .map(([name, value]) => `set ${name} = ${value}`)
   .join(' ');
+/** How long a function on a pooled session waits for a lock: see `retryWhileLocked`. */
+const SHORT_LOCK_TIMEOUT = "set lock_timeout = '50ms'";
 
 /**
  * The functions of the database. In a file, `:pinned_plans` stands for {@link PINNED_PLANS}. A function needs these
- * settings if a plan made while the tables were empty would scan them for ever.
+ * settings if a plan made while the tables were empty would scan them for ever. `:short_lock_timeout` is for functions that lock
+ * a row while they hold one of the few pooled sessions.
  */
 export const databaseFunctions: readonly DatabaseFunction[] = Object.entries(FILES).map(([name, file]) => {
-  const text = file.replaceAll(':pinned_plans', PINS);
+  const text = file.replaceAll(':pinned_plans', PINS).replaceAll(':short_lock_timeout', SHORT_LOCK_TIMEOUT);
   return { name, text, sha256: createHash('sha256').update(text).digest('hex') };
 });
 

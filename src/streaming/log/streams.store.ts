@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { toCursorPage, type CursorPage } from '../../common/cursor-page.js';
@@ -10,7 +9,8 @@ import {
   type Statement,
 } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
-import { isLockFault, toDatabaseError } from '../../platform/database/errors.js';
+import { toDatabaseError } from '../../platform/database/errors.js';
+import { retryWhileLocked } from '../../platform/database/locked-rows.js';
 import type {
   CancelReason,
   Chunk,
@@ -91,9 +91,8 @@ const STATUS_OF: Record<TerminalChunkType, StreamStatus> = {
   error: 'failed',
 };
 
-/** How long a statement is tried again while another session holds the row that it needs, and how often, in milliseconds. */
-const LOCK_RETRY_FOR_MS = 3000;
-const LOCK_RETRY_MS = 100;
+/** How long an end waits for its conversation, in milliseconds: those of all answers take turns on one connection. */
+const END_LOCK_TIMEOUT_MS = 20;
 
 const CONTROLLED = `changed, status, last_sequence as "lastSequence", control_version as version`;
 const PAUSE: Statement = { name: 'pause_stream', text: `select ${CONTROLLED} from pause_stream($1)` };
@@ -124,7 +123,9 @@ export class StreamsStore {
     private readonly database: DataSource,
   ) {
     this.controls = connections.open('stream-controls', { settings: SHARED_LOCK_TIMEOUT });
-    this.ends = connections.open('stream-ends', { settings: { ...PINNED_PLANS, ...SHARED_LOCK_TIMEOUT } });
+    this.ends = connections.open('stream-ends', {
+      settings: { ...PINNED_PLANS, lock_timeout: END_LOCK_TIMEOUT_MS },
+    });
   }
 
   /** Reads the stream and the role of `userId` in its conversation (null: not a member); null where there is no such stream. */
@@ -222,20 +223,14 @@ export function queryOn<T>(
  * As {@link queryOn}; while another session holds the row that the statement needs, tries again, so that the connection's
  * other statements go on.
  */
-async function queryUnlocked<T>(
+function queryUnlocked<T>(
   connection: DedicatedConnection,
   statement: Statement,
   values: readonly unknown[],
 ): Promise<T[]> {
-  const giveUpAt = performance.now() + LOCK_RETRY_FOR_MS;
-  for (;;) {
-    try {
-      return await connection.query<T>(statement, values);
-    } catch (fault) {
-      if (!isLockFault(fault) || performance.now() >= giveUpAt) throw toDatabaseError(fault);
-      await delay(LOCK_RETRY_MS);
-    }
-  }
+  return retryWhileLocked(() => connection.query<T>(statement, values)).catch((fault: unknown) => {
+    throw toDatabaseError(fault);
+  });
 }
 
 function toEndResult({ streamId, type }: Ending, row: EndRow): EndResult {

@@ -1,6 +1,6 @@
 -- Adds a member on behalf of the owner. Returns `added`, `member`, `full`, `forbidden` or `not_found`.
 create or replace function add_member(p_id text, p_actor text, p_user text, p_max int)
-returns text language plpgsql volatile as $$
+returns text language plpgsql volatile :short_lock_timeout as $$
 declare
   v_role text;
 begin

@@ -2,7 +2,7 @@
 -- Takes the members' locks as `ack_messages` does. That function skips locked deliveries, so an ack at the same time would
 -- otherwise leave the row in the queue.
 create or replace function attempt_deliveries(p_user text, p_ids bigint[], p_max int)
-returns void language plpgsql volatile :pinned_plans as $$
+returns void language plpgsql volatile :pinned_plans :short_lock_timeout as $$
 begin
   perform 1
   from (

@@ -1,6 +1,6 @@
 -- Deletes a conversation with everything in it, on behalf of the owner. Returns `deleted`, `forbidden` or `not_found`.
 create or replace function delete_conversation(p_id text, p_actor text)
-returns text language plpgsql volatile as $$
+returns text language plpgsql volatile :short_lock_timeout as $$
 declare
   v_role text;
 begin

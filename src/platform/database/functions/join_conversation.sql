@@ -3,7 +3,7 @@
 -- Looks for the member only under the conversation's lock: whoever held it may have created the conversation on another
 -- device of the same user, or added the user.
 create or replace function join_conversation(p_id text, p_user text, p_name text, p_access text, p_max int)
-returns text language plpgsql volatile as $$
+returns text language plpgsql volatile :short_lock_timeout as $$
 declare
   v_access text;
 begin

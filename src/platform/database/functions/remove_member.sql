@@ -1,7 +1,7 @@
 -- Removes a member, on behalf of the owner or of the member, together with the member's queue of this conversation.
 -- Returns `removed`, `conflict` (the owner cannot leave), `forbidden` or `not_found`.
 create or replace function remove_member(p_id text, p_actor text, p_user text)
-returns text language plpgsql volatile :pinned_plans as $$
+returns text language plpgsql volatile :pinned_plans :short_lock_timeout as $$
 declare
   v_actor text;
   v_user text;
