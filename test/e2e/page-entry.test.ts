@@ -24,7 +24,7 @@ describe.skipIf(!hasChromium())('getting into the chat page', () => {
     llm = await startLlmServer();
     const env = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'words:10:1', PROVIDER_RETRIES: '0' };
     server = await startServer({ env });
-    closed = await startServer({ env: { ...env, GUEST_ACCESS: 'false' } });
+    closed = await startServer({ env: { ...env, NODE_ENV: 'production' } });
     browser = await launchBrowser();
   });
 
