@@ -3,7 +3,7 @@ interface ConcurrencyOptions {
   maxWaiting: number;
   /** How long each may wait, in milliseconds. */
   maxWaitMs: number;
-  /** The error for a call that may not wait, or has waited too long. */
+  /** Returns the error for a call that may not wait, or has waited too long. */
   onRefused: (why: 'queue is full' | 'wait timed out') => Error;
 }
 
@@ -33,7 +33,7 @@ export class ConcurrencyLimit {
   async acquire(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.running < this.max) this.running += 1;
-    // The turn that ends is handed over, so `running` stays as it is.
+    // `release` hands its turn over to a waiter, so `running` does not change.
     else await this.wait(signal);
     let isHeld = true;
     return () => {

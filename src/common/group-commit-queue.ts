@@ -1,25 +1,26 @@
-/** An item of a group commit, until it has its result. */
-export interface Waiting<Item, Result> {
+/** An item of a group commit that has no result yet. */
+export interface PendingItem<Item, Result> {
   readonly item: Item;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
+  /** Whether the caller has its result or error, also because the deadline has passed. */
   settled: boolean;
 }
 
-/** How long after a try the items of a locked row are tried again, in milliseconds. */
+/** How long after an attempt the items of a locked row are retried, in milliseconds. */
 export const LOCKED_RETRY_MS = 100;
 const MAX_BATCH_ITEMS = 512;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-/** Whether a batch of `queue` has room for no more. */
+/** Whether `queue` holds enough for a full batch. */
 export function isFull(queue: readonly { size: number }[]): boolean {
   return queue.length >= MAX_BATCH_ITEMS || queue.reduce((sum, { size }) => sum + size, 0) >= MAX_BATCH_BYTES;
 }
 
-/** Takes a batch off `queue`, without the items whose deadline has passed: their callers were asked to send them again. */
-export function takeLive<Item, Result>(queue: Waiting<Item, Result>[]): Waiting<Item, Result>[] {
+/** Takes a batch off `queue`, without the items whose deadline has passed: their callers were asked to retry. */
+export function takeUnsettled<Item, Result>(queue: PendingItem<Item, Result>[]): PendingItem<Item, Result>[] {
   let bytes = 0;
   let count = 0;
   for (const waiting of queue) {
@@ -28,15 +29,16 @@ export function takeLive<Item, Result>(queue: Waiting<Item, Result>[]): Waiting<
     count += 1;
   }
   const batch = queue.splice(0, count);
+  // Their callers have an error already: this only ends the counting of these items.
   for (const waiting of batch) if (waiting.settled) waiting.reject(undefined);
   return batch.filter((waiting) => !waiting.settled);
 }
 
-/** Items of a shard that wait for a row that another session has locked. Each row's are written in the order of their submits. */
+/** Holds the items of a shard whose row is locked by another session. The items of one row are written in the order of their `submit`. */
 export class LockedRows<Item, Result> {
-  private readonly rows = new Map<string, { items: Waiting<Item, Result>[]; isDue: boolean }>();
+  private readonly rows = new Map<string, { items: PendingItem<Item, Result>[]; isDue: boolean }>();
 
-  /** `onDue` is called when items may be tried again. */
+  /** `onDue` is called when items are due for a retry. */
   constructor(
     private readonly keyOf: (item: Item) => string,
     private readonly onDue: () => void,
@@ -51,15 +53,15 @@ export class LockedRows<Item, Result> {
     return [...this.rows.values()].some(({ isDue }) => isDue);
   }
 
-  /** Adds an item if its row is locked, behind those that wait for it. @returns whether it is. */
-  join(waiting: Waiting<Item, Result>): boolean {
+  /** Appends an item to those of its row if that row is locked. @returns whether it is. */
+  addIfLocked(waiting: PendingItem<Item, Result>): boolean {
     const row = this.rows.get(this.keyOf(waiting.item));
     row?.items.push(waiting);
     return row !== undefined;
   }
 
-  /** Adds items that were tried in vain, before those that wait for the same rows. */
-  add(tried: readonly Waiting<Item, Result>[]): void {
+  /** Puts back items that were locked in a commit, before the others that wait for the same rows. */
+  putBack(tried: readonly PendingItem<Item, Result>[]): void {
     const keys = new Set(tried.map(({ item }) => this.keyOf(item)));
     for (const key of keys) {
       const items = tried.filter(({ item }) => this.keyOf(item) === key);
@@ -73,11 +75,11 @@ export class LockedRows<Item, Result> {
   }
 
   /** Takes a batch of items that are due. A row stays as long as some of its items wait. */
-  takeDue(): Waiting<Item, Result>[] {
-    const due: Waiting<Item, Result>[] = [];
+  takeDue(): PendingItem<Item, Result>[] {
+    const due: PendingItem<Item, Result>[] = [];
     for (const [key, row] of this.rows) {
       if (!row.isDue) continue;
-      due.push(...takeLive(row.items));
+      due.push(...takeUnsettled(row.items));
       if (row.items.length === 0) this.rows.delete(key);
       if (isFull(due)) break;
     }

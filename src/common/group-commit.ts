@@ -1,6 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, overloaded } from './domain-error.js';
-import { isFull, LOCKED_RETRY_MS, LockedRows, takeLive, type Waiting } from './group-commit-queue.js';
+import {
+  isFull,
+  LOCKED_RETRY_MS,
+  LockedRows,
+  takeUnsettled,
+  type PendingItem,
+} from './group-commit-queue.js';
 
 /** Receives the figures of a group commit. */
 export interface GroupCommitObserver {
@@ -35,7 +41,7 @@ export interface GroupCommitOptions<Item, Result> {
    * `skipLocked`; what is still {@link LOCKED} is then tried by itself, apart from its shard and in its order.
    */
   locks?: {
-    /** Items of one key need the same row, and are written in the order of their submits. */
+    /** Items of one key need the same row, and are written in the order of their `submit`. */
     keyOf: (item: Item) => string;
     isLockFault: (error: unknown) => boolean;
   };
@@ -64,7 +70,7 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
  * const seq = await commits.submit(message);
  */
 export class GroupCommit<Item, Result> {
-  private readonly queues: Waiting<Item, Result>[][];
+  private readonly queues: PendingItem<Item, Result>[][];
   private readonly running: (Promise<void> | undefined)[];
   private readonly locked: LockedRows<Item, Result>[];
   private waitingItems = 0;
@@ -117,7 +123,7 @@ export class GroupCommit<Item, Result> {
     }
   }
 
-  private enqueue(waiting: Waiting<Item, Result>): void {
+  private enqueue(waiting: PendingItem<Item, Result>): void {
     const shard = this.options.shardOf(waiting.item);
     this.queues[shard]?.push(waiting);
     this.wake(shard);
@@ -147,17 +153,17 @@ export class GroupCommit<Item, Result> {
     this.running[shard] = undefined;
   }
 
-  private takeBatch(shard: number): Waiting<Item, Result>[] {
+  private takeBatch(shard: number): PendingItem<Item, Result>[] {
     const queue = this.queues[shard] ?? [];
     for (;;) {
-      const batch = takeLive(queue).filter((waiting) => !this.locked[shard]?.join(waiting));
+      const batch = takeUnsettled(queue).filter((waiting) => !this.locked[shard]?.addIfLocked(waiting));
       if (batch.length > 0 || queue.length === 0) return batch;
     }
   }
 
   /** @returns the results of what was written; none if the batch failed. */
   private async commit(
-    batch: readonly Waiting<Item, Result>[],
+    batch: readonly PendingItem<Item, Result>[],
     shard: number,
     skipLocked = false,
   ): Promise<readonly Result[]> {
@@ -183,11 +189,11 @@ export class GroupCommit<Item, Result> {
   }
 
   private settle(
-    batch: readonly Waiting<Item, Result>[],
+    batch: readonly PendingItem<Item, Result>[],
     results: readonly (Result | typeof LOCKED)[],
     shard: number,
   ): Result[] {
-    const locked: Waiting<Item, Result>[] = [];
+    const locked: PendingItem<Item, Result>[] = [];
     const written: Result[] = [];
     for (const [index, waiting] of batch.entries()) {
       const result = results[index] as Result | typeof LOCKED;
@@ -197,7 +203,7 @@ export class GroupCommit<Item, Result> {
         written.push(result);
       }
     }
-    this.locked[shard]?.add(locked);
+    this.locked[shard]?.putBack(locked);
     return written;
   }
 }

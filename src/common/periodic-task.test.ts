@@ -74,7 +74,7 @@ describe('PeriodicTask', () => {
     ]);
     run.mockImplementation(() => {});
     await vi.advanceTimersByTimeAsync(2 * INTERVAL_MS);
-    expect(log.mock.calls).toEqual([['periodic task works again', { task: 'do work' }]]);
+    expect(log.mock.calls).toEqual([['periodic task recovered', { task: 'do work' }]]);
     await task.stop();
   });
 

@@ -14,8 +14,8 @@ interface PeriodicTaskOptions {
 const logger = new Logger('PeriodicTask');
 
 /**
- * Runs background work in rounds, one at a time, until it is stopped. A round that fails does not end the task. The log
- * has the first failure of a series and the recovery, because rounds may come ten times a second.
+ * Runs background work in rounds, one at a time, until it is stopped. A round that fails does not end the task. Only the
+ * first failure of a series and the recovery are logged, because there may be ten rounds a second.
  *
  * @example
  * const task = new PeriodicTask({ name: 'renew leases', intervalMs: 5000, run: () => store.renew() });
@@ -30,7 +30,7 @@ export class PeriodicTask {
 
   constructor(private readonly options: PeriodicTaskOptions) {}
 
-  /** Starts the rounds. Must be called once at most, and has no effect after `stop`. */
+  /** Starts the rounds. Call it at most once. Has no effect after `stop`. */
   start(): void {
     if (this.options.runAtOnce) this.begin();
     else this.schedule();
@@ -57,7 +57,7 @@ export class PeriodicTask {
     const { name: task, intervalMs, run } = this.options;
     try {
       await run(this.stopping.signal);
-      if (this.isFailing) logger.log('periodic task works again', { task });
+      if (this.isFailing) logger.log('periodic task recovered', { task });
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) logger.warn('periodic task failed', { task, retryInMs: intervalMs, error });

@@ -14,7 +14,7 @@ test('Writes one line a second, with how many were left out (P7)', () => {
   now = 1000;
   log.add({ event: 'fifth' });
   expect(written).toEqual([
-    { event: 'first', unwritten: 0 },
-    { event: 'fifth', unwritten: 3 },
+    { event: 'first', suppressed: 0 },
+    { event: 'fifth', suppressed: 3 },
   ]);
 });

@@ -1,12 +1,12 @@
 const INTERVAL_MS = 1000;
 
 /**
- * Writes at most one line per second. The field `unwritten` counts the lines left out since the last one. Use it for
- * events that come by the thousands under overload, and that a metric counts in full.
+ * Writes at most one line per second. The field `suppressed` counts the lines left out since the last one. Use it for
+ * events that come by the thousands under overload and are also counted by a metric.
  */
 export class ThrottledLog {
   private quietUntil = -Infinity;
-  private unwritten = 0;
+  private suppressed = 0;
 
   constructor(
     private readonly write: (fields: object) => void,
@@ -15,11 +15,11 @@ export class ThrottledLog {
 
   add(fields: object): void {
     if (this.now() < this.quietUntil) {
-      this.unwritten += 1;
+      this.suppressed += 1;
       return;
     }
-    this.write({ ...fields, unwritten: this.unwritten });
+    this.write({ ...fields, suppressed: this.suppressed });
     this.quietUntil = this.now() + INTERVAL_MS;
-    this.unwritten = 0;
+    this.suppressed = 0;
   }
 }

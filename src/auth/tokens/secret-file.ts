@@ -36,7 +36,7 @@ async function readSecret(path: string): Promise<string | undefined> {
   throw new Error(`the file has fewer than ${MIN_SECRET_CHARS} characters`);
 }
 
-/** A hard link is created atomically and never replaces a file: the process that comes second reads the secret of the first. */
+/** Creates the file by a hard link, which is atomic and never replaces a file: a process that loses the race reads the winner's secret. */
 async function createSecret(folder: string, path: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const draft = `${path}.${randomText(8)}`;
@@ -50,7 +50,7 @@ async function createSecret(folder: string, path: string): Promise<string> {
     if (winner === undefined) throw error;
     return winner;
   } finally {
-    await unlinkIfThere(draft);
+    await unlinkIfExists(draft);
   }
 }
 
@@ -64,7 +64,7 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-async function unlinkIfThere(path: string): Promise<void> {
+async function unlinkIfExists(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {

@@ -14,13 +14,13 @@ export const GUEST_TOKEN_TYPE = 'guest+jwt';
 /** Accepted `typ` of an application's token: none, plain, or an OAuth access token (RFC 9068). Other kinds of JWT do not sign users in. */
 const APP_TOKEN_TYPES = new Set(['', 'jwt', 'at+jwt']);
 const MAX_TOKEN_CHARS = 8192;
-/** How much longer than its `exp` a token is taken: clocks differ. */
+/** How long after its `exp` a token is still accepted, because clocks differ. */
 const EXPIRY_TOLERANCE_S = 5;
 
 /** Checks that apply to every token, whatever key signed it. */
 type Checks = Omit<JWTVerifyOptions, 'algorithms'>;
 
-/** Turns tokens into principals (protocol section 5.6). Its errors contain nothing of a token. */
+/** Turns tokens into principals (protocol section 5.6). Its errors never quote a token. */
 @Injectable()
 export class TokenVerifier {
   constructor(
@@ -42,7 +42,7 @@ export class TokenVerifier {
     const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = this.config;
     const claims = await verifyClaims(this.keys.app, token, {
       ...this.checks(),
-      // For `nbf`. It holds for `exp` as well, which is checked again below.
+      // Meant for `nbf`. It also applies to `exp`, which `checkDates` checks with a smaller tolerance.
       clockTolerance: this.config.TOKEN_CLOCK_TOLERANCE_MS / 1000,
       ...(issuer !== undefined && { issuer }),
       ...(audience !== undefined && { audience }),
@@ -53,7 +53,7 @@ export class TokenVerifier {
 
   /**
    * Verifies like {@link verify}, but accepts guest tokens only.
-   * @param expiredForMs accepts a token that expired at most this long ago; 0: no longer than {@link verify}.
+   * @param expiredForMs how long ago the token may have expired; 0: as in {@link verify}.
    */
   async verifyGuest(token: string, expiredForMs = 0): Promise<Principal> {
     const admitsGuests = this.config.GUEST_ACCESS || !this.config.AUTH_REQUIRED;
@@ -67,7 +67,7 @@ export class TokenVerifier {
    * @param expiredForMs as in {@link verifyGuest}.
    */
   async verifyOwn(token: string, type: string, expiredForMs = 0): Promise<JWTPayload> {
-    if (tokenType(token) !== type) throw unauthenticated('The token is of another kind than required here.');
+    if (tokenType(token) !== type) throw unauthenticated('This kind of token is not accepted here.');
     const clockTolerance = Math.max(EXPIRY_TOLERANCE_S, expiredForMs / 1000);
     return verifyClaims(this.keys.own.map(sharedSecret), token, { ...this.checks(), clockTolerance });
   }
@@ -84,7 +84,7 @@ export class TokenVerifier {
     if (exp * 1000 <= now - EXPIRY_TOLERANCE_S * 1000) throw tokenExpired();
     if (iat * 1000 > now + this.config.TOKEN_CLOCK_TOLERANCE_MS) {
       throw unauthenticated(
-        "The token's iat is in the future. Set the issuer's clock, or raise TOKEN_CLOCK_TOLERANCE_MS.",
+        "The token's iat is in the future. Correct the issuer's clock, or raise TOKEN_CLOCK_TOLERANCE_MS.",
       );
     }
   }
@@ -122,16 +122,16 @@ async function verifyClaims(
   token: string,
   checks: Checks,
 ): Promise<JWTPayload> {
-  let fault: unknown;
+  let lastError: unknown;
   for await (const key of keys) {
     try {
       return await verifyWith(key, token, checks);
     } catch (error) {
-      if (!mayFitAnotherKey(error)) throw toTokenError(error);
-      fault = error;
+      if (!mayVerifyWithAnotherKey(error)) throw toTokenError(error);
+      lastError = error;
     }
   }
-  throw toTokenError(fault ?? new errors.JWSSignatureVerificationFailed());
+  throw toTokenError(lastError ?? new errors.JWSSignatureVerificationFailed());
 }
 
 async function verifyWith({ key, algorithms }: KnownKey, token: string, checks: Checks): Promise<JWTPayload> {
@@ -154,6 +154,6 @@ async function* withAlgorithms(
 }
 
 /** Whether another key may still verify the token: signatures are checked before claims. */
-function mayFitAnotherKey(error: unknown): boolean {
+function mayVerifyWithAnotherKey(error: unknown): boolean {
   return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed;
 }

@@ -4,12 +4,12 @@ import { PresenceService } from '../../presence/presence.service.js';
 import type { JoinPayload, JoinResult, Member } from '../../protocol/index.js';
 import { SnapshotsStore } from '../../streaming/log/snapshots.store.js';
 import { TypingService } from '../../typing/typing.service.js';
-import { SHARED, SharedFields, type Sharing } from './shared-fields.js';
+import { SHARED, SharedFields, type WithSharedFields } from './shared-fields.js';
 
 type SharedByMembers = Pick<JoinResult, 'members' | 'presence'>;
 
 /** Ack of a join. Connections that join the same conversation at once share the JSON of its members and their presence. */
-export type SharingJoinResult = Sharing<JoinResult, keyof SharedByMembers>;
+export type SharingJoinResult = WithSharedFields<JoinResult, keyof SharedByMembers>;
 
 /** Reads the state of a conversation for a connection that joins it. */
 @Injectable()

@@ -1,18 +1,18 @@
-/** Key of the fields that a response shares with other responses. */
+/** Property of a response under which its shared fields are kept. */
 export const SHARED = Symbol('shared fields');
 
-/** A response that shares these of its fields with other responses. */
-export type Sharing<Response, Name extends keyof Response> = Omit<Response, Name> & {
+/** A response whose fields `Name` are the same object as in other responses, so that they are serialized once. */
+export type WithSharedFields<Response, Name extends keyof Response> = Omit<Response, Name> & {
   [SHARED]: SharedFields<Pick<Response, Name>>;
 };
 
-/** Immutable fields of several responses: their JSON and its bytes are made once. */
+/** Immutable fields that several responses have in common. They are serialized and encoded once. */
 export class SharedFields<Fields extends object> {
   private packetEnd: PacketEnd | undefined;
 
   constructor(private readonly fields: Fields) {}
 
-  /** The end of an ack packet whose response has these fields last. */
+  /** Returns the end of an ack packet whose response has these fields last. */
   get end(): PacketEnd {
     return (this.packetEnd ??= new PacketEnd(`${JSON.stringify(this.fields).slice(1)}]`));
   }
@@ -28,8 +28,9 @@ export class PacketEnd {
 }
 
 /**
- * A packet whose end is shared with other packets. To engine.io and to long polling it is ordinary text. A WebSocket is sent
- * the bytes of its beginning, then the shared bytes of its end (half a megabyte for a large conversation).
+ * A packet whose end is shared with other packets. engine.io and long polling treat it as an ordinary string. On a
+ * WebSocket, the bytes of its beginning are written first, then the shared bytes of its end (half a megabyte for a large
+ * conversation).
  */
 export class SharedPacket extends String {
   constructor(
@@ -39,7 +40,7 @@ export class SharedPacket extends String {
     super(beginning + end.text);
   }
 
-  /** Returns the WebSocket frame of `prefix` and the text, in two parts. */
+  /** Returns one WebSocket frame with `prefix` and the text, as two buffers to write one after the other. */
   frame(prefix: string): [Buffer, Buffer] {
     const beginning = Buffer.from(prefix + this.beginning);
     const header = frameHeader(beginning.length + this.end.bytes.length);

@@ -19,7 +19,7 @@ export class TopicRooms implements ConnectionObserver {
 
   constructor(private readonly relay: Relay) {}
 
-  /** Numbers of subscribed topics and of subscribed connections; both 0 where there are no subscriptions. */
+  /** How many topics have subscribers on this node, and how many connections subscribe to a topic. */
   get size(): { topics: number; connections: number } {
     return { topics: this.entries.size, connections: this.byConnection.size };
   }
@@ -45,7 +45,7 @@ export class TopicRooms implements ConnectionObserver {
     return [...mine];
   }
 
-  /** Returns the connection's remaining topics. */
+  /** Unsubscribes from `topics`. @returns the connection's remaining topics. */
   unsubscribe(connection: Connection, topics: readonly string[]): string[] {
     const mine = this.byConnection.get(connection);
     for (const topic of topics) {

@@ -11,8 +11,8 @@ import { checkUrl } from './url.checks.js';
 
 const USAGE = `Usage: npm run -s doctor -- [--json] [--url https://chat.example.com [--token TOKEN]]
   --json   findings as JSON
-  --url    check only this address: what a proxy does to sockets and answers
-  --token  a user's token for it; without it a guest token is used`;
+  --url    check only this address: whether sockets and answers pass its proxy
+  --token  a user's token for --url; default: a guest token`;
 
 type Write = (text: string) => void;
 
@@ -31,7 +31,7 @@ export async function runDoctorCommand(
     write(USAGE);
     return options?.help ? 0 : 2;
   }
-  const findings = options.url ? await checkUrl(options.url, options.token) : await checkHere(load);
+  const findings = options.url ? await checkUrl(options.url, options.token) : await checkInstallation(load);
   const failed = findings.some(({ level }) => level === 'fail');
   if (options.json) write(JSON.stringify({ ok: !failed, findings }, null, 2));
   else for (const finding of findings) write(lineOf(finding));
@@ -53,7 +53,7 @@ function readOptions(args: readonly string[]) {
   }
 }
 
-async function checkHere(load: () => Config): Promise<Finding[]> {
+async function checkInstallation(load: () => Config): Promise<Finding[]> {
   const machine = await thisMachine();
   let config: Config;
   try {

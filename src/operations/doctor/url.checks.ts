@@ -12,7 +12,7 @@ const SHORTEST_MS = 200;
 const MOST_CHUNKS_AT_ONCE = 4;
 const PROXY = 'Compare your proxy with the files in deploy/.';
 
-/** Checks what a proxy does to sockets and answers. `token` is a user's; without it, a guest token is used. */
+/** Checks whether sockets and streamed answers pass a proxy unharmed. `token` is a user's; without it, a guest token is used. */
 export async function checkUrl(addressGiven: string, token?: string): Promise<Finding[]> {
   const url = addressGiven.replace(/\/+$/, '');
   const address = await checkAddress(url);
