@@ -118,6 +118,11 @@ describe('thinking within the text', () => {
     expect(seen).toMatchObject({ content: `<think>\nHm.</think>\n\n${TEXT}`, reasoning: '' });
   });
 
+  it('stays in the text, tag and all, where its closing tag comes after words that were given out', async () => {
+    const seen = await ask('dialect:think-late');
+    expect(seen).toMatchObject({ content: `Hm.</think>\n${TEXT}`, reasoning: '' });
+  });
+
   it('is not what an answer writes about tags', async () => {
     const seen = await ask('dialect:think-quoted');
     expect(seen).toMatchObject({ content: 'The tag `<think>` ends with `</think>`.', reasoning: '' });

@@ -151,6 +151,41 @@ describe("a server's own sentence", () => {
     );
   });
 
+  it.each([
+    [
+      'OpenAI, Azure',
+      { error: { code: 'DeploymentNotFound', message: 'No such deployment.' } },
+      'No such deployment.',
+    ],
+    ['Anthropic', { type: 'error', error: { type: 'not_found_error', message: 'model: x' } }, 'model: x'],
+    ['Cohere', { message: "model 'x' not found" }, "model 'x' not found"],
+    ['Bedrock', { Message: 'Not authorized.' }, 'Not authorized.'],
+    ['FastAPI', { detail: 'Not here' }, 'Not here'],
+    [
+      'FastAPI, a field',
+      { detail: [{ type: 'missing', loc: ['body', 'model'], msg: 'Field required' }] },
+      'body.model: Field required',
+    ],
+    ['OAuth', { error: 'invalid_client', error_description: 'The key has expired' }, 'The key has expired'],
+    ['RFC 9457', { type: 'about:blank', title: 'Bad', status: 400, detail: 'Too long' }, 'Too long'],
+    ['RFC 9457, short', { title: 'Model not loaded', status: 400 }, 'Model not loaded'],
+    ['Cloudflare', { success: false, errors: [{ code: 7009, message: 'No route' }] }, 'No route'],
+    ['Ollama', { error: 'model "x" not found' }, 'model "x" not found'],
+    ['a bare code', { error: 'busy' }, 'busy'],
+    ['an unknown shape', { fault: { why: 'no memory' } }, '{"fault":{"why":"no memory"}}'],
+    ['plain text', '404 page not found\n', '404 page not found'],
+  ])('is found in the form of %s', (_, said, sentence) => {
+    const body = typeof said === 'string' ? said : JSON.stringify(said);
+    const error = failures(false).refused({ status: 400, body });
+    expect(error.message).toBe(`The provider refused the request (HTTP 400): ${sentence}`);
+    expect(causeOf(error)).toBe(`HTTP 400: ${sentence}`);
+  });
+
+  it('is not a web page', () => {
+    const { message } = failures(true).refused({ status: 502, body: '<html>Bad Gateway</html>' });
+    expect(message).toBe('The provider failed (HTTP 502).');
+  });
+
   it('explains a 403, which is not about the key alone', () => {
     const body =
       '{"error":{"code":"unsupported_country_region_territory","message":"Country not supported"}}';

@@ -53,6 +53,7 @@ export const ODD_DIALECTS: Record<string, Dialect> = {
     ],
   },
   'think-quoted': { parts: [says('The tag `<think>` ends with `</think>`.'), STOP, DONE] },
+  'think-late': { parts: [says('H'), says('m.</th'), says('ink>\n'), says(TEXT), STOP, DONE] },
   'think-open': { parts: [says('H'), says('m.</th'), says(`ink>\n${TEXT}`), STOP, DONE] },
 
   // Forms and content types.

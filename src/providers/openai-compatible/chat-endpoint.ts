@@ -4,7 +4,8 @@ import type { Clock } from '../../common/clock.js';
 import type { ProviderRequest } from '../provider.js';
 import { toChatMessages } from './chat-messages.js';
 import { decodedBody } from './decoded-body.js';
-import { isObject, parsed, retryAfterMs, type FailureReports, type Refusal } from './provider-errors.js';
+import { isObject, parsed } from './json.js';
+import { retryAfterMs, type FailureReports, type Refusal } from './provider-errors.js';
 import type { RequestDeadline } from './request-deadline.js';
 
 /** Most bytes of an error response that are read (P7). */

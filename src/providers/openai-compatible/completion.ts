@@ -1,6 +1,7 @@
 import type { Delta } from '../provider.js';
 import { answerEnd } from './answer-end.js';
-import { incomplete, isObject, type FailureReports } from './provider-errors.js';
+import { isObject } from './json.js';
+import { incomplete, type FailureReports } from './provider-errors.js';
 import { looksLikeJson, type ServerEvent } from './event-reader.js';
 import { ThinkTags, type ThinkTagsMode } from './think-tags.js';
 

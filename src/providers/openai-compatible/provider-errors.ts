@@ -1,4 +1,6 @@
 import { DomainError } from '../../common/domain-error.js';
+import { sentenceIn, sentenceOf } from './error-sentence.js';
+import { first, isObject, parsed } from './json.js';
 import type { Redactor } from './redactor.js';
 
 /** A response with an error status. */
@@ -105,7 +107,7 @@ export class FailureReports {
   /** The error for a response with a status other than 2xx. */
   refused({ status, body, retryAfterMs, hint, location }: Refusal): DomainError {
     const value = first(parsed(body));
-    const sentence = sentenceOf(value);
+    const sentence = value === undefined ? sentenceIn(body) : sentenceOf(value);
     const logged = sentence === undefined ? '' : `: ${this.redactor.forLog(sentence)}`;
     const kind = kindOf(status === 429 && wordStatus(value) === QUOTA ? QUOTA : status);
     const end =
@@ -193,25 +195,6 @@ function isNumber(text: string): boolean {
   return /^\s*\d{1,9}(\.\d*)?\s*$/.test(text);
 }
 
-/** Whether `value` is a JSON object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Returns the JSON value of a text; undefined where it is none. */
-export function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Gemini sends an array with one error. */
-function first(value: unknown): unknown {
-  return Array.isArray(value) ? (value[0] as unknown) : value;
-}
-
 /** Returns the HTTP status that an error names, as a number, its digits or a word. */
 function statusOf(error: unknown): number | undefined {
   if (!isObject(error)) return undefined;
@@ -231,13 +214,4 @@ function wordStatus(value: unknown): number | undefined {
       typeof word === 'string' ? STATUSES.get(word.toLowerCase().replaceAll('-', '_')) : undefined,
     )
     .find((status) => status !== undefined);
-}
-
-/** Finds the sentence in a provider's error, wherever that kind of server puts it. */
-function sentenceOf(said: unknown): string | undefined {
-  if (typeof said === 'string') return said.trim() === '' ? undefined : said;
-  if (Array.isArray(said)) return sentenceOf(first(said));
-  if (!isObject(said)) return undefined;
-  const { error, message, detail, msg } = said;
-  return sentenceOf(error) ?? sentenceOf(message) ?? sentenceOf(detail) ?? sentenceOf(msg);
 }
