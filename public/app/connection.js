@@ -6,6 +6,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long the server may take to answer when the page is seen again. */
+const WAKE_TIMEOUT_MS = 3000;
 /**
  * Polling first: it passes proxies that swallow WebSocket handshakes, and it says why a handshake is refused. Where polling
  * fails (several nodes without sticky sessions), the next try begins with a WebSocket.
@@ -38,6 +40,8 @@ export class Connection extends Emitter {
     this.state = { phase: 'connecting' };
     this.#socket = this.#createSocket();
     window.addEventListener('online', () => this.retryNow());
+    window.addEventListener('pageshow', ({ persisted }) => persisted && void this.#wake());
+    document.addEventListener('visibilitychange', () => void this.#wake());
     window.addEventListener('offline', () => {
       if (this.state.phase === 'waiting') this.#wait();
     });
@@ -55,6 +59,35 @@ export class Connection extends Emitter {
 
   start() {
     void this.#connect();
+  }
+
+  /**
+   * The page is seen again. While it was hidden or its machine slept, timers stood still, and the connection may have died
+   * without a sign.
+   */
+  async #wake() {
+    if (document.visibilityState !== 'visible') return;
+    const { phase } = this.state;
+    if (phase === 'waiting' || phase === 'offline') return this.retryNow();
+    if (!this.connected) return;
+    const { id } = this.#socket;
+    const answers = await this.#socket
+      .timeout(WAKE_TIMEOUT_MS)
+      .emitWithAck('ping', {})
+      .then(
+        () => true,
+        () => false,
+      );
+    if (answers || this.#socket.id !== id) return;
+    // A WebSocket opens a connection of its own; polling would go over those of the browser, which may have died too.
+    if (this.#socket.io.engine.transport.name === 'websocket') this.#begin(1);
+    this.restart();
+  }
+
+  /** Begins the next tries by the transport at `order`. */
+  #begin(order) {
+    this.#order = order;
+    this.#socket.io.opts.transports = ORDERS[order];
   }
 
   /** Connects anew: with the present token, so with the present name. */
@@ -100,10 +133,7 @@ export class Connection extends Emitter {
 
   #notConnected(error) {
     const failure = error.data?.code ? new Failure(error.data) : refusedHandshake(error);
-    if (failure.code === 'unreachable') {
-      this.#order = 1 - this.#order;
-      this.#socket.io.opts.transports = ORDERS[this.#order];
-    }
+    if (failure.code === 'unreachable') this.#begin(1 - this.#order);
     this.#refused(failure);
   }
 

@@ -224,6 +224,19 @@ describe.skipIf(!hasChromium())('the JavaScript of docs/clients.md, run as it is
     );
   });
 
+  test('replaces a connection that died while nobody looked', async () => {
+    await connect();
+    await until("socket.io.engine.transport.name === 'websocket'");
+    await mine.run(sample('Notice a dead connection after sleep or in a background tab'));
+    proxy.freeze();
+    await mine.run("document.dispatchEvent(new Event('visibilitychange'))");
+    await eventually(() => mine.get<boolean>('!socket.connected'), 'the end of the dead connection', 10_000);
+    // Those that the browser keeps for requests died, too.
+    proxy.cut();
+    proxy.mend();
+    await until('socket.connected');
+  });
+
   test('fills a gap in an answer', async () => {
     const reload = sample('Survive a reload in the middle of an answer');
     await mine.run(`${reload}\n${sample('Fill a hole in an answer')}`, 'answers');

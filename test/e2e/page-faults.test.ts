@@ -1,5 +1,6 @@
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { launchBrowser, visit, type Visitor } from '../support/browser.js';
 import {
   allSent,
@@ -122,6 +123,27 @@ describe.skipIf(!hasChromium())('the chat page on a bad network', () => {
     proxy.mend();
     expect((await partialAnswer(page, before.length + 10)).startsWith(before)).toBe(true);
     expect(await finishedAnswer(page)).toBe(WHOLE);
+  });
+
+  it('looks for its connection when it is seen again, and replaces one that died in its sleep', async () => {
+    const page = await open(proxy.url);
+    await tell(page, 'Before');
+    await allSent(page);
+    const wake = (): Promise<unknown> =>
+      page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+    let sockets = 0;
+    page.on('websocket', () => (sockets += 1));
+    await wake();
+    await tell(page, 'Alive');
+    await allSent(page);
+    expect(sockets).toBe(0);
+    proxy.freeze();
+    await wake();
+    // Long before the heartbeat could notice.
+    await eventually(() => sockets === 1, 'a new connection');
+    await tell(page, 'After');
+    await allSent(page);
+    await expectSaid(page, ['Before', 'Alive', 'After']);
   });
 
   it('fills the hole that lost chunks leave', async () => {
