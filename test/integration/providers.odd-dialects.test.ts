@@ -99,7 +99,7 @@ describe('a server that does it in its own way is understood', () => {
 describe('thinking within the text', () => {
   it.each([
     ...['think-whole', 'think-split', 'think-close', 'think-lone', 'think-json', 'think-kimi'],
-    ...['think-empty-field', 'think-parts'],
+    ...['think-empty-field', 'think-parts', 'think-twice'],
   ])('is reasoning: %s', async (dialect) => {
     expect(await ask(`dialect:${dialect}`)).toMatchObject({ ...complete, reasoning: 'Hm.' });
   });

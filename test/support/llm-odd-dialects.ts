@@ -52,6 +52,14 @@ export const ODD_DIALECTS: Record<string, Dialect> = {
       ...[says(TEXT), STOP, DONE],
     ],
   },
+  /** MiniMax: each piece of thinking in a field, and in the text. */
+  'think-twice': {
+    parts: [
+      chunk({ index: 0, delta: { reasoning_content: 'H', content: '<think>H' } }),
+      chunk({ index: 0, delta: { reasoning_content: 'm.', content: 'm.</think>' } }),
+      ...[says(TEXT), STOP, DONE],
+    ],
+  },
   'think-quoted': { parts: [says('The tag `<think>` ends with `</think>`.'), STOP, DONE] },
   'think-late': { parts: [says('H'), says('m.</th'), says('ink>\n'), says(TEXT), STOP, DONE] },
   'think-open': { parts: [says('H'), says('m.</th'), says(`ink>\n${TEXT}`), STOP, DONE] },

@@ -41,6 +41,8 @@ export class Completion {
   private usage: Usage = null;
   private reason: string | undefined;
   private readonly seen = { words: false, thinking: false, refusal: false, toolCalls: false };
+  /** Whether the server sends the thinking in a field of its own. */
+  private thinksApart = false;
   /** Whether any event was part of a chat completion. */
   private hasBegun = false;
   /** Which of several answers this is: with `n` above 1, servers send them all, interleaved. */
@@ -79,7 +81,7 @@ export class Completion {
    * @throws {DomainError} `provider_error` where the answer was cut, or has no words for the user.
    */
   finish(head: string): Delta {
-    for (const { type, text } of this.tags.end()) this.addText(type, this.joiners[type].push(text));
+    this.addTagged(this.tags.end());
     this.addText('reasoning', this.joiners.reasoning.end());
     this.addText('content', this.joiners.content.end());
     const { reason, seen, usage } = this;
@@ -132,19 +134,27 @@ export class Completion {
   private addMessage(message: Record<string, unknown>): void {
     const { content, refusal, reasoning_content: thinking, reasoning, thinking: thought } = message;
     const thoughts = [thinking, reasoning, thought].find((text) => typeof text === 'string' && text !== '');
-    if (typeof thoughts === 'string') this.addThinking(thoughts);
+    if (typeof thoughts === 'string') {
+      this.thinksApart = true;
+      this.addThinking(thoughts);
+    }
     if (typeof content === 'number' || typeof content === 'boolean')
       throw this.failures.noCompletion(JSON.stringify({ choices: [message] }));
     for (const part of partsOf(content)) {
       if (part.type === 'reasoning') this.addThinking(part.text);
       else if (part.type === 'refusal') this.addRefusal(part.text);
-      else
-        for (const { type, text } of this.tags.push(part.text))
-          this.addText(type, this.joiners[type].push(text));
+      else this.addTagged(this.tags.push(part.text));
     }
     if (typeof refusal === 'string' && refusal !== '') this.addRefusal(refusal);
     const calls = message['tool_calls'] ?? message['function_call'];
     if (Array.isArray(calls) ? calls.length > 0 : isObject(calls)) this.seen.toolCalls = true;
+  }
+
+  private addTagged(pieces: ReturnType<ThinkTags['push']>): void {
+    for (const { type, text } of pieces) {
+      // MiniMax sends its thinking twice: apart, and in tags.
+      if (type === 'content' || !this.thinksApart) this.addText(type, this.joiners[type].push(text));
+    }
   }
 
   private addThinking(text: string): void {
