@@ -298,3 +298,46 @@ describe('A slow client', () => {
     expect(performance.now() - begun).toBeLessThan(5000);
   });
 });
+
+describe('A request that asks for HTTP/2 on a plain connection, as curl --http2 and Java do, is served by HTTP/1.1', () => {
+  const asks =
+    'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__';
+  /** Status line and body of the response to the same request with and without the headers that ask. */
+  async function both(line: string, headers: readonly string[] = [], body = ''): Promise<[string, string][]> {
+    const { host } = new URL(server.url);
+    const request = (connection: string): string =>
+      [line, `Host: ${host}`, connection, ...headers, '', body].join('\r\n');
+    const texts = [
+      await exchange(server.url, request('Connection: close')),
+      await exchange(server.url, request(asks)),
+    ];
+    return texts.map((text) => [text.split('\r\n')[0] ?? '', text.slice(text.indexOf('\r\n\r\n') + 4)]);
+  }
+
+  test('a GET, and a POST with its body', async () => {
+    const [plain, asking] = await both('GET /api/ws/health/live HTTP/1.1');
+    expect(plain?.[0]).toBe('HTTP/1.1 200 OK');
+    expect(asking?.[0]).toBe('HTTP/1.1 200 OK');
+    const body = JSON.stringify({ title: 'x'.repeat(100) });
+    const authorization = `Authorization: Bearer ${await tokenFor('ann')}`;
+    const headers = [authorization, `Content-Length: ${body.length}`, 'Content-Type: application/json'];
+    const posted = await both('POST /api/conversations HTTP/1.1', headers, body);
+    for (const response of posted) {
+      expect(response).toEqual(['HTTP/1.1 201 Created', expect.stringContaining('x'.repeat(100))]);
+    }
+  });
+
+  test('also on the path of Socket.IO, where WebSockets still work', async () => {
+    const [plain, asking] = await both(`GET ${SOCKET_PATH}/?EIO=4&transport=polling HTTP/1.1`);
+    expect(plain?.[1]).toContain('"sid"');
+    expect(asking?.[0]).toBe('HTTP/1.1 200 OK');
+    expect(asking?.[1]).toContain('"sid"');
+    expect(await upgrade()).toContain('101 Switching Protocols');
+  });
+
+  test('but not with more headers than Node hands on, of which one may be the length of the body', async () => {
+    const many = Array.from({ length: 100 }, (_, n) => `X-${n}: 1`);
+    const [, asking] = await both('POST /api/conversations HTTP/1.1', [...many, 'Content-Length: 2'], '{}');
+    expect(asking).toEqual(['', '']);
+  });
+});

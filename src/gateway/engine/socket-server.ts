@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import { CONFIG, type Config } from '../../platform/config/config.js';
+import { ignoreOtherUpgrades } from '../../platform/http/ignored-upgrades.js';
 import { securityHeaders } from '../../platform/http/security-headers.js';
 import { SOCKET_PATH } from '../../protocol/index.js';
 import { ConnectionMetrics } from '../connections/connection-metrics.js';
@@ -62,6 +63,7 @@ export class SocketServer implements OnModuleInit, BeforeApplicationShutdown {
   onModuleInit(): void {
     const http = this.http.httpAdapter.getHttpServer() as HttpServer;
     this.server.attach(http);
+    ignoreOtherUpgrades(http);
     for (const event of ['request', 'upgrade']) http.prependListener(event, addSlash);
     const engine = this.server.engine as object as EngineServer;
     engine.use(securityHeaders({ tls: this.config.TLS_CERT_FILE !== undefined }));
