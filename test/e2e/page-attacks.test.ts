@@ -115,6 +115,31 @@ describe.skipIf(!hasChromium())('hostile texts on the chat page', () => {
     await expectNothingLive(page);
   });
 
+  it('that are nested too deeply, or take too long to parse, are shown as plain text, live and after a reload (P7, P11)', async () => {
+    const page = await openChat();
+    const steps = Array.from({ length: 60 }, (_, depth) => `${'  '.repeat(depth)}- step`);
+    const texts = [
+      steps.join('\n'),
+      ...['>'.repeat(8000), '1. '.repeat(4000), '[*a]('.repeat(3100), '_a_'.repeat(5300)],
+      `${'*a **b '.repeat(30)}**done**`,
+    ];
+    for (const [index, text] of texts.entries()) {
+      await say(page, text.trim());
+      await finishedAnswer(page, index + 1);
+    }
+    await expectTexts();
+    await page.reload();
+    await page.locator('.assistant').last().waitFor();
+    await expectTexts();
+
+    async function expectTexts(): Promise<void> {
+      const answers = page.locator('.assistant .prose');
+      const plain = await answers.locator('> .plain').allTextContents();
+      expect(plain).toEqual(texts.slice(0, -1).map((text) => text.trim()));
+      expect(await answers.last().locator('strong').last().textContent()).toBe('done');
+    }
+  });
+
   it('are shown as they were typed (P11)', async () => {
     const page = await openChat();
     const texts = Object.values(ATTACKS).filter((text) => !text.includes('```'));

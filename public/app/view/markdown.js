@@ -1,7 +1,8 @@
 import DOMPurify from '/vendor/dompurify/purify.es.mjs';
-import { Marked } from '/vendor/marked/marked.esm.js';
+import { Marked, Tokenizer } from '/vendor/marked/marked.esm.js';
 import { codeBlock } from './code-block.js';
 import { make } from './dom.js';
+import { plainText } from './plain-text.js';
 
 const ALLOWED = {
   ALLOWED_TAGS:
@@ -14,6 +15,11 @@ const ALLOWED = {
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/iu,
   RETURN_DOM_FRAGMENT: true,
 };
+
+/** Longest time to parse a text, in milliseconds. Some texts take a time that grows with the square of their length. */
+const BUDGET_MS = 100;
+/** Deepest nesting of blocks and spans. The elements of deeper ones would exhaust the browser's stack. */
+const MAX_DEPTH = 40;
 
 /**
  * Formulas in TeX are shown as they were written: markdown would take their backslashes for escapes, and their signs for
@@ -46,8 +52,12 @@ const marked = new Marked({
     formula('formulaBlock', 'block', FORMULA_BLOCK, /^ {0,3}(?:\\\[|\$\$)/mu),
     formula('formula', 'inline', FORMULA, /\\[([]|\$/u),
   ],
-
   gfm: true,
+  tokenizer: Object.fromEntries(
+    Object.getOwnPropertyNames(Tokenizer.prototype)
+      .filter((name) => name !== 'constructor')
+      .map((name) => [name, checkBudget]),
+  ),
   renderer: {
     // Somebody's markup is shown, never run.
     html: ({ text }) => escapeHtml(text),
@@ -56,6 +66,36 @@ const marked = new Marked({
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
   },
 });
+
+let deadline = 0;
+
+/** Takes the place of each tokenizer, and leaves the work to it. */
+function checkBudget() {
+  if (performance.now() > deadline) throw new RangeError('The text takes too long.');
+  return false;
+}
+
+/** The blocks of `text`; undefined if they are nested too deeply, or take too long to find. */
+function blocksOf(text) {
+  deadline = performance.now() + BUDGET_MS;
+  try {
+    const blocks = marked.lexer(text);
+    if (isShallow(blocks)) return blocks.filter(({ type }) => type !== 'space' && type !== 'def');
+  } catch (error) {
+    // Also the one of an exhausted stack.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return undefined;
+}
+
+function isShallow(blocks) {
+  let level = blocks;
+  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+    if (level.length === 0) return true;
+    level = level.flatMap((token) => [...(token.tokens ?? []), ...(token.items ?? [])]);
+  }
+  return false;
+}
 
 function escapeHtml(text) {
   return text
@@ -66,16 +106,22 @@ function escapeHtml(text) {
 }
 
 /**
- * Shows markdown that may still grow. Blocks that did not change keep their elements, so that a long answer costs no
+ * Shows markdown that may still grow, or plain text from when it cannot be parsed in bounded time and depth. Blocks that did not change keep their elements, so that a long answer costs no
  * more per chunk than its last paragraph, a selection survives, and the end of a stream changes nothing on the screen.
  */
 export class MarkdownView {
   element = make('div', 'prose');
   /** The markdown of each block that is shown. */
   #shown = [];
+  #isPlain = false;
 
   show(text) {
-    const blocks = marked.lexer(text).filter(({ type }) => type !== 'space' && type !== 'def');
+    const blocks = this.#isPlain ? undefined : blocksOf(text);
+    if (!blocks) {
+      this.#isPlain = true;
+      this.element.replaceChildren(plainText(text));
+      return;
+    }
     blocks.forEach((block, index) => this.#showBlock(block, index));
     while (this.#shown.length > blocks.length) {
       this.#shown.pop();
