@@ -38,10 +38,11 @@ export const REQUIREMENTS = {
     find: () => process.env['NGINX_PATH'] || onPath('nginx') || program('/usr/sbin/nginx'),
   },
   python: {
-    name: 'Python with python-socketio, for the test of the Python sample',
-    remedy: 'Install python3-socketio and python3-requests, or set PYTHON_PATH to a Python that has them.',
+    name: 'Python with python-socketio and PyJWT, for the tests of the Python samples',
+    remedy:
+      'Install python3-socketio, python3-requests and python3-jwt, or set PYTHON_PATH to a Python that has them.',
     find: () =>
-      process.env['PYTHON_PATH'] || [onPath('python3'), program('/usr/bin/python3')].find(hasSocketIo),
+      process.env['PYTHON_PATH'] || [onPath('python3'), program('/usr/bin/python3')].find(hasPackages),
   },
   pgbouncer: {
     name: 'PgBouncer, for the tests of a pooler before PostgreSQL',
@@ -79,8 +80,8 @@ function program(path) {
 
 /**
  * @param {string | undefined} python
- * @returns {boolean} whether this Python can run the Python sample of docs/clients.md.
+ * @returns {boolean} whether this Python can run the Python samples of the docs.
  */
-function hasSocketIo(python) {
-  return python !== undefined && spawnSync(python, ['-c', 'import socketio, requests']).status === 0;
+function hasPackages(python) {
+  return python !== undefined && spawnSync(python, ['-c', 'import socketio, requests, jwt']).status === 0;
 }
