@@ -8,6 +8,7 @@ import { runImportCommand } from '../../src/operations/transfer/import.command.j
 import { readConfig } from '../../src/platform/config/config.js';
 import { TestClient } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
 import { startServer, stopCleanly, type TestServer } from '../support/server.js';
 import { withClient } from '../support/with-client.js';
 
@@ -127,4 +128,38 @@ test('an export that is cut off, or that goes to stdout, is told from a whole on
   expect(await runImportCommand(['--file', copy, '--replace'], terminal(target.url))).toBe(1);
   const { rows } = await withClient(target.url, (client) => client.query('select from messages limit 1'));
   expect(rows).toHaveLength(1);
+}, 60_000);
+
+test('an export while messages are written is of one moment, and imports without a gap', async () => {
+  const copy = join(folder, 'moving.gz');
+  const ann = await TestClient.connect(server.url, 'ann');
+  await ann.ask('conversation:join', { conversationId: 'busy' });
+  const over = new AbortController();
+  let sent = 0;
+  const write = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      sent += 1;
+      const message = { conversationId: 'busy', clientMessageId: `b${sent}`, content: 'x'.repeat(200) };
+      await ann.ask('message:send', { ...message, respond: false });
+    }
+  };
+  const writing = write();
+  await eventually(() => sent > 20, 'messages are being written');
+  const exported = await runExportCommand(['--file', copy], terminal());
+  const after = sent;
+  over.abort();
+  await writing;
+  ann.close();
+  expect(exported).toBe(0);
+  expect(await runImportCommand(['--file', copy, '--replace'], terminal(target.url)), said.join()).toBe(0);
+  const { rows } = await withClient(target.url, (client) =>
+    client.query<{ count: number; last: number; last_seq: number }>(
+      `select count(*)::int as count, max(m.seq)::int as last, c.last_seq::int as last_seq
+       from messages m join conversations c on c.id = m.conversation_id where c.id = 'busy' group by c.last_seq`,
+    ),
+  );
+  const { count = 0, last, last_seq: lastSeq } = rows[0] ?? {};
+  expect([last, lastSeq]).toEqual([count, count]);
+  expect(count).toBeGreaterThanOrEqual(20);
+  expect(count).toBeLessThanOrEqual(after);
 }, 60_000);

@@ -8,7 +8,7 @@ import { createGzip } from 'node:zlib';
 import { loadEnvironment } from '../../platform/config/environment.js';
 import type { Config } from '../../platform/config/config.js';
 import { withDatabase } from './place.store.js';
-import { LineHash, readLines, readTables, type Client } from './tables.store.js';
+import { LineHash, type TablesStore } from './tables.store.js';
 
 const USAGE = `Usage: npm run -s export -- --file streamgate.export.gz
        npm run -s export > streamgate.export.gz
@@ -45,8 +45,8 @@ export async function runExportCommand(
   }
   try {
     const { file } = options;
-    await withDatabase(terminal.load(), 'read', async (client) => {
-      const lines = Readable.from(exportLines(client, terminal.say));
+    await withDatabase(terminal.load(), 'read', async (database) => {
+      const lines = Readable.from(exportLines(database, terminal.say));
       if (file === undefined) return await writeTo(lines, terminal.out);
       const part = `${file}.part`;
       try {
@@ -81,17 +81,15 @@ async function writeTo(lines: Readable, out: Writable): Promise<void> {
 }
 
 /** The lines of an export: a header, each table with its rows and their summary, and an end. All are of one snapshot. */
-async function* exportLines(client: Client, say: (text: string) => void): AsyncGenerator<string> {
-  await client.query('begin isolation level repeatable read read only');
-  const { rows } = await client.query<{ name: string }>('select name from migrations order by id');
-  const migrations = rows.map(({ name }) => name);
+async function* exportLines(database: TablesStore, say: (text: string) => void): AsyncGenerator<string> {
+  const migrations = await database.beginSnapshot();
   yield line({ streamgate: 'export', format: 1, migrations, createdAt: new Date().toISOString() });
   let total = 0;
-  const tables = await readTables(client);
+  const tables = await database.tables();
   for (const table of tables) {
     yield line({ table: table.name, columns: table.columns.map(({ name }) => name) });
     const hash = new LineHash();
-    for await (const lines of readLines(client, table)) {
+    for await (const lines of database.readLines(table)) {
       hash.add(lines);
       yield `${lines.join('\n')}\n`;
     }
@@ -100,7 +98,7 @@ async function* exportLines(client: Client, say: (text: string) => void): AsyncG
     yield line({ end: table.name, ...summary });
     say(`${table.name}: ${summary.rows} rows`);
   }
-  await client.query('commit');
+  await database.commit();
   yield line({ done: true, tables: tables.length, rows: total });
   say(`Exported ${total} rows of ${tables.length} tables.`);
 }

@@ -8,15 +8,7 @@ import { createDataSource } from '../../platform/database/data-source.js';
 import { migrate } from '../../platform/database/migrate.js';
 import { PROCESS, type Terminal } from './export.command.js';
 import { withDatabase } from './place.store.js';
-import {
-  LineHash,
-  quoted,
-  readLines,
-  readTables,
-  type Client,
-  type Summary,
-  type Table,
-} from './tables.store.js';
+import { LineHash, type Summary, type Table, type TablesStore } from './tables.store.js';
 
 const USAGE = `Usage: npm run -s import -- --file streamgate.export.gz [--replace]
        npm run -s import < streamgate.export.gz
@@ -59,12 +51,12 @@ export async function runImportCommand(
   }
   try {
     const source = options.file === undefined ? input : await opened(options.file);
-    await withDatabase(terminal.load(), 'write', async (client, url) => {
+    await withDatabase(terminal.load(), 'write', async (database, url) => {
       const lines = linesOf(source);
       try {
         const header = await readHeader(lines);
         await migrateTo(url, header);
-        await new Import(client, terminal.say, options.replace ?? false).run(lines);
+        await new Import(database, terminal.say, options.replace ?? false).run(lines);
         await migrateTo(url, KNOWN);
       } finally {
         await lines.return(undefined);
@@ -140,14 +132,14 @@ class Import {
   private hash = new LineHash();
 
   constructor(
-    private readonly client: Client,
+    private readonly database: TablesStore,
     private readonly say: (text: string) => void,
     private readonly replace: boolean,
   ) {}
 
   async run(lines: AsyncIterable<string>): Promise<void> {
-    const tables = await readTables(this.client);
-    await this.client.query('begin');
+    const tables = await this.database.tables();
+    await this.database.begin();
     await this.empty(tables);
     let isDone = false;
     for await (const line of lines) {
@@ -156,20 +148,18 @@ class Import {
     }
     if (!isDone) throw new Error('The export is cut off: its end is missing.');
     await this.verify(tables);
-    await this.client.query('commit');
+    await this.database.commit();
     const rows = [...this.summaries.values()].reduce((sum, summary) => sum + summary.rows, 0);
     this.say(`Imported and verified ${rows} rows of ${this.summaries.size} tables.`);
   }
 
   private async empty(tables: readonly Table[]): Promise<void> {
-    const names = tables.map(({ name }) => quoted(name)).join(', ');
-    await this.client.query(`lock table ${names} in access exclusive mode`);
-    if (this.replace) return void (await this.client.query(`truncate ${names}`));
-    for (const { name } of tables) {
-      const { rowCount } = await this.client.query(`select from ${quoted(name)} limit 1`);
-      if (rowCount !== 0)
+    await this.database.lock(tables);
+    if (this.replace) return this.database.truncate(tables);
+    for (const table of tables) {
+      if (await this.database.hasRows(table))
         throw new Error(
-          `The database has data (table ${name}): name an empty one, or delete it by --replace.`,
+          `The database has data (table ${table.name}): name an empty one, or delete it by --replace.`,
         );
     }
   }
@@ -205,14 +195,7 @@ class Import {
 
   private async flush(): Promise<void> {
     if (this.batch.length === 0 || !this.table) return;
-    const { name, columns } = this.table;
-    const names = columns.map((column) => quoted(column.name)).join(', ');
-    const values = columns.map(({ type }, index) => `(r->>${index})::${type}`).join(', ');
-    await this.client.query(
-      `insert into ${quoted(name)} (${names}) overriding system value
-       select ${values} from json_array_elements($1::json) r`,
-      [`[${this.batch.join(',')}]`],
-    );
+    await this.database.insert(this.table, this.batch);
     this.batch = [];
     this.bytes = 0;
   }
@@ -220,15 +203,9 @@ class Import {
   /** Moves identities past what was imported, and reads everything again. */
   private async verify(tables: readonly Table[]): Promise<void> {
     for (const table of tables) {
-      for (const { name } of table.columns.filter(({ isIdentity }) => isIdentity)) {
-        await this.client.query(
-          `select setval(pg_get_serial_sequence($1, $2), coalesce(max(${quoted(name)}), 0) + 1, false)
-           from ${quoted(table.name)}`,
-          [quoted(table.name), name],
-        );
-      }
+      await this.database.moveIdentities(table);
       const hash = new LineHash();
-      for await (const lines of readLines(this.client, table)) hash.add(lines);
+      for await (const lines of this.database.readLines(table)) hash.add(lines);
       const stored = hash.end();
       const carried = this.summaries.get(table.name);
       if (stored.rows !== carried?.rows || stored.sha256 !== carried.sha256)

@@ -7,6 +7,7 @@ import { urlOf } from '../../platform/database/embedded/ownership.js';
 import { findPostmaster } from '../../platform/database/embedded/postmaster.js';
 import { startEmbeddedPostgres } from '../../platform/database/embedded-postgres.js';
 import { prepareSession } from '../../platform/database/session.js';
+import { TablesStore } from './tables.store.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -18,7 +19,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 export async function withDatabase(
   config: Config,
   mode: 'read' | 'write',
-  work: (client: Client, url: string) => Promise<void>,
+  work: (database: TablesStore, url: string) => Promise<void>,
 ): Promise<void> {
   const { url, stop } = await open(config, mode);
   const client = new Client({
@@ -31,7 +32,7 @@ export async function withDatabase(
     await client.connect();
     const unlimited = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 };
     await prepareSession(client, unlimited);
-    await work(client, url);
+    await work(new TablesStore(client), url);
   } finally {
     await client.end().catch(() => {});
     await stop();

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 
-export type { Client };
-
 /** A table and how its rows are carried: each as a JSON array of its columns' texts. */
 export interface Table {
   readonly name: string;
@@ -27,10 +25,7 @@ export interface Summary {
 const NOT_CARRIED = ['migrations', 'streamgate_functions', 'nodes', 'write_probes', 'write_times'];
 const FETCH_ROWS = 500;
 
-/** Reads the tables that are carried, by name. */
-export async function readTables(client: Client): Promise<Table[]> {
-  const { rows } = await client.query<Table>(
-    `select c.relname as name,
+const TABLES = `select c.relname as name,
        (select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
           'isIdentity', a.attidentity <> '') order by a.attnum)
         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
@@ -39,32 +34,96 @@ export async function readTables(client: Client): Promise<Table[]> {
         where i.indrelid = c.oid and i.indisprimary) as key
      from pg_class c
      where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r' and c.relname <> all($1)
-     order by c.relname collate "C"`,
-    [NOT_CARRIED],
-  );
-  return rows;
+     order by c.relname collate "C"`;
+
+/** The tables of one database, on a session of its own that has no time limits. */
+export class TablesStore {
+  constructor(private readonly client: Client) {}
+
+  /** Begins to read as of one moment. @returns the names of the migrations that the database has. */
+  async beginSnapshot(): Promise<string[]> {
+    await this.client.query('begin isolation level repeatable read read only');
+    const { rows } = await this.client.query<{ name: string }>('select name from migrations order by id');
+    return rows.map(({ name }) => name);
+  }
+
+  /** Begins to write. */
+  async begin(): Promise<void> {
+    await this.client.query('begin');
+  }
+
+  async commit(): Promise<void> {
+    await this.client.query('commit');
+  }
+
+  /** Reads the tables that are carried, by name. */
+  async tables(): Promise<Table[]> {
+    const { rows } = await this.client.query<Table>(TABLES, [NOT_CARRIED]);
+    return rows;
+  }
+
+  /** Locks tables, so that only this session may use them. */
+  async lock(tables: readonly Table[]): Promise<void> {
+    await this.client.query(`lock table ${namesOf(tables)} in access exclusive mode`);
+  }
+
+  /** Deletes all rows. */
+  async truncate(tables: readonly Table[]): Promise<void> {
+    await this.client.query(`truncate ${namesOf(tables)}`);
+  }
+
+  async hasRows({ name }: Table): Promise<boolean> {
+    const { rowCount } = await this.client.query(`select from ${quoted(name)} limit 1`);
+    return rowCount !== 0;
+  }
+
+  /** Reads the rows of a table, in the order of its key, within a transaction. Yields some lines at a time. */
+  async *readLines({ name, columns, key }: Table): AsyncGenerator<string[]> {
+    const texts = columns.map((column) => `${quoted(column.name)}::text`).join(', ');
+    const order = (key.length > 0 ? key : columns.map((column) => column.name)).map(quoted).join(', ');
+    await this.client.query(
+      `declare carried no scroll cursor for
+       select json_build_array(${texts})::text as line from ${quoted(name)} order by ${order}`,
+    );
+    for (;;) {
+      const { rows } = await this.client.query<{ line: string }>(`fetch ${FETCH_ROWS} from carried`);
+      if (rows.length === 0) break;
+      // One form on both sides, whatever spaces PostgreSQL puts between elements.
+      yield rows.map(({ line }) => JSON.stringify(JSON.parse(line)));
+    }
+    await this.client.query('close carried');
+  }
+
+  /** Inserts the rows of `lines`, as {@link readLines} yields them. */
+  async insert({ name, columns }: Table, lines: readonly string[]): Promise<void> {
+    const names = columns.map((column) => quoted(column.name)).join(', ');
+    const values = columns.map(({ type }, index) => `(r->>${index})::${type}`).join(', ');
+    await this.client.query(
+      `insert into ${quoted(name)} (${names}) overriding system value
+       select ${values} from json_array_elements($1::json) r`,
+      [`[${lines.join(',')}]`],
+    );
+  }
+
+  /** Moves a table's identities past the rows that it has. */
+  async moveIdentities({ name: table, columns }: Table): Promise<void> {
+    for (const { name } of columns.filter(({ isIdentity }) => isIdentity)) {
+      await this.client.query(
+        `select setval(pg_get_serial_sequence($1, $2), coalesce(max(${quoted(name)}), 0) + 1, false)
+         from ${quoted(table)}`,
+        [quoted(table), name],
+      );
+    }
+  }
+}
+
+function namesOf(tables: readonly Table[]): string {
+  return tables.map(({ name }) => quoted(name)).join(', ');
 }
 
 /** Quotes a name of PostgreSQL. */
-export function quoted(name: string): string {
+function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** Reads the rows of a table, in the order of its key; the client must be in a transaction. Yields some lines at a time. */
-export async function* readLines(client: Client, { name, columns, key }: Table): AsyncGenerator<string[]> {
-  const texts = columns.map((column) => `${quoted(column.name)}::text`).join(', ');
-  const order = (key.length > 0 ? key : columns.map((column) => column.name)).map(quoted).join(', ');
-  await client.query(
-    `declare carried no scroll cursor for
-     select json_build_array(${texts})::text as line from ${quoted(name)} order by ${order}`,
-  );
-  for (;;) {
-    const { rows } = await client.query<{ line: string }>(`fetch ${FETCH_ROWS} from carried`);
-    if (rows.length === 0) break;
-    // One form on both sides, whatever spaces PostgreSQL puts between elements.
-    yield rows.map(({ line }) => JSON.stringify(JSON.parse(line)));
-  }
-  await client.query('close carried');
 }
 
 /** Counts and hashes lines. */
