@@ -16,7 +16,7 @@ export interface GroupCommitObserver {
   failed: (durationMs: number) => void;
 }
 
-/** In place of an item's result: another session holds the lock of a row that it needs. Nothing of it was written. */
+/** What `commit` returns for an item that it did not write, because another session has locked a row that the item needs. */
 export const LOCKED = Symbol('locked');
 
 export interface GroupCommitOptions<Item, Result> {
@@ -34,11 +34,12 @@ export interface GroupCommitOptions<Item, Result> {
   shards: number;
   /** Bytes that an item holds while it waits. */
   sizeOf: (item: Item) => number;
-  /** Whether some item caused `error`. The batch is then retried by halves, so `commit` must be idempotent. */
+  /** Whether some item caused `error`. The batch is then retried in halves, so `commit` must be idempotent. */
   isItemFault: (error: unknown) => boolean;
   /**
    * How to keep one locked row from holding up its shard. A batch that failed because of a lock is committed again with
-   * `skipLocked`; what is still {@link LOCKED} is then tried by itself, apart from its shard and in its order.
+   * `skipLocked`; items that are still {@link LOCKED} then
+   * leave their shard's queue and are retried in their order until their row is free.
    */
   locks?: {
     /** Items of one key need the same row, and are written in the order of their `submit`. */
@@ -96,7 +97,7 @@ export class GroupCommit<Item, Result> {
     }
     return new Promise<Result>((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new DomainError('timeout', 'The database did not answer in time. Send it again.'));
+        reject(new DomainError('timeout', 'The database did not respond in time. Send the request again.'));
         waiting.settled = true;
       }, this.options.deadlineMs);
       const settle = <T>(act: (value: T) => void) => {

@@ -35,7 +35,7 @@ export class ConversationsController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Create a conversation and own it' })
+  @ApiOperation({ summary: 'Create a conversation that you own' })
   @Responds(201, ref('Conversation'))
   create(
     @CurrentPrincipal() principal: Principal,
@@ -65,7 +65,7 @@ export class ConversationsController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Change title or access (the owner)' })
+  @ApiOperation({ summary: 'Change title or access (owner only)' })
   @Responds(200, ref('Conversation'))
   update(
     @CurrentPrincipal() principal: Principal,
@@ -77,7 +77,7 @@ export class ConversationsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete a conversation with all its content (the owner)' })
+  @ApiOperation({ summary: 'Delete a conversation with all its content (owner only)' })
   @Responds(204)
   delete(
     @CurrentPrincipal() principal: Principal,
@@ -88,7 +88,7 @@ export class ConversationsController {
 
   @Put(':id/members/:userId')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Add a member (the owner)' })
+  @ApiOperation({ summary: 'Add a member (owner only)' })
   @Responds(204)
   addMember(
     @CurrentPrincipal() principal: Principal,
@@ -100,7 +100,7 @@ export class ConversationsController {
 
   @Delete(':id/members/:userId')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Remove a member (the owner), or leave' })
+  @ApiOperation({ summary: 'Remove a member (owner only), or leave' })
   @Responds(204)
   removeMember(
     @CurrentPrincipal() principal: Principal,

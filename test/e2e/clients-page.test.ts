@@ -148,7 +148,7 @@ describe.skipIf(!hasChromium())('the JavaScript of docs/clients.md, run as it is
 
   test('sends a message once over a lost connection', async () => {
     await join();
-    const module = mine.run(sample('Send a message again safely after a time-out'), 'message', 'send');
+    const module = mine.run(sample('Send a message again safely after a timeout'), 'message', 'send');
     proxy.cut();
     await until('!socket.connected');
     proxy.mend();

@@ -241,7 +241,7 @@ describe('A slow client', () => {
         if (request.url === '/large') return void response.end(Buffer.alloc(LARGE));
         if (request.url !== '/stream') return void response.end('whole');
         response.write('begin ');
-        // Ten checks and both time-outs later.
+        // Ten checks and both timeouts later.
         setTimeout(() => response.end('end'), 500);
       });
     });
@@ -279,7 +279,7 @@ describe('A slow client', () => {
     const [stuck, slow] = [connect(Number(port), hostname), connect(Number(port), hostname)];
     for (const socket of [stuck, slow]) socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');
     stuck.on('error', () => undefined).pause();
-    // Ten pauses, each shorter than the time-out, and together longer.
+    // Ten pauses, each shorter than the timeout, and together longer.
     let [read, pauses] = [0, 0];
     for await (const part of slow as AsyncIterable<Buffer>) {
       read += part.length;

@@ -209,9 +209,9 @@ test('every proxy waits longer than an answer is silent', async () => {
   expect(await read('nginx/streamgate.conf')).toContain('proxy_read_timeout 1h;');
 });
 
-test('heartbeats come within the shortest idle time-out that docs/deployment.md calls harmless', async () => {
+test('heartbeats come within the shortest idle timeout that docs/deployment.md calls harmless', async () => {
   const page = await readPage('docs/deployment.md');
-  const [, seconds] = /idle time-outs of (\d+) seconds and more cut nothing/.exec(page) ?? [];
+  const [, seconds] = /idle timeouts of (\d+) seconds and more cut nothing/.exec(page) ?? [];
   expect(DEFAULTS.HEARTBEAT_INTERVAL_MS).toBeLessThan(Number(seconds) * 1000);
   expect(DEFAULTS.STREAM_HEARTBEAT_MS).toBeLessThan(Number(seconds) * 1000);
   const config = readConfig({ HEARTBEAT_INTERVAL_MS: '10000', STREAM_HEARTBEAT_MS: '5000' });

@@ -62,7 +62,7 @@ test('Any number of readers at once costs one count', async () => {
 
 test('A count that takes longer than a second is a retryable timeout, and the next one works', async () => {
   const release = await lockQueue();
-  // The clock of this test: far above the bound, and below the time-outs of every connection.
+  // The clock of this test: far above the bound, and below the timeouts of every connection.
   const clock = withClient(database.url, (client) => client.query('select pg_sleep(2.5)'));
   const read = store.read().catch((error: unknown) => error);
   expect(await Promise.race([read, clock])).toMatchObject({ code: 'timeout', retryable: true });

@@ -19,7 +19,7 @@ export interface Ticket {
 }
 
 /**
- * Issues and verifies stream tickets, for EventSource, which cannot send a Bearer. A ticket lets its user read one stream,
+ * Issues and verifies stream tickets, for EventSource, which cannot send an `Authorization` header. A ticket lets its user read one stream,
  * any number of times until the ticket expires. Nothing is stored. Revoking the user's token revokes its tickets.
  */
 @Injectable()
@@ -37,7 +37,7 @@ export class TicketService {
     const issuedAt = this.clock.now();
     // JWT times are whole seconds: the expiry in the response must equal the signed one.
     const expiresAt = Math.ceil((issuedAt + this.config.TICKET_TTL_MS) / 1000) * 1000;
-    // Milliseconds, as in principals.
+    // `tokenIssuedAt` is in milliseconds, as in a principal.
     const claims = { stream: streamId, name, roles, tokenId, tokenIssuedAt };
     const jti = randomText(16);
     const content = { sub, issuedAt, expiresAt, jti, type: TICKET_TYPE, claims };
@@ -46,7 +46,7 @@ export class TicketService {
   }
 
   /**
-   * Returns the user whom `ticket` lets read the stream `streamId`. Does not check that the user still may.
+   * Returns the user whom `ticket` lets read the stream `streamId`. Does not check whether the user may still read it.
    * @throws {DomainError} `token_expired`; `unauthenticated` for every other fault, also for another stream's ticket.
    */
   async verify(ticket: unknown, streamId: string): Promise<Principal> {

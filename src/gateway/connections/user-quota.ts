@@ -36,7 +36,7 @@ export class UserQuota {
   }
 
   /**
-   * Counts `socket`. At the cap it takes the place of the quietest connection of its own device, else of the device that has the
+   * Counts `socket`. At the cap it takes the place of the least recently active connection of its own device, else of the device that has the
    * most. @throws {DomainError} `rate_limited`, or `too_many_connections` where each device has only one.
    */
   async acquire(userId: string, deviceId: string, socket: Socket): Promise<void> {

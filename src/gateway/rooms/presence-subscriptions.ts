@@ -18,7 +18,7 @@ export class PresenceSubscriptions implements ConnectionObserver {
     private readonly sharedConversations: SharedConversationsStore,
   ) {}
 
-  /** Numbers of watched users and of subscribed connections; both 0 where there are no subscriptions. */
+  /** How many users are watched from this node, and how many connections watch somebody. */
   get size(): { users: number; connections: number } {
     return { users: this.byUser.size, connections: this.byConnection.size };
   }
@@ -56,7 +56,7 @@ export class PresenceSubscriptions implements ConnectionObserver {
     return this.byUser.get(userId)?.size ?? 0;
   }
 
-  /** Returns for each user the connections that subscribe to it and whose user still shares a conversation with it (P10). */
+  /** Returns for each of `userIds` its subscribers, without those whose user no longer shares a conversation with it (P10). */
   async allowed(userIds: readonly string[]): Promise<Connection[][]> {
     const subscribers = userIds.map((userId) => [...(this.byUser.get(userId) ?? [])]);
     const pairs = subscribers.flatMap((connections, index) =>

@@ -14,7 +14,7 @@ export interface QueueDeliveryOptions {
   queue: QueueService;
   /** Deadline for the client's ack of a batch, in milliseconds. */
   ackTimeoutMs: number;
-  /** Counts an offer of so many items. @returns the outcome of `offer`. */
+  /** Counts the offer of a batch of `items` deliveries by its outcome. @returns that outcome. */
   countOffer: (items: number, offer: Promise<OfferOutcome>) => Promise<OfferOutcome>;
   onError: (connection: Connection, error: unknown) => void;
 }

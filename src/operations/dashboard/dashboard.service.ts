@@ -7,7 +7,7 @@ import { EventLoopDelay, type EventLoopDelayFigures } from '../../platform/metri
 import { MetricReader, type Buckets } from './metric-reader.js';
 
 /** How long figures are reused, in milliseconds, so that many open dashboards cost no more than one. */
-const GOOD_FOR_MS = 500;
+const CACHE_TTL_MS = 500;
 
 /**
  * Response of `GET /api/ws/dashboard`: figures of the process that responds. Totals count from its start; null where
@@ -58,7 +58,7 @@ export const FIGURES = objectSchema<DashboardFigures>({
 @Injectable()
 export class DashboardService {
   private figures: Promise<DashboardFigures> | undefined;
-  private takenAt = -Infinity;
+  private collectedAt = -Infinity;
 
   constructor(
     private readonly metrics: MetricReader,
@@ -71,13 +71,13 @@ export class DashboardService {
   /** Returns the figures, at most half a second old. */
   read(): Promise<DashboardFigures> {
     const now = performance.now();
-    if (this.figures && now - this.takenAt < GOOD_FOR_MS) return this.figures;
-    this.takenAt = now;
-    this.figures = this.take();
+    if (this.figures && now - this.collectedAt < CACHE_TTL_MS) return this.figures;
+    this.collectedAt = now;
+    this.figures = this.collect();
     return this.figures;
   }
 
-  private async take(): Promise<DashboardFigures> {
+  private async collect(): Promise<DashboardFigures> {
     const { metrics, config } = this;
     return {
       node: this.node.id,

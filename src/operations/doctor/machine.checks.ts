@@ -10,8 +10,8 @@ const OTHER_FILES = 256;
 /** Approximate memory of a connection, and of the process itself. */
 const CONNECTION_BYTES = 50 * 1024;
 const PROCESS_BYTES = 200 * MIB;
-/** A clock before this date is wrong: the code is newer. */
-const WRITTEN_AT = Date.UTC(2025, 0, 1);
+/** A clock outside of these dates is wrong. */
+const EARLIEST = Date.UTC(2025, 0, 1);
 const LATEST = Date.UTC(2100, 0, 1);
 
 /** Resources that the machine gives the process. */
@@ -45,29 +45,29 @@ async function openFileLimit(): Promise<number | undefined> {
 /** Checks the clock, open files and memory. */
 export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Finding[] {
   const { now, memory, files } = machine;
-  const wantedFiles = MAX_CONNECTIONS + OTHER_FILES;
-  const wanted = PROCESS_BYTES + MAX_CONNECTIONS * CONNECTION_BYTES;
+  const requiredFiles = MAX_CONNECTIONS + OTHER_FILES;
+  const requiredMemory = PROCESS_BYTES + MAX_CONNECTIONS * CONNECTION_BYTES;
   const size = `${Math.round(memory / MIB)} MiB`;
   return [
-    now > WRITTEN_AT && now < LATEST
+    now > EARLIEST && now < LATEST
       ? ok('clock', `It is ${new Date(now).toISOString()}.`)
       : fail(
           'clock',
           `The clock says ${new Date(now).toISOString()}.`,
           'Set it: the expiry of tokens depends on it.',
         ),
-    files === undefined || files >= wantedFiles
+    files === undefined || files >= requiredFiles
       ? ok('open files', `The process may open ${files ?? 'an unknown number of'} files.`)
       : warn(
           'open files',
-          `The process may open ${files} files, and MAX_CONNECTIONS=${MAX_CONNECTIONS} needs ${wantedFiles}.`,
-          `Raise the limit (ulimit -n ${wantedFiles}, LimitNOFILE= of systemd, ulimits of Docker), or lower MAX_CONNECTIONS.`,
+          `The process may open ${files} files, but MAX_CONNECTIONS=${MAX_CONNECTIONS} needs ${requiredFiles}.`,
+          `Raise the limit (ulimit -n ${requiredFiles}, LimitNOFILE= of systemd, ulimits of Docker), or lower MAX_CONNECTIONS.`,
         ),
-    memory >= wanted
+    memory >= requiredMemory
       ? ok('memory', `${size} for ${MAX_CONNECTIONS} connections.`)
       : warn(
           'memory',
-          `${size}, and MAX_CONNECTIONS=${MAX_CONNECTIONS} may need ${Math.round(wanted / MIB)} MiB.`,
+          `${size}, but MAX_CONNECTIONS=${MAX_CONNECTIONS} may need ${Math.round(requiredMemory / MIB)} MiB.`,
           'Provide more memory, or lower MAX_CONNECTIONS.',
         ),
   ];
@@ -75,7 +75,7 @@ export function checkMachine({ MAX_CONNECTIONS }: Config, machine: Machine): Fin
 
 /** Checks that the embedded database can store its data in DATA_DIR. */
 export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): Promise<Finding[]> {
-  const folder = await existing(resolve(DATA_DIR));
+  const folder = await nearestExisting(resolve(DATA_DIR));
   const isFolder = (await stat(folder)).isDirectory();
   const writable =
     isFolder &&
@@ -101,16 +101,16 @@ export async function checkDataDir({ DATA_DIR }: Config, { isRoot }: Machine): P
   const remedy = `Run as an ordinary user, set DATA_DIR elsewhere, or chmod o+x ${closed}.`;
   return [
     space,
-    warn('data folder', `PostgreSQL does not run as root, and only root may enter ${closed}.`, remedy),
+    warn('data folder', `PostgreSQL does not run as root, but only root may enter ${closed}.`, remedy),
   ];
 }
 
-/** Returns `path`, or its nearest existing parent folder: the start creates the rest. */
-async function existing(path: string): Promise<string> {
-  return (await isThere(path)) || path === dirname(path) ? path : existing(dirname(path));
+/** Returns `path`, or its nearest existing parent folder. Streamgate creates the rest when it starts. */
+async function nearestExisting(path: string): Promise<string> {
+  return (await exists(path)) || path === dirname(path) ? path : nearestExisting(dirname(path));
 }
 
-function isThere(path: string): Promise<boolean> {
+function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     () => false,

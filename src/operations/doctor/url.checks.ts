@@ -7,14 +7,14 @@ import { fail, ok, warn, type Finding } from './finding.js';
 const TIMEOUT_MS = 15_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 /** An answer that took less time than this cannot show whether a proxy held it back. */
-const SHORTEST_MS = 200;
-/** A network joins two or three chunks now and then. A buffering proxy joins a dozen each time. */
-const MOST_CHUNKS_AT_ONCE = 4;
-const PROXY = 'Compare your proxy with the files in deploy/.';
+const MIN_ANSWER_MS = 200;
+/** A network delivers two or three chunks together now and then. A buffering proxy delivers a dozen each time. */
+const MAX_CHUNKS_PER_READ = 4;
+const COMPARE_REMEDY = 'Compare your proxy with the files in deploy/.';
 
 /** Checks whether sockets and streamed answers pass a proxy unharmed. `token` is a user's; without it, a guest token is used. */
-export async function checkUrl(addressGiven: string, token?: string): Promise<Finding[]> {
-  const url = addressGiven.replace(/\/+$/, '');
+export async function checkUrl(givenUrl: string, token?: string): Promise<Finding[]> {
+  const url = givenUrl.replace(/\/+$/, '');
   const address = await checkAddress(url);
   if (address.level === 'fail') return [address];
   const origin = await checkOrigin(url);
@@ -52,7 +52,7 @@ function checkTransport(url: string, token: string, transport: 'websocket' | 'po
       timeout: TIMEOUT_MS,
     },
     auth: { token },
-    // As the browser of a page at this address.
+    // What a browser sends for a page at this address.
     extraHeaders: { Origin: new URL(url).origin },
   });
   return new Promise<Finding>((resolve) => {
@@ -61,11 +61,12 @@ function checkTransport(url: string, token: string, transport: 'websocket' | 'po
       const status = statusOf(error);
       const advice =
         status === 403
-          ? 'It is refused: see “origin”, or look for a sign-in in the proxy.'
-          : 'The proxy must pass on the headers Upgrade and Connection.';
-      const remedy = transport === 'websocket' || status === 403 ? `${advice} ${PROXY}` : PROXY;
+          ? 'See “origin”, or check whether the proxy asks for a sign-in.'
+          : 'The proxy must forward the headers Upgrade and Connection.';
+      const remedy =
+        transport === 'websocket' || status === 403 ? `${advice} ${COMPARE_REMEDY}` : COMPARE_REMEDY;
       const reason = status === undefined ? error.message : `${error.message}, ${status}`;
-      resolve(fail(transport, `No socket connects (${reason}).`, remedy));
+      resolve(fail(transport, `A socket cannot connect (${reason}).`, remedy));
     });
   }).finally(() => socket.disconnect());
 }
@@ -94,15 +95,15 @@ async function checkAnswer(url: string, token: string): Promise<Finding[]> {
     const question = { conversationId, message: 'How do I start Streamgate?', provider: 'guide' };
     const response = await call('POST', '/api/ws/stream/sse', question);
     if (!response.ok || !response.body) {
-      return [fail('answer', `No answer by SSE (${response.status}).`, PROXY)];
+      return [fail('answer', `No answer by SSE (${response.status}).`, COMPARE_REMEDY)];
     }
     return [checkHeaders(response.headers), checkPace(await readAnswer(response.body))];
   } catch (error) {
     return [
       fail(
         'answer',
-        `The answer by SSE was cut: ${(error as Error).message}.`,
-        `The proxy's timeouts may be too short. ${PROXY}`,
+        `The answer by SSE was cut off: ${(error as Error).message}.`,
+        `The proxy's timeouts may be too short. ${COMPARE_REMEDY}`,
       ),
     ];
   } finally {
@@ -116,7 +117,7 @@ function checkHeaders(headers: Headers): Finding {
     return fail('headers', `The proxy compresses answers (${coding}).`, 'Turn compression off for /api/ws/.');
   return headers.get('cache-control')?.includes('no-transform') && headers.get('x-stream-id')
     ? ok('headers', 'They arrive unchanged, without compression.')
-    : fail('headers', 'The proxy removes Cache-Control or X-Stream-Id.', PROXY);
+    : fail('headers', 'The proxy removes Cache-Control or X-Stream-Id.', COMPARE_REMEDY);
 }
 
 interface Arrivals {
@@ -147,16 +148,16 @@ async function readAnswer(body: ReadableStream<Uint8Array>): Promise<Arrivals> {
 
 function checkPace({ chunks, arrivals, producedMs, ended }: Arrivals): Finding {
   const figures = `${chunks} chunks of ${producedMs} ms in ${arrivals} arrivals`;
-  if (!ended) return fail('buffering', 'The answer has no terminal chunk.', PROXY);
-  if (producedMs < SHORTEST_MS) {
-    const remedy = 'Ask a server with GUIDE_WORDS_PER_SECOND above 0.';
+  if (!ended) return fail('buffering', 'The answer has no terminal chunk.', COMPARE_REMEDY);
+  if (producedMs < MIN_ANSWER_MS) {
+    const remedy = 'Set GUIDE_WORDS_PER_SECOND on that server above 0.';
     return warn('buffering', `The answer was too fast to judge (${figures}).`, remedy);
   }
-  return arrivals * MOST_CHUNKS_AT_ONCE >= chunks
+  return arrivals * MAX_CHUNKS_PER_READ >= chunks
     ? ok('buffering', `The answer arrives while it is produced (${figures}).`)
     : fail(
         'buffering',
         `The proxy holds the answer back (${figures}).`,
-        `Turn buffering off for /api/ws/. ${PROXY}`,
+        `Turn buffering off for /api/ws/. ${COMPARE_REMEDY}`,
       );
 }

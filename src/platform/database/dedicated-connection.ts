@@ -214,5 +214,5 @@ export class DedicatedConnection {
 }
 
 function tooSlow(): DomainError {
-  return new DomainError('timeout', 'The database did not answer in time. Send it again.');
+  return new DomainError('timeout', 'The database did not respond in time. Send the request again.');
 }

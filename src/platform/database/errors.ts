@@ -57,7 +57,7 @@ export function toDatabaseError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   const state = sqlStateOf(error);
   if (state !== undefined && TIMEOUTS.has(state)) {
-    return new DomainError('timeout', 'The database did not answer in time. Send it again.', {
+    return new DomainError('timeout', 'The database did not respond in time. Send the request again.', {
       cause: error,
     });
   }

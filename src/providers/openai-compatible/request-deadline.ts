@@ -58,7 +58,7 @@ export class RequestDeadline {
     }
   }
 
-  /** Starts the time-out for silence anew: the provider has sent something, words of the answer if `hasWords`. */
+  /** Starts the timeout for silence anew: the provider has sent something, words of the answer if `hasWords`. */
   resetIdle(hasWords: boolean): void {
     this.silentMs = 0;
     if (this.hasBegun || !hasWords) return;

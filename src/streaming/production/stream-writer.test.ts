@@ -57,7 +57,7 @@ class FakeLog {
 }
 
 function away(): DomainError {
-  return new DomainError('timeout', 'The database did not answer in time.');
+  return new DomainError('timeout', 'The database did not respond in time.');
 }
 
 function begin(options: { showFirst?: boolean; keepBytes?: number; retryForMs?: number } = {}) {
@@ -121,7 +121,7 @@ describe('A writer', () => {
     const hasty = begin({ retryForMs: 0 });
     hasty.log.order('refuse');
     hasty.add('a');
-    await expect(hasty.writer.flushed()).rejects.toThrow('did not answer in time');
+    await expect(hasty.writer.flushed()).rejects.toThrow('did not respond in time');
     expect(hasty.shown).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import { DAY, integer, MINUTE, TEN_YEARS } from '../fields.js';
 export const QUEUE = {
   QUEUE_MAX_SIZE: integer(
     1000,
-    'Messages that may wait for one user. Beyond that the oldest are dropped and counted, and the client is told how many.',
+    'Messages that may wait for one user. Beyond that the oldest are dropped and counted, and the client receives their number.',
     {
       min: 1,
     },

@@ -10,7 +10,7 @@ export const CONNECTIONS = {
   ),
   MAX_CONNECTIONS_PER_USER: integer(
     20,
-    'Concurrent Socket.IO connections of one user on this server. At the cap, a new one replaces the quietest connection of the same device, or of the device with the most; where each device has only one, it gets a `connect_error` with `too_many_connections`. SSE and NDJSON responses have a limit of the same size; one more is `503`.',
+    'Concurrent Socket.IO connections of one user on this server. At the cap, a new one replaces the least recently active connection of the same device, or of the device with the most; where each device has only one, it gets a `connect_error` with `too_many_connections`. SSE and NDJSON responses have a limit of the same size; one more is `503`.',
     { min: 1 },
   ),
   // Clients wait for the sum of both by one timer.
@@ -18,10 +18,14 @@ export const CONNECTIONS = {
     min: 100,
     max: DAY,
   }),
-  HEARTBEAT_TIMEOUT_MS: integer(20_000, 'How long a client may take to answer a heartbeat, at most a day.', {
-    min: 100,
-    max: DAY,
-  }),
+  HEARTBEAT_TIMEOUT_MS: integer(
+    20_000,
+    'How long a client may take to respond to a heartbeat, at most a day.',
+    {
+      min: 100,
+      max: DAY,
+    },
+  ),
   CONNECTION_IDLE_TIMEOUT_MS: integer(
     0,
     'A connection whose client sends no event for this long is closed with `idle_timeout`. `0`: never. The heartbeat finds dead clients.',
@@ -37,13 +41,13 @@ export const CONNECTIONS = {
 
 /** Rate limits. */
 export const RATE_LIMITS = {
-  RATE_LIMIT_ENABLED: flag(true, '`false`: none of the limits of this table holds.'),
+  RATE_LIMIT_ENABLED: flag(true, '`false`: none of these rate limits applies.'),
   RATE_LIMIT_EVENTS: rate(
     '400/10',
     'Socket.IO events, as `points/seconds`: of one connection, and of one user over all connections. [What each costs](deployment.md#choose-rate-limits-and-caps).',
   ),
   RATE_LIMIT_STREAMS: rate('20/60', 'Answers that one user may start, on any transport.'),
-  RATE_LIMIT_CONNECTS: rates('30/10,1000/10', 'Socket.IO connections that are begun: per user, per address.'),
+  RATE_LIMIT_CONNECTS: rates('30/10,1000/10', 'New Socket.IO connections: per user, and per address.'),
   RATE_LIMIT_HTTP: rates(
     '300/10,3000/10',
     'HTTP requests per user, and per address. Health probes and long polling each have a limit of the same size per address.',

@@ -12,11 +12,11 @@ import { trustedProxies } from '../limit-fields.js';
 
 /** The addresses and the mode of the service. */
 export const ADDRESS = {
-  PORT: integer(3000, 'Port to listen on. `0` takes a free one.', { max: 65_535 }),
+  PORT: integer(3000, 'Port to listen on. `0` picks a free one.', { max: 65_535 }),
   HOST: text('127.0.0.1', 'Address to listen on. `0.0.0.0` is every address of the machine.'),
   LISTEN_HANDLES: integer(
     8,
-    'Listening handles on `PORT`. Each accepts one connection per turn of the event loop, so several let clients that return at the same moment in faster. `1` uses Node’s own only.',
+    'Listening handles on `PORT`. Each accepts one connection per turn of the event loop, so several let in clients that return at the same moment faster. `1`: only Node’s own.',
     { min: 1, max: 64 },
   ),
   TRUST_PROXY: trustedProxies(
@@ -35,7 +35,7 @@ export const ADDRESS = {
   NODE_ENV: choice(
     ['development', 'production', 'test'],
     'development',
-    '`development`, `production` or `test`. In production there is no `.env` file, no guest by default and no generated secret, and the log is JSON.',
+    '`development`, `production` or `test`. In production there is no `.env` file, no guest access by default and no generated secret, and the log is JSON.',
   ),
   LOG_LEVEL: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -66,7 +66,7 @@ export const DATABASE = {
       max: 1000,
     },
   ),
-  REDIS_URL: optionalText('Reserved: setting it ends the start with a sentence.', () => {
+  REDIS_URL: optionalText('Reserved for later. The server refuses to start if it is set.', () => {
     throw new Error('is not supported yet: Streamgate runs as one node; leave it unset');
   }),
 };
@@ -87,7 +87,7 @@ export const SHUTDOWN = {
 /** Metrics for Prometheus. */
 export const METRICS = {
   METRICS_PORT: optionalInteger(
-    'A separate port for the [metrics](monitoring.md#metrics-for-prometheus); `0` takes a free one. Unset: the metrics are at `/metrics` on `PORT`.',
+    'A separate port for the [metrics](monitoring.md#metrics-for-prometheus); `0` picks a free one. Unset: the metrics are at `/metrics` on `PORT`.',
     { max: 65_535 },
   ),
   METRICS_TOKEN: optionalText(

@@ -41,7 +41,7 @@ export const ANSWERS = {
   ),
   VIEWER_MAX_BUFFERED_BYTES: integer(
     1_048_576,
-    'Unsent bytes that a socket may have, without the largest packet that waits. Beyond that it is closed with `slow_consumer`. SSE and NDJSON readers hold far less.',
+    'Unsent bytes that a socket may have, not counting the largest waiting packet. Beyond that it is closed with `slow_consumer`. SSE and NDJSON readers hold far less.',
     {
       min: 16_384,
     },

@@ -26,11 +26,11 @@ export const TOKENS = {
   GUEST_ACCESS: optionalFlag(
     'Whether anybody may get a guest token. Unset means `true` outside production and `false` in it.',
   ),
-  GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is good: 30 days.', {
+  GUEST_TOKEN_TTL_MS: integer(30 * DAY, 'How long a guest token is valid: 30 days.', {
     min: 1000,
     max: TEN_YEARS,
   }),
-  TICKET_TTL_MS: integer(600_000, 'How long a stream ticket is good: 10 minutes.', { min: 1000, max: DAY }),
+  TICKET_TTL_MS: integer(600_000, 'How long a stream ticket is valid: 10 minutes.', { min: 1000, max: DAY }),
   TOKEN_EXPIRY_GRACE_MS: integer(25_000, 'How long a connection may stay after its token has expired.', {
     max: DAY,
   }),
