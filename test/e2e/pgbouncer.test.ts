@@ -50,6 +50,17 @@ describe.skipIf(pgbouncerPath() === undefined)('a PgBouncer before PostgreSQL', 
   });
 
   test.each([
+    [[], 'warn', 'It opens only 20 connections, and each server may need 23'],
+    [['default_pool_size = 23'], 'ok', 'It opens 23 connections'],
+  ])('with %j: the doctor compares its pool with ours', async (settings, level, message) => {
+    const url = await pooled(settings);
+    const findings = await checkDatabase({ url, poolSize: 10, migrations });
+    const finding = findings.find(({ check }) => check === 'pooler');
+    expect(finding?.level).toBe(level);
+    expect(finding?.message).toContain(message);
+  });
+
+  test.each([
     ['transaction', []],
     ['transaction', ['server_round_robin = 1']],
     ['statement', []],

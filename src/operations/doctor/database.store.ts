@@ -31,9 +31,9 @@ interface Asked {
 /** Whether the database can be reached, is new enough, has been migrated, lets us work and has our time. Changes nothing. */
 export async function checkDatabase({ url, poolSize, migrations }: Asked): Promise<Finding[]> {
   const clients: Client[] = [];
-  const connect = async (): Promise<Client> => {
+  const connect = async (to = url): Promise<Client> => {
     const client = new Client({
-      connectionString: url,
+      connectionString: to,
       application_name: 'streamgate doctor',
       connectionTimeoutMillis: TIMEOUT_MS,
       query_timeout: TIMEOUT_MS,
@@ -45,7 +45,7 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
   };
   try {
     const client = await connect();
-    const server = await readServerFacts(client, connect);
+    const server = await readServerFacts(client, () => connect());
     const faults = faultsOf(server).map(({ message, remedy }) =>
       fail('database', `PostgreSQL ${message}.`, sentence(remedy)),
     );
@@ -54,7 +54,10 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
     const facts = await readFacts(client);
     const clockMs = Math.round(facts.now - (before + Date.now()) / 2);
     const changes = await readChanges(client, server, migrations);
-    return [...judge({ server, faults, facts, clockMs, changes, poolSize }), ...(await checkServers(client))];
+    const pooler =
+      server.pooling === 'session' ? [judgePooler(await poolerRoom(url, connect), poolSize)] : [];
+    const findings = judge({ server, faults, facts, clockMs, changes, poolSize });
+    return [...findings, ...pooler, ...(await checkServers(client))];
   } catch (error) {
     const reason = error instanceof AggregateError ? 'no connection' : (error as Error).message;
     return [fail('database', `It cannot be used: ${reason}.`, 'Start PostgreSQL, or correct DATABASE_URL.')];
@@ -171,6 +174,35 @@ function judge({ server, faults, facts, clockMs, changes, poolSize }: Seen): Fin
           'Raise its max_connections, or lower DATABASE_POOL_SIZE.',
         ),
   ];
+}
+
+/** Returns how many connections a PgBouncer opens to the database of `url`; null where its console does not say. */
+async function poolerRoom(url: string, connect: (to: string) => Promise<Client>): Promise<number | null> {
+  const console = new URL(url);
+  console.pathname = '/pgbouncer';
+  try {
+    const client = await connect(console.href);
+    const { rows } = await client.query<{ name: string; pool_size: string }>('show databases');
+    const name = decodeURIComponent(new URL(url).pathname.slice(1));
+    const row = rows.find((one) => one.name === name);
+    return row ? Number(row.pool_size) : null;
+  } catch {
+    // Another pooler, or a user whom its stats_users do not name.
+    return null;
+  }
+}
+
+function judgePooler(size: number | null, poolSize: number): Finding {
+  const room = poolSize + OTHER_CONNECTIONS;
+  const need = `each server may need ${room} (DATABASE_POOL_SIZE ${poolSize} and ${OTHER_CONNECTIONS} more)`;
+  if (size === null) return ok('pooler', `Its pool size cannot be seen; ${need}.`);
+  return size >= room
+    ? ok('pooler', `It opens ${size} connections; ${need}.`)
+    : warn(
+        'pooler',
+        `It opens only ${size} connections, and ${need}.`,
+        `Raise its pool_size or default_pool_size to ${room} or more, or lower DATABASE_POOL_SIZE.`,
+      );
 }
 
 function judgeChanges(server: ServerFacts, { pending, unknown }: Changes): Finding {
