@@ -150,3 +150,27 @@ test.concurrent(
     await expectHealed(scene, 'slow');
   },
 );
+
+test.concurrent(
+  'PostgreSQL can only be read for a while, as after a failover: the answer waits and goes on, whole (P2, P4, P5)',
+  async ({ onTestFinished }) => {
+    const scene = await setScene();
+    onTestFinished(() => scene.end());
+    const set = (text: string): Promise<unknown> =>
+      withClient(scene.postgres.directUrl(), async (client) => {
+        await client.query('set default_transaction_read_only = off');
+        await client.query(`alter database streamgate ${text}`);
+      });
+    await set('set default_transaction_read_only = on');
+    await withClient(scene.postgres.directUrl(), (client) =>
+      client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name like 'streamgate%' and application_name not like '%owner%'`,
+      ),
+    );
+    await eventually(async () => (await readiness(scene)) === 503, 'not ready');
+    await expectRefused(scene, 'read-only');
+    await set('reset default_transaction_read_only');
+    await expectHealed(scene, 'read-only');
+  },
+);
