@@ -11,10 +11,10 @@ const TIMEOUTS = new Set(['57014', '55P03', '25P03', '57P05']);
 /** Serialization failure and deadlock: a retry may succeed. */
 const CONFLICTS = new Set(['40001', '40P01']);
 /**
- * A prepared statement must be prepared anew: a migration changed what it returns (0A000), the server forgot it (26000), or
- * another client of a pooler has one of this name (42P05).
+ * A prepared statement must be prepared anew: a migration changed what it returns (0A000) or the type of a variable in a
+ * database function (42804), the server forgot it (26000), or another client of a pooler has one of this name (42P05).
  */
-const STALE_PLANS = new Set(['0A000', '26000', '42P05']);
+const STALE_PLANS = new Set(['0A000', '26000', '42P05', '42804']);
 /**
  * What an operator or the machine does to a database for a while: sessions that may only read or are aborted (25), no
  * login (28), a renamed database (3D), one that takes no connections (55000), missing rights or a file system that may only
