@@ -6,25 +6,25 @@ import type { BenchDatabase } from '../harness/database.js';
 import { BENCH, ROOT, startServer, type ServerProcess } from '../harness/processes.js';
 import { SECRET } from '../load/virtual-users.js';
 
-interface Place {
+interface ServerOptions {
   cleanup: Cleanup;
   database: BenchDatabase;
-  /** For `LLM_BASE_URL`; without it nothing asks for answers. */
+  /** `LLM_BASE_URL`; not needed if the scenario requests no answers. */
   providerUrl?: string | undefined;
-  /** How the table calls it; default `streamgate`. */
+  /** Name in the table of results; default `streamgate`. */
   name?: string;
   /** Further variables of Streamgate. */
   env?: Record<string, string>;
 }
 
-/** The built service with its defaults, but for its limits on how much one address may do. */
+/** Starts the built service without rate limits, with room for 20,000 connections and a short shutdown. */
 export async function startStreamgate({
   cleanup,
   database,
   providerUrl,
   env = {},
   name = 'streamgate',
-}: Place): Promise<ServerProcess> {
+}: ServerOptions): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), 'streamgate-bench-data-'));
   cleanup.add(() => rm(dataDir, { recursive: true, force: true }));
   const provider = providerUrl === undefined ? {} : { LLM_BASE_URL: providerUrl, LLM_MODEL: 'flood' };
@@ -47,7 +47,7 @@ export async function startStreamgate({
   );
 }
 
-/** The bare Socket.IO server; with a `reader` other than the library's, see `token-readers.ts`. */
+/** Starts the bare Socket.IO server; with a `reader` other than the library's, see `token-readers.ts`. */
 export function startBare(
   cleanup: Cleanup,
   providerUrl = '',
@@ -63,7 +63,7 @@ export function startBare(
   );
 }
 
-/** The bare Socket.IO server with Socket.IO's own connection state recovery. */
+/** Starts the bare Socket.IO server with Socket.IO's own connection state recovery. */
 export function startBareWithRecovery(cleanup: Cleanup, port = 0): Promise<ServerProcess> {
   return startServer(
     {
@@ -75,8 +75,8 @@ export function startBareWithRecovery(cleanup: Cleanup, port = 0): Promise<Serve
   );
 }
 
-/** The NestJS gateway with a TypeORM `save` per message. */
-export async function startNestTypeorm({ cleanup, database }: Place): Promise<ServerProcess> {
+/** Starts the NestJS gateway with a TypeORM `save` per message. */
+export async function startNestTypeorm({ cleanup, database }: ServerOptions): Promise<ServerProcess> {
   return startServer(
     {
       name: 'NestJS + TypeORM save',

@@ -114,10 +114,7 @@ export class ConversationsStore {
       : null;
   }
 
-  /**
-   * Returns null when the user is not a member. Reads are batched, because thousands may return at once. `offset 0` keeps
-   * the planner from scanning whole tables.
-   */
+  /** Returns null when the user is not a member. Reads are batched, because thousands of users may return at once. */
   findMembership(conversationId: string, userId: string): Promise<MembershipRow | null> {
     return this.memberships({ conversationId, userId });
   }
@@ -175,6 +172,7 @@ export class ConversationsStore {
     await retryWhileLocked(() => this.conversations.query('select update_conversation($1, $2, $3)', values));
   }
 
+  /** Reads in one statement. `offset 0` keeps the planner from scanning whole tables. */
   private async readMemberships(batch: readonly MemberKey[]): Promise<(MembershipRow | null)[]> {
     const rows = await this.conversations.query<{ n: string; last_seq: string; name: string | null }[]>(
       `select t.n, c.last_seq, m.name

@@ -15,8 +15,8 @@ import { urlOfDatabase, withClient } from './with-client.js';
 const QUIET = { info: () => {}, warn: console.warn, error: console.error };
 
 /**
- * One PostgreSQL for the whole run (`DATABASE_URL`, or an embedded one), with a migrated template database. Leaves nothing
- * on the machine, also when the run is killed: see `supervisor.ts`.
+ * Starts one PostgreSQL for the whole run (or uses `DATABASE_URL`) and creates a migrated template database. Leaves nothing
+ * on the machine, even if the run is killed: see `supervisor.ts`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await supervise();
@@ -41,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** Starts the supervisor. All temporary files of the run are in its folder from now on. */
 async function supervise(): Promise<{ url: string; stop: () => Promise<void> }> {
-  // `scripts/test.mjs` holds the other end where it has started the run.
+  // The run ends with `scripts/test.mjs`, if that has started it: its end closes the channel.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
   const folder = await mkdtemp(join(tmpdir(), 'streamgate-run-'));
@@ -54,14 +54,14 @@ async function supervise(): Promise<{ url: string; stop: () => Promise<void> }> 
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const gone = once(child, 'exit');
+  const exited = once(child, 'exit');
   const lines = createInterface(child.stdout);
-  const [line] = (await Promise.race([once(lines, 'line'), gone.then(() => [])])) as string[];
+  const [line] = (await Promise.race([once(lines, 'line'), exited.then(() => [])])) as string[];
   await removePrograms();
   if (line === undefined) throw new Error('The supervisor of the test run did not start.');
   const stop = async (): Promise<void> => {
     child.stdin.end();
-    await gone;
+    await exited;
     if (TMPDIR === undefined) delete process.env['TMPDIR'];
     else process.env['TMPDIR'] = TMPDIR;
   };
@@ -81,7 +81,7 @@ async function createTemplate(adminUrl: string, name: string): Promise<void> {
   }
 }
 
-/** Drops the template, and the clones that tests did not. */
+/** Drops the template and the clones that tests left behind. */
 async function dropAll(adminUrl: string, template: string): Promise<void> {
   await withClient(adminUrl, async (client) => {
     const { rows } = await client.query<{ name: string }>(

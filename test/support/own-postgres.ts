@@ -10,27 +10,27 @@ import { startTcpProxy } from './tcp-proxy.js';
 
 const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 
-/** A PostgreSQL that a test may harm. */
+/** A PostgreSQL for one test, which may crash or slow it. */
 export interface OwnPostgres {
-  /** Of a proxy before it: the same through all its lives. */
+  /** URL of a proxy in front of it; the same after every restart. */
   readonly url: string;
-  /** Without the proxy; another after a {@link start}. */
+  /** URL without the proxy; changes with each {@link start}. */
   directUrl(): string;
   /** Sends a signal to its main process and all its children. */
   signal(signal: NodeJS.Signals): Promise<void>;
-  /** Ends it as a crash does; it stays so until {@link start}. */
+  /** Kills it as a crash would. It stays down until {@link start}. */
   kill(): Promise<void>;
-  /** Ends it in order; connections are refused until {@link start}. */
+  /** Shuts it down cleanly. Connections are refused until {@link start}. */
   shutDown(): Promise<void>;
   /** Starts it again, also after a crash. */
   start(): Promise<void>;
-  /** Passes each piece of its answers on only after so many milliseconds. */
+  /** Delays everything that it sends by `ms` milliseconds. */
   slow(ms: number): void;
-  /** Ends it, and removes its data if the folder is its own. */
+  /** Shuts it down, and removes its folder unless the caller gave one. */
   remove(): Promise<void>;
 }
 
-/** Starts one, in a folder of its own where none is given. */
+/** Starts a PostgreSQL in `folder`; default: a new temporary one. */
 export async function startOwnPostgres(folder?: string): Promise<OwnPostgres> {
   const dataDir = folder ?? (await mkdtemp(join(tmpdir(), 'streamgate-own-')));
   let postgres: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, log: QUIET });
@@ -43,7 +43,7 @@ export async function startOwnPostgres(folder?: string): Promise<OwnPostgres> {
     signal: (signal) => signalAll(dataDir, signal),
     kill: async () => {
       await signalAll(dataDir, 'SIGKILL');
-      // Before anybody notices: it is not to be started again by itself.
+      // At once, so that it is not restarted automatically.
       await postgres.stop();
     },
     shutDown: async () => {
@@ -72,12 +72,12 @@ async function signalAll(dataDir: string, signal: NodeJS.Signals): Promise<void>
   const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
   for (const row of lines) {
     const [pid, parent] = row.trim().split(/\s+/).map(Number);
-    if (parent === main && pid !== undefined) killIfThere(pid, signal);
+    if (parent === main && pid !== undefined) killIfExists(pid, signal);
   }
 }
 
-/** A child may have ended since it was listed. */
-function killIfThere(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal; does nothing if the process has ended since it was listed. */
+function killIfExists(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Owns the PostgreSQL of a test run, in a session of its own. When the run ends, however it does, its standard input closes:
- * then everything that the run started and left is ended, and its folder is removed. Argument: the folder of the run.
+ * Owns the PostgreSQL of a test run, in a session of its own. When the run ends, even by a kill, the standard input of this
+ * process closes: it then kills the processes that the run left behind and removes the run's folder, its argument.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readlink, rm } from 'node:fs/promises';
@@ -10,13 +10,13 @@ import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 
 const QUIET = { info: () => {}, warn: console.warn, error: console.error };
-const SWEEP_EVERY_MS = 200;
-const SWEEP_MS = 10_000;
+const SWEEP_INTERVAL_MS = 200;
+const SWEEP_TIMEOUT_MS = 10_000;
 
 const folder = process.argv[2] as string;
 const run = promisify(execFile);
 
-/** Processes of the run: each has a path below its folder among its arguments, or works in one. */
+/** Returns the processes of the run: those with the run's folder in their arguments or in their working folder. */
 async function processes(): Promise<{ pid: number; isPostgres: boolean }[]> {
   const { stdout } = await run('ps', ['-A', '-ww', '-o', 'pid=,args='], { maxBuffer: 64 * 1024 * 1024 });
   const found = stdout.split('\n').map(async (line) => {
@@ -31,16 +31,16 @@ async function processes(): Promise<{ pid: number; isPostgres: boolean }[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Ends them until none is left. PostgreSQL ends its own processes: a killed one would leave its shared memory. */
+/** Ends the processes of the run until none is left. PostgreSQL gets SIGQUIT: after SIGKILL its shared memory would remain. */
 async function sweep(): Promise<void> {
-  const giveUpAt = Date.now() + SWEEP_MS;
-  for (let left = await processes(); left.length > 0 && Date.now() < giveUpAt; left = await processes()) {
+  const deadline = Date.now() + SWEEP_TIMEOUT_MS;
+  for (let left = await processes(); left.length > 0 && Date.now() < deadline; left = await processes()) {
     for (const { pid, isPostgres } of left) signal(pid, isPostgres ? 'SIGQUIT' : 'SIGKILL');
-    await delay(SWEEP_EVERY_MS);
+    await delay(SWEEP_INTERVAL_MS);
   }
 }
 
-/** One of them may have ended since it was listed. */
+/** Sends a signal; does nothing if the process has ended since it was listed. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
@@ -49,7 +49,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-// A Ctrl-C at the terminal ends the run, and that ends this.
+// Ctrl-C ends the run, and the end of the run ends this process.
 process.on('SIGINT', () => {}).on('SIGHUP', () => {});
 const dataDir = join(folder, 'run');
 await mkdir(dataDir);

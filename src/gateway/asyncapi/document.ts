@@ -21,7 +21,7 @@ const DESCRIPTION = `All events of the Socket.IO interface. Connect with an ordi
 
 The name of a message is the name of its event. Each client event takes an ack, which is called exactly once: with
 \`{ ok: true, … }\` or with \`{ ok: false, error }\`. The server rejects payloads with unknown keys. Clients must ignore unknown keys,
-because the server's objects may get more. The HTTP routes are described by OpenAPI, at \`/api/docs\`.`;
+because later versions may add some. The HTTP routes are described by OpenAPI, at \`/api/docs\`.`;
 
 /** Returns the AsyncAPI 3.0 document of all Socket.IO events, for a server at `host`. */
 export function describeEvents(host: string, isSecure: boolean): object {

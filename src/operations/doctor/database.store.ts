@@ -12,24 +12,24 @@ import { fail, ok, warn, type Finding } from './finding.js';
 const TIMEOUT_MS = 8000;
 /** Clocks further apart than this let tokens begin or end at the wrong time. */
 const MAX_CLOCK_MS = 2000;
-/** Connections beside the pool: the dedicated ones and those of a start. */
+/** Connections in addition to the pool: the dedicated ones, and those that only the start needs. */
 const OTHER_CONNECTIONS = 13;
 
-/** What is asked of the database beside {@link ServerFacts}. */
+/** What the checks read in addition to {@link ServerFacts}. */
 interface Facts {
   now: number;
   connections: number;
   mayWrite: boolean;
 }
 
-interface Asked {
+interface DatabaseCheckOptions {
   url: string;
   poolSize: number;
   migrations: readonly (new () => MigrationInterface)[];
 }
 
-/** Whether the database can be reached, is new enough, has been migrated, lets us work and has our time. Changes nothing. */
-export async function checkDatabase({ url, poolSize, migrations }: Asked): Promise<Finding[]> {
+/** Checks that the database is reachable, recent, migrated and in time with us, and that the user has the rights it needs. Changes nothing. */
+export async function checkDatabase({ url, poolSize, migrations }: DatabaseCheckOptions): Promise<Finding[]> {
   const clients: Client[] = [];
   const connect = async (to = url): Promise<Client> => {
     const client = new Client({
@@ -39,7 +39,7 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
       query_timeout: TIMEOUT_MS,
     });
     clients.push(client);
-    client.on('error', () => {}); // It reaches the pending call as well.
+    client.on('error', () => {}); // The pending call rejects with it as well.
     await client.connect();
     return client;
   };
@@ -55,8 +55,8 @@ export async function checkDatabase({ url, poolSize, migrations }: Asked): Promi
     const clockMs = Math.round(facts.now - (before + Date.now()) / 2);
     const changes = await readChanges(client, server, migrations);
     const pooler =
-      server.pooling === 'session' ? [judgePooler(await poolerRoom(url, connect), poolSize)] : [];
-    const findings = judge({ server, faults, facts, clockMs, changes, poolSize });
+      server.pooling === 'session' ? [findingOfPooler(await poolerRoom(url, connect), poolSize)] : [];
+    const findings = findingsOf({ server, faults, facts, clockMs, changes, poolSize });
     return [...findings, ...pooler, ...(await checkServers(client))];
   } catch (error) {
     const reason = error instanceof AggregateError ? 'no connection' : (error as Error).message;
@@ -113,7 +113,7 @@ interface Changes {
 async function readChanges(
   client: Client,
   { migrated }: ServerFacts,
-  migrations: Asked['migrations'],
+  migrations: DatabaseCheckOptions['migrations'],
 ): Promise<Changes> {
   const names = migrations.map((Migration) => new Migration().name ?? Migration.name);
   const functions = await client.query<{ known: boolean }>(
@@ -142,7 +142,7 @@ async function namesIn(client: Client, exists: boolean, query: string): Promise<
   return new Set(rows.map(({ name }) => name));
 }
 
-interface Seen {
+interface Results {
   server: ServerFacts;
   faults: readonly Finding[];
   facts: Facts;
@@ -151,26 +151,26 @@ interface Seen {
   poolSize: number;
 }
 
-function judge({ server, faults, facts, clockMs, changes, poolSize }: Seen): Finding[] {
+function findingsOf({ server, faults, facts, clockMs, changes, poolSize }: Results): Finding[] {
   const { connections, mayWrite } = facts;
-  const room = poolSize + OTHER_CONNECTIONS;
+  const required = poolSize + OTHER_CONNECTIONS;
   return [
     ...faults,
     ...(faults.length > 0
       ? []
-      : [ok('database', `PostgreSQL ${Math.floor(server.version / 10_000)} answers.`)]),
-    judgeChanges(server, changes),
+      : [ok('database', `PostgreSQL ${Math.floor(server.version / 10_000)} responds.`)]),
+    findingOfChanges(server, changes),
     mayWrite
       ? ok('privileges', 'The user may read and write every table.')
       : fail('privileges', 'There are tables that the user may not write.', 'Make the user their owner.'),
     Math.abs(clockMs) <= MAX_CLOCK_MS
-      ? ok('database clock', `It is ${clockMs} ms from ours.`)
-      : fail('database clock', `It is ${clockMs} ms from ours.`, 'Let both machines take their time by NTP.'),
-    connections >= room
-      ? ok('database connections', `PostgreSQL takes ${connections}.`)
+      ? ok('database clock', `It differs from ours by ${clockMs} ms.`)
+      : fail('database clock', `It differs from ours by ${clockMs} ms.`, 'Synchronize both machines by NTP.'),
+    connections >= required
+      ? ok('database connections', `PostgreSQL allows ${connections}.`)
       : warn(
           'database connections',
-          `PostgreSQL takes ${connections}, and ${room} may be needed.`,
+          `PostgreSQL allows ${connections}, but ${required} may be needed.`,
           'Raise its max_connections, or lower DATABASE_POOL_SIZE.',
         ),
   ];
@@ -192,7 +192,7 @@ async function poolerRoom(url: string, connect: (to: string) => Promise<Client>)
   }
 }
 
-function judgePooler(size: number | null, poolSize: number): Finding {
+function findingOfPooler(size: number | null, poolSize: number): Finding {
   const room = poolSize + OTHER_CONNECTIONS;
   const need = `each server may need ${room} (DATABASE_POOL_SIZE ${poolSize} and ${OTHER_CONNECTIONS} more)`;
   if (size === null) return ok('pooler', `Its pool size cannot be seen; ${need}.`);
@@ -205,7 +205,7 @@ function judgePooler(size: number | null, poolSize: number): Finding {
       );
 }
 
-function judgeChanges(server: ServerFacts, { pending, unknown }: Changes): Finding {
+function findingOfChanges(server: ServerFacts, { pending, unknown }: Changes): Finding {
   if (unknown.length > 0)
     return fail(
       'migrations',
@@ -217,5 +217,5 @@ function judgeChanges(server: ServerFacts, { pending, unknown }: Changes): Findi
   if (server.mayCreate)
     return warn('migrations', `The next start applies ${names}.`, 'Make a backup first, if it has data.');
   const remedy = sentence(noRightToCreate(server).remedy);
-  return fail('migrations', `${names} must be applied, and the user may not.`, remedy);
+  return fail('migrations', `${names} must be applied, but the user has no right to.`, remedy);
 }

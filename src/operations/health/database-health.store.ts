@@ -5,15 +5,15 @@ import type { DedicatedConnection } from '../../platform/database/dedicated-conn
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
 
 const DEADLINE_MS = 2000;
-const MISSING = {
+const MISSING_MIGRATIONS = {
   name: 'missing_migrations',
   text: `select count(*)::int as missing from unnest($1::text[]) as known(name)
     where not exists (select 1 from migrations m where m.name = known.name)`,
 };
 
-const PROBE = { name: 'probe_write', text: 'select probe_write()' };
-/** How long a write that succeeded is good for, in milliseconds. */
-const WRITTEN_MS = 3000;
+const WRITE_PROBE = { name: 'probe_write', text: 'select probe_write()' };
+/** How long after a successful write no other one is tried, in milliseconds. */
+const WRITE_INTERVAL_MS = 3000;
 
 /** Checks whether a message could be stored now: the database has all migrations, and can be read and written in time. */
 @Injectable()
@@ -23,8 +23,8 @@ export class DatabaseHealthStore {
   private readonly migrations: string[];
   private readonly logger = new Logger(DatabaseHealthStore.name);
   private running: Promise<HealthIndicatorResult> | undefined;
-  private writtenUntil = -Infinity;
-  private isRefused = false;
+  private nextWriteAt = -Infinity;
+  private isFailing = false;
 
   constructor(
     private readonly indicators: HealthIndicatorService,
@@ -37,13 +37,13 @@ export class DatabaseHealthStore {
 
   /** Resolves within two seconds. Concurrent checks share one query, so that probes do not pile up. */
   check(): Promise<HealthIndicatorResult> {
-    this.running ??= this.ask().finally(() => {
+    this.running ??= this.runCheck().finally(() => {
       this.running = undefined;
     });
     return this.running;
   }
 
-  private async ask(): Promise<HealthIndicatorResult> {
+  private async runCheck(): Promise<HealthIndicatorResult> {
     const fault = await this.findFault();
     if (fault === undefined) return this.indicators.check('database').up();
     // Health is public: it shows that something is down, but not why. The log has the reason.
@@ -52,25 +52,25 @@ export class DatabaseHealthStore {
 
   private async findFault(): Promise<string | undefined> {
     try {
-      const [row] = await this.connection.query<{ missing: number }>(MISSING, [this.migrations]);
+      const [row] = await this.connection.query<{ missing: number }>(MISSING_MIGRATIONS, [this.migrations]);
       if (row?.missing !== 0) return 'the database lacks migrations: restart the server';
     } catch {
-      return 'the database does not answer';
+      return 'the database does not respond';
     }
     return (await this.canWrite()) ? undefined : 'the database cannot store anything now';
   }
 
-  /** Writes at most every three seconds while it succeeds, however many ask. */
+  /** Writes at most once every three seconds while that succeeds, however often it is called. */
   private async canWrite(): Promise<boolean> {
-    if (performance.now() < this.writtenUntil) return true;
+    if (performance.now() < this.nextWriteAt) return true;
     try {
-      await this.connection.query(PROBE, []);
-      this.writtenUntil = performance.now() + WRITTEN_MS;
-      this.isRefused = false;
+      await this.connection.query(WRITE_PROBE, []);
+      this.nextWriteAt = performance.now() + WRITE_INTERVAL_MS;
+      this.isFailing = false;
       return true;
     } catch (error) {
-      if (!this.isRefused) this.logger.warn('failed to write to the database', { error });
-      this.isRefused = true;
+      if (!this.isFailing) this.logger.warn('failed to write to the database', { error });
+      this.isFailing = true;
       return false;
     }
   }

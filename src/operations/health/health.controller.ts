@@ -40,7 +40,7 @@ const RESULT = objectSchema<HealthCheckResult>({
   details: says(PARTS, 'Every part that was checked, with its figures.'),
 });
 
-/** A probe and its responses. Terminus' own description uses a keyword of OpenAPI 3.0, which 3.1 does not have. */
+/** Declares a probe and its responses. Terminus' own description uses a keyword of OpenAPI 3.0, which 3.1 does not have. */
 function Probe(): MethodDecorator {
   return applyDecorators(
     HealthCheck({ noCache: true, swaggerDocumentation: false }),

@@ -12,7 +12,7 @@ import { LineHash, type TablesStore } from './tables.store.js';
 
 const USAGE = `Usage: npm run -s export -- --file streamgate.export.gz
        npm run -s export > streamgate.export.gz
-  --file  where to write; without it the export goes to stdout. It appears under this name when it is whole.
+  --file  where to write; without it the export goes to stdout. It gets this name when it is complete.
 Exports DATABASE_URL, or the embedded database in DATA_DIR, also while the server runs.`;
 
 /** Where a command writes and what it reads its configuration from. */

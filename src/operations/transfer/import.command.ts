@@ -207,8 +207,8 @@ class Import {
       const hash = new LineHash();
       for await (const lines of this.database.readLines(table)) hash.add(lines);
       const stored = hash.end();
-      const carried = this.summaries.get(table.name);
-      if (stored.rows !== carried?.rows || stored.sha256 !== carried.sha256)
+      const exported = this.summaries.get(table.name);
+      if (stored.rows !== exported?.rows || stored.sha256 !== exported.sha256)
         throw new Error(`What is stored in ${table.name} differs from the export.`);
     }
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 
-/** A table and how its rows are carried: each as a JSON array of its columns' texts. */
+/** A table to export. Each of its rows becomes a JSON array of its columns as text. */
 export interface Table {
   readonly name: string;
   readonly columns: readonly Column[];
@@ -21,8 +21,8 @@ export interface Summary {
   sha256: string;
 }
 
-/** Tables that belong to a database or to running processes: migrations, leases, probes. */
-const NOT_CARRIED = ['migrations', 'streamgate_functions', 'nodes', 'write_probes', 'write_times'];
+/** Tables that concern only this database or its running processes: migrations, leases, probes. */
+const NOT_EXPORTED = ['migrations', 'streamgate_functions', 'nodes', 'write_probes', 'write_times'];
 const FETCH_ROWS = 500;
 
 const TABLES = `select c.relname as name,
@@ -56,9 +56,9 @@ export class TablesStore {
     await this.client.query('commit');
   }
 
-  /** Reads the tables that are carried, by name. */
+  /** Returns the tables to export, in the order of their names. */
   async tables(): Promise<Table[]> {
-    const { rows } = await this.client.query<Table>(TABLES, [NOT_CARRIED]);
+    const { rows } = await this.client.query<Table>(TABLES, [NOT_EXPORTED]);
     return rows;
   }
 
@@ -82,16 +82,16 @@ export class TablesStore {
     const texts = columns.map((column) => `${quoted(column.name)}::text`).join(', ');
     const order = (key.length > 0 ? key : columns.map((column) => column.name)).map(quoted).join(', ');
     await this.client.query(
-      `declare carried no scroll cursor for
+      `declare exported no scroll cursor for
        select json_build_array(${texts})::text as line from ${quoted(name)} order by ${order}`,
     );
     for (;;) {
-      const { rows } = await this.client.query<{ line: string }>(`fetch ${FETCH_ROWS} from carried`);
+      const { rows } = await this.client.query<{ line: string }>(`fetch ${FETCH_ROWS} from exported`);
       if (rows.length === 0) break;
-      // One form on both sides, whatever spaces PostgreSQL puts between elements.
+      // Normalized, so that hashes do not depend on the spaces that PostgreSQL puts between elements.
       yield rows.map(({ line }) => JSON.stringify(JSON.parse(line)));
     }
-    await this.client.query('close carried');
+    await this.client.query('close exported');
   }
 
   /** Inserts the rows of `lines`, as {@link readLines} yields them. */
@@ -121,7 +121,7 @@ function namesOf(tables: readonly Table[]): string {
   return tables.map(({ name }) => quoted(name)).join(', ');
 }
 
-/** Quotes a name of PostgreSQL. */
+/** Quotes an SQL identifier. */
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

@@ -41,10 +41,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     try {
       read[name] = value === undefined ? undefined : field.parse(value);
     } catch (error) {
-      faults.push(`${name} ${(error as Error).message}${surroundings(value)}.`);
+      faults.push(`${name} ${(error as Error).message}${describeSurroundings(value)}.`);
     }
   }
-  faults.push(...faultsAcross(read));
+  faults.push(...faultsOfCombinations(read));
   if (faults.length > 0) throw new ConfigError(faults, read);
   const values = read as Read;
   return Object.freeze({
@@ -54,8 +54,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   });
 }
 
-/** Returns what a refused value has around it that its writer may not see, as a clause; empty for nothing. */
-function surroundings(value = ''): string {
+/** Returns a clause about the spaces or quotation marks around a refused value; empty if there are none. */
+function describeSurroundings(value = ''): string {
   if (value !== value.trim()) return '; it begins or ends with a space or a line end';
   return /^(["']).*\1$/.test(value)
     ? '; it has quotation marks around it, which docker --env-file keeps'
@@ -66,7 +66,7 @@ function surroundings(value = ''): string {
  * Returns the faults of combinations of variables. A variable with a fault of its own is not among `values`, and counts
  * as set.
  */
-function faultsAcross(values: Partial<Read>): string[] {
+function faultsOfCombinations(values: Partial<Read>): string[] {
   const faults: string[] = [];
   const isSet = (name: keyof Read): boolean => !(name in values) || [values[name] ?? []].flat().length > 0;
   const keys = (['AUTH_JWT_SECRET', 'AUTH_JWKS_URL', 'AUTH_JWT_PUBLIC_KEY'] as const).filter(isSet);
