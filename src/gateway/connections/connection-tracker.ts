@@ -17,7 +17,7 @@ import type { Connection } from './connection.js';
 import type { ConnectionObserver } from './connection-observer.js';
 import { Connections } from './connections.js';
 
-/** Renewed three times within a lease: one that is late or lost does no harm. */
+/** Several, so that one late or lost renewal does no harm. */
 const RENEWALS_PER_LEASE = 3;
 const MAX_TOUCH_MS = 1000;
 
@@ -28,7 +28,7 @@ export class ConnectionTracker implements ConnectionObserver, OnApplicationBoots
   private readonly renewals: PeriodicTask;
   /** Shortest time between two notifications of a connection's activity, in milliseconds. */
   private readonly touchMs: number;
-  private readonly toldAt = new WeakMap<Connection, number>();
+  private readonly notifiedAt = new WeakMap<Connection, number>();
 
   constructor(
     private readonly connections: Connections,
@@ -56,31 +56,33 @@ export class ConnectionTracker implements ConnectionObserver, OnApplicationBoots
   onConnect(connection: Connection): void {
     const { id: connectionId, userId } = connection;
     this.presence.connect({ userId, connectionId });
-    this.note(this.registry.add(this.describe(connection)));
-    connection.onceUpgraded(() => this.note(this.registry.update(connectionId, { transport: 'websocket' })));
+    this.logFailure(this.registry.add(this.describe(connection)));
+    connection.onceUpgraded(() =>
+      this.logFailure(this.registry.update(connectionId, { transport: 'websocket' })),
+    );
   }
 
   onDisconnect({ id: connectionId, userId }: Connection): void {
     this.presence.disconnect({ userId, connectionId });
-    this.note(this.registry.remove(connectionId));
+    this.logFailure(this.registry.remove(connectionId));
   }
 
-  /** The client has sent something, whatever it is. */
+  /** Called whenever the client sends anything. */
   onActivity(connection: Connection): void {
     const now = performance.now();
     connection.lastActivityAt = now;
-    if (now - (this.toldAt.get(connection) ?? -Infinity) < this.touchMs) return;
-    this.toldAt.set(connection, now);
+    if (now - (this.notifiedAt.get(connection) ?? -Infinity) < this.touchMs) return;
+    this.notifiedAt.set(connection, now);
     this.presence.touch(connection.userId);
-    this.note(this.registry.update(connection.id, { lastActivityAt: Date.now() }));
+    this.logFailure(this.registry.update(connection.id, { lastActivityAt: Date.now() }));
   }
 
   onJoin({ id }: Connection, conversationId: string): void {
-    this.note(this.registry.join(id, conversationId));
+    this.logFailure(this.registry.join(id, conversationId));
   }
 
   onLeave({ id }: Connection, conversationId: string): void {
-    this.note(this.registry.leave(id, conversationId));
+    this.logFailure(this.registry.leave(id, conversationId));
   }
 
   private async renew(): Promise<void> {
@@ -92,7 +94,7 @@ export class ConnectionTracker implements ConnectionObserver, OnApplicationBoots
     }
   }
 
-  /** After this process stood still for longer than a lease. */
+  /** Registers a connection again whose lease ended, because this process was frozen for longer than a lease. */
   private async addAgain(connection: Connection): Promise<void> {
     await this.registry.add(this.describe(connection));
     for (const conversationId of connection.joined.keys())
@@ -110,7 +112,7 @@ export class ConnectionTracker implements ConnectionObserver, OnApplicationBoots
     };
   }
 
-  private note(work: Promise<void>): void {
+  private logFailure(work: Promise<void>): void {
     work.catch((error: unknown) => this.logger.warn('failed to update the connection registry', { error }));
   }
 }

@@ -8,8 +8,8 @@ import { MetricsPage } from './metrics-page.js';
 import { carriesToken } from '../../platform/http/bearer.js';
 
 /**
- * The page of metrics on a port of its own, `METRICS_PORT`: for everybody who reaches that port, or
- * with `METRICS_TOKEN` for who sends it. It responds as long as the process lives, also during shutdown.
+ * Serves the metrics on a port of their own, `METRICS_PORT`. It is open to everybody who reaches that port unless
+ * `METRICS_TOKEN` is set, and responds as long as the process lives, also during shutdown.
  */
 @Injectable()
 export class MetricsListener implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -20,7 +20,7 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Address of the page; undefined without `METRICS_PORT`. */
+  /** URL of the metrics; undefined without `METRICS_PORT`. */
   get url(): string | undefined {
     if (!this.server) return undefined;
     const { address, port, family } = this.server.address() as AddressInfo;
@@ -68,9 +68,9 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
   }
 }
 
-/** Says that `METRICS_PORT` cannot be used, and what to do. */
+/** Returns the message for a `METRICS_PORT` that cannot be used. */
 export function metricsPortFault(port: number, { message }: Error): string {
-  return `METRICS_PORT ${port} cannot be listened on: ${message}. Choose another, or leave it unset.`;
+  return `METRICS_PORT ${port} cannot be used: ${message}. Choose another, or leave it unset.`;
 }
 
 function end(response: ServerResponse, status: number, message: string): void {

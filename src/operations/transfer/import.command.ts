@@ -22,7 +22,7 @@ const QUIET = { info: () => {}, warn: () => {}, error: () => {} };
 const BATCH_BYTES = 1024 * 1024;
 const BATCH_ROWS = 1000;
 
-/** A line that is no row. */
+/** A line that is not a row: the header, the beginning or the end of a table, or the end of the export. */
 interface Mark {
   streamgate?: string;
   format?: number;
@@ -50,7 +50,7 @@ export async function runImportCommand(
     return options?.help ? 0 : 2;
   }
   try {
-    const source = options.file === undefined ? input : await opened(options.file);
+    const source = options.file === undefined ? input : await openFile(options.file);
     await withDatabase(terminal.load(), 'write', async (database, url) => {
       const lines = linesOf(source);
       try {
@@ -82,8 +82,8 @@ function readOptions(args: readonly string[]) {
   }
 }
 
-/** @throws where the file cannot be read. */
-async function opened(file: string): Promise<Readable> {
+/** Opens `file`. @throws when it cannot be read. */
+async function openFile(file: string): Promise<Readable> {
   const stream = createReadStream(file);
   await once(stream, 'open');
   return stream;
@@ -105,15 +105,15 @@ async function readHeader(lines: AsyncGenerator<string>): Promise<string[]> {
   const { value } = (await lines.next()) as { value: string | undefined };
   const header = value === undefined ? {} : (JSON.parse(value) as Mark);
   if (header.streamgate !== 'export' || header.format !== 1 || !header.migrations)
-    throw new Error('This is no export of Streamgate, or one of a newer Streamgate.');
+    throw new Error('This is not an export of Streamgate, or it is from a newer version.');
   return header.migrations;
 }
 
-/** Migrates the database to where the export's was: its rows fit that schema. */
+/** Migrates the database to the migrations `names`: the rows of an export fit the schema that it was made with. */
 async function migrateTo(url: string, names: readonly string[]): Promise<void> {
   const known = migrations.filter((Migration) => names.includes(new Migration().name ?? Migration.name));
   if (known.length < names.length)
-    throw new Error('The export is of a newer Streamgate: update this one first.');
+    throw new Error('The export is from a newer Streamgate: update this one first.');
   const dataSource = createDataSource({ url, poolSize: 1, entities: [], migrations: known });
   await dataSource.initialize();
   try {
@@ -123,7 +123,7 @@ async function migrateTo(url: string, names: readonly string[]): Promise<void> {
   }
 }
 
-/** One import, in one transaction. */
+/** Imports the lines of one export, in one transaction. */
 class Import {
   private readonly summaries = new Map<string, Summary>();
   private batch: string[] = [];
@@ -140,11 +140,11 @@ class Import {
   async run(lines: AsyncIterable<string>): Promise<void> {
     const tables = await this.database.tables();
     await this.database.begin();
-    await this.empty(tables);
+    await this.prepare(tables);
     let isDone = false;
     for await (const line of lines) {
       if (line.startsWith('[')) await this.addRow(line);
-      else isDone = await this.mark(JSON.parse(line) as Mark, tables);
+      else isDone = await this.handleMark(JSON.parse(line) as Mark, tables);
     }
     if (!isDone) throw new Error('The export is cut off: its end is missing.');
     await this.verify(tables);
@@ -153,13 +153,14 @@ class Import {
     this.say(`Imported and verified ${rows} rows of ${this.summaries.size} tables.`);
   }
 
-  private async empty(tables: readonly Table[]): Promise<void> {
+  /** Locks the tables. Empties them with `--replace`; otherwise requires that they are empty. */
+  private async prepare(tables: readonly Table[]): Promise<void> {
     await this.database.lock(tables);
     if (this.replace) return this.database.truncate(tables);
     for (const table of tables) {
       if (await this.database.hasRows(table))
         throw new Error(
-          `The database has data (table ${table.name}): name an empty one, or delete it by --replace.`,
+          `The database has data (table ${table.name}): use an empty one, or replace the data with --replace.`,
         );
     }
   }
@@ -172,13 +173,15 @@ class Import {
   }
 
   /** @returns whether this is the end of the export. */
-  private async mark(mark: Mark, tables: readonly Table[]): Promise<boolean> {
+  private async handleMark(mark: Mark, tables: readonly Table[]): Promise<boolean> {
     if (mark.table !== undefined) this.begin(mark, tables);
     if (mark.end !== undefined) {
       await this.flush();
       const summary = this.hash.end();
       if (summary.rows !== mark.rows || summary.sha256 !== mark.sha256)
-        throw new Error(`The export is damaged: the rows of ${mark.end} are not those that were written.`);
+        throw new Error(
+          `The export is damaged: the rows of ${mark.end} differ from those that were exported.`,
+        );
       this.summaries.set(mark.end, summary);
       this.say(`${mark.end}: ${summary.rows} rows`);
     }
@@ -200,7 +203,7 @@ class Import {
     this.bytes = 0;
   }
 
-  /** Moves identities past what was imported, and reads everything again. */
+  /** Moves identity sequences past the imported values, and compares all stored rows with the export. */
   private async verify(tables: readonly Table[]): Promise<void> {
     for (const table of tables) {
       await this.database.moveIdentities(table);
@@ -209,7 +212,7 @@ class Import {
       const stored = hash.end();
       const exported = this.summaries.get(table.name);
       if (stored.rows !== exported?.rows || stored.sha256 !== exported.sha256)
-        throw new Error(`What is stored in ${table.name} differs from the export.`);
+        throw new Error(`The rows stored in ${table.name} differ from the export.`);
     }
   }
 }

@@ -2,10 +2,10 @@
 export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
 
-/** Bound of times that only PostgreSQL and tokens go by, no timer. */
+/** Upper bound of times that no timer waits for: only PostgreSQL or tokens use them. */
 export const TEN_YEARS = 3650 * DAY;
 
-/** One variable of the environment: how it is read, and what the documentation says of it. */
+/** An environment variable: how it is parsed, and its documentation. */
 export interface Field<T> {
   /** Text as it would stand in the environment; undefined where the variable has no default. */
   readonly defaultText: string | undefined;
@@ -21,7 +21,7 @@ interface Bounds {
 /** The longest that a timer can wait, nearly 25 days; with more it would not wait at all. */
 const MAX_TIMER_MS = 2_147_483_647;
 
-/** A whole number within bounds, which unless told otherwise are those of a time that a timer waits for. */
+/** Returns a field for a whole number within bounds; by default the bounds of a timer, in milliseconds. */
 export function integer(defaultValue: number, doc: string, { min = 0, max = MAX_TIMER_MS }: Bounds = {}) {
   const parse = (text: string): number => {
     const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -31,17 +31,17 @@ export function integer(defaultValue: number, doc: string, { min = 0, max = MAX_
   return { defaultText: String(defaultValue), doc, parse } satisfies Field<number>;
 }
 
-/** A whole number within bounds, or unset. */
+/** Returns a field for a whole number within bounds, or unset. */
 export function optionalInteger(doc: string, bounds: Bounds = {}): Field<number | undefined> {
   return { ...integer(0, doc, bounds), defaultText: undefined };
 }
 
-/** `true` or `false`. */
+/** Returns a field for `true` or `false`. */
 export function flag(defaultValue: boolean, doc: string) {
   return { ...optionalFlag(doc), defaultText: String(defaultValue) } as Field<boolean>;
 }
 
-/** `true`, `false` or unset. */
+/** Returns a field for `true`, `false` or unset. */
 export function optionalFlag(doc: string): Field<boolean | undefined> {
   const parse = (text: string): boolean => {
     if (text !== 'true' && text !== 'false') throw new Error('must be true or false');
@@ -50,7 +50,7 @@ export function optionalFlag(doc: string): Field<boolean | undefined> {
   return { defaultText: undefined, doc, parse };
 }
 
-/** One of a closed list. */
+/** Returns a field for one of `options`. */
 export function choice<const T extends string>(
   options: readonly T[],
   defaultValue: T,
@@ -59,7 +59,7 @@ export function choice<const T extends string>(
   return { ...optionalChoice(options, doc), defaultText: defaultValue } as Field<T>;
 }
 
-/** One of a closed list, or unset. */
+/** Returns a field for one of `options`, or unset. */
 export function optionalChoice<const T extends string>(
   options: readonly T[],
   doc: string,
@@ -72,12 +72,12 @@ export function optionalChoice<const T extends string>(
   return { defaultText: undefined, doc, parse };
 }
 
-/** Any text. */
+/** Returns a field for any text. */
 export function text(defaultValue: string, doc: string): Field<string> {
   return { defaultText: defaultValue, doc, parse: (value) => value };
 }
 
-/** Any text, or unset. */
+/** Returns a field for text that passes `check`, or unset. */
 export function optionalText(doc: string, check?: (value: string) => void): Field<string | undefined> {
   const parse = (value: string): string => {
     check?.(value);
@@ -86,23 +86,23 @@ export function optionalText(doc: string, check?: (value: string) => void): Fiel
   return { defaultText: undefined, doc, parse };
 }
 
-/** A URL with one of `protocols` (such as `https:`), held to `also`, or unset. */
+/** Returns a field for a URL with one of `protocols` (such as `https:`) that passes `check`, or unset. */
 export function optionalUrl(
   protocols: readonly string[],
   doc: string,
-  also?: (url: URL) => void,
+  check?: (url: URL) => void,
 ): Field<string | undefined> {
   return optionalText(doc, (value) => {
     if (!protocols.some((protocol) => value.trimStart().toLowerCase().startsWith(`${protocol}//`))) {
       throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
     }
-    // What reads it later does not ignore spaces around it, as URL does.
+    // `URL` ignores spaces around it, but the libraries that get it later do not.
     if (!URL.canParse(value) || value !== value.trim() || !isEncoded(new URL(value))) {
       throw new Error(
         'is not a valid URL: check its port, and encode special characters in its user and password (# is %23, % is %25, / is %2F, ? is %3F, @ is %40)',
       );
     }
-    also?.(new URL(value));
+    check?.(new URL(value));
   });
 }
 
@@ -115,7 +115,7 @@ function isEncoded({ username, password }: URL): boolean {
   }
 }
 
-/** A text that is sent as the value of a header, or unset. */
+/** Returns a field for the value of an HTTP header, or unset. */
 export function optionalHeaderValue(doc: string): Field<string | undefined> {
   return optionalText(doc, (value) => {
     if (value !== value.trim() || /[^\x20-\x7e\x80-\xff]/.test(value)) {
@@ -124,7 +124,7 @@ export function optionalHeaderValue(doc: string): Field<string | undefined> {
   });
 }
 
-/** A number within bounds, not only a whole one, or unset. */
+/** Returns a field for a decimal number within bounds, or unset. */
 export function optionalNumber(doc: string, { min, max }: Required<Bounds>): Field<number | undefined> {
   const parse = (text: string): number => {
     const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
@@ -134,7 +134,7 @@ export function optionalNumber(doc: string, { min, max }: Required<Bounds>): Fie
   return { defaultText: undefined, doc, parse };
 }
 
-/** A JSON object, each of its entries held to `check`; empty by default. */
+/** Returns a field for a JSON object whose entries pass `check`; empty by default. */
 export function jsonObject<T = unknown>(
   doc: string,
   check: (name: string, value: unknown) => void,
@@ -158,7 +158,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Words separated by commas, each held to `check`; empty by default. */
+/** Returns a field for words separated by commas that pass `check`; empty by default. */
 export function list(doc: string, check?: (word: string) => void): Field<string[]> {
   const parse = (value: string): string[] => {
     const words = value

@@ -25,17 +25,17 @@ export function renderEnvExample(variables: Fields): string {
  * @throws if the page names a group that does not exist, or does not name every group exactly once.
  */
 export function renderLists(page: string, groups: Readonly<Record<string, Fields>>): string {
-  const left = new Set(Object.keys(groups));
+  const remaining = new Set(Object.keys(groups));
   const rendered = page.replaceAll(LIST, (_found, group: string) => {
     const variables = groups[group];
-    if (!variables || !left.delete(group)) {
+    if (!variables || !remaining.delete(group)) {
       throw new Error(`The page lists ${group} twice, or there is no such group of variables.`);
     }
     return `<!-- variables: ${group} -->\n\n${renderList(variables)}\n\n<!-- end of variables -->`;
   });
-  if (left.size > 0) {
+  if (remaining.size > 0) {
     throw new Error(
-      `The page lacks <!-- variables: ${[...left].join(', ')} --> and <!-- end of variables -->.`,
+      `The page lacks <!-- variables: ${[...remaining].join(', ')} --> and <!-- end of variables -->.`,
     );
   }
   return rendered;
@@ -63,7 +63,7 @@ function wrap(item: string): string {
   return lines.join('\n');
 }
 
-/** Markdown's marks removed; a link becomes its text. */
+/** Returns the text without Markdown's marks; a link becomes its text. */
 function plain(markdown: string): string {
   return markdown.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll('`', '');
 }

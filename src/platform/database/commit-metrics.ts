@@ -23,7 +23,7 @@ export class CommitMetrics {
       labelNames,
       buckets: SECONDS,
     });
-    this.items = registry.histogram('streamgate_commit_items', 'What one group commit wrote.', {
+    this.items = registry.histogram('streamgate_commit_items', 'Items written by one group commit.', {
       labelNames,
       buckets: ITEMS,
     });
@@ -32,12 +32,16 @@ export class CommitMetrics {
       'Group commits that failed.',
       labelNames,
     );
-    registry.gauge('streamgate_commit_waiting', 'What waits for its group commit, or is in one.', {
-      labelNames,
-      collect: (gauge) => {
-        for (const [log, count] of this.waiting) gauge.set({ log }, count());
+    registry.gauge(
+      'streamgate_commit_waiting',
+      'Items that wait for a group commit or are being committed.',
+      {
+        labelNames,
+        collect: (gauge) => {
+          for (const [log, count] of this.waiting) gauge.set({ log }, count());
+        },
       },
-    });
+    );
   }
 
   /** Returns the observer for the group commits of `log`. */

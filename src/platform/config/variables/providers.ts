@@ -29,7 +29,7 @@ function proxy(doc: string): Field<string | undefined> {
   return { ...optionalText(doc), parse };
 }
 
-/** Who answers. */
+/** The providers of answers, and the model server. */
 export const PROVIDERS = {
   PROVIDER: optionalChoice(
     ['guide', 'openai-compatible'],
@@ -87,7 +87,7 @@ export const PROVIDERS = {
     { min: 100 },
   ),
   LLM_MAX_TOKENS: optionalInteger(
-    'Longest answer in tokens, sent as `max_tokens`. Unset: the default of the server. If the server wants another name for it, use `LLM_BODY`.',
+    'Longest answer in tokens, sent as `max_tokens`. Unset: the default of the server. If the server uses another name for it, use `LLM_BODY`.',
     { min: 1 },
   ),
   LLM_TEMPERATURE: optionalNumber('Sent as `temperature`. Unset: the default of the server.', {
@@ -98,7 +98,7 @@ export const PROVIDERS = {
     'Further headers of each request, as JSON: `{"api-key": "..."}`. They replace headers of the same name.',
     (name, value) => {
       validateHeaderName(name);
-      if (typeof value !== 'string') throw new Error('must have texts as values');
+      if (typeof value !== 'string') throw new Error('must have strings as values');
       validateHeaderValue(name, value);
     },
   ),
