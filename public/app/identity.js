@@ -2,9 +2,14 @@ import { Emitter } from './emitter.js';
 import { Failure } from './failure.js';
 import { callApi } from './http.js';
 import { randomId } from './ids.js';
-import { forgetInTab, keep, keepInTab, recall, recallInTab } from './storage.js';
+import { forgetInTab, isText, keep, keepInTab, recall, recallInTab } from './storage.js';
 
 const RENEW_BEFORE_MS = 24 * 60 * 60 * 1000;
+
+const isGuest = (value) =>
+  [value?.userId, value?.token, value?.expiresAt].every(isText) && typeof value.since === 'number';
+/** Protocol section 3.2. */
+const isDevice = (value) => isText(value) && /^[ -~]{1,128}$/u.test(value);
 
 const REFUSED = {
   unauthenticated: 'The server does not accept this token, or it was revoked.',
@@ -16,7 +21,7 @@ const REFUSED = {
  * was given to it.
  */
 export class Identity extends Emitter {
-  #guest = recall('guest');
+  #guest = recall('guest', isGuest);
   /** A token that was given, in place of a guest's. */
   #given = recallInTab('token');
 
@@ -24,12 +29,12 @@ export class Identity extends Emitter {
   constructor(token) {
     super();
     if (token) this.take(token);
-    this.deviceId = recall('device') ?? randomId();
+    this.deviceId = recall('device', isDevice) ?? randomId();
     keep('device', this.deviceId);
     // Another tab may have signed in, or changed the name.
     window.addEventListener('storage', ({ key }) => {
       if (key !== 'streamgate.guest') return;
-      this.#guest = recall('guest');
+      this.#guest = recall('guest', isGuest);
       this.emit('change');
     });
   }
@@ -119,7 +124,7 @@ export class Identity extends Emitter {
   #alone(work) {
     if (!navigator.locks) return work();
     return navigator.locks.request('streamgate.guest', () => {
-      this.#guest = recall('guest');
+      this.#guest = recall('guest', isGuest);
       return work();
     });
   }

@@ -1,5 +1,8 @@
 import { randomId } from './ids.js';
-import { forget, keep, keysFrom, recall } from './storage.js';
+import { forget, isText, keep, keysFrom, recall } from './storage.js';
+
+const isEntry = (value) =>
+  [value?.clientMessageId, value?.content].every(isText) && typeof value.createdAt === 'number';
 
 /**
  * Messages of one conversation that the server has not acked yet, kept over reloads. Each has a key of its own in the
@@ -12,7 +15,7 @@ export class Outbox {
     this.#prefix = `outbox.${conversationId}/`;
     /** In the order of writing. */
     this.entries = keysFrom(this.#prefix)
-      .map(recall)
+      .map((key) => recall(key, isEntry))
       .filter(Boolean)
       .toSorted((a, b) => a.createdAt - b.createdAt);
   }

@@ -3,16 +3,22 @@ const memory = new Map();
 
 const PREFIX = 'streamgate.';
 
-/** The kept value of `key` as it was given to {@link keep}, or null. */
-export function recall(key) {
+/** The kept value of `key` as it was given to {@link keep}, or null. A value that `isValid` refuses counts as none. */
+export function recall(key, isValid) {
   try {
     const text = localStorage.getItem(PREFIX + key);
-    if (text !== null) return JSON.parse(text);
+    if (text !== null) {
+      const value = JSON.parse(text);
+      return isValid(value) ? value : null;
+    }
   } catch {
-    // No storage, or another version's value: as if there were none.
+    // No storage, or no JSON: as if there were none.
   }
   return memory.get(key) ?? null;
 }
+
+/** For {@link recall}: whether a value is a text. */
+export const isText = (value) => typeof value === 'string';
 
 /** Keeps a JSON value over reloads. */
 export function keep(key, value) {

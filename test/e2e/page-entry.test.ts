@@ -134,6 +134,32 @@ describe.skipIf(!hasChromium())('getting into the chat page', () => {
     expect(page.url()).toMatch(/#[\w-]{22}$/);
   });
 
+  it('opens with anything in its storage', async () => {
+    const page = await connected(server.url);
+    const faults = visitors.at(-1)?.faults;
+    for (const [index, value] of [
+      '{',
+      '5',
+      'null',
+      '[]',
+      '{"token":{}}',
+      '"x"',
+      '{"userId":"a"}',
+    ].entries()) {
+      const keys = ['guest', 'device', 'ask', 'theme', `draft.anew-${index}`, `outbox.anew-${index}/1`];
+      await page.evaluate(`for (const key of ${JSON.stringify(keys)})
+        localStorage.setItem('streamgate.' + key, ${JSON.stringify(value)})`);
+      // A conversation that the new guest may open.
+      await page.evaluate(`history.replaceState(null, '', '#anew-${index}')`);
+      await page.reload();
+      await page.waitForSelector('#link-state[data-phase=connected]');
+      await tell(page, `Value ${index}`);
+      await page.locator('.said').getByText(`Value ${index}`).waitFor();
+      await page.waitForSelector('.entry.pending', { state: 'detached' });
+      expect(faults).toEqual([]);
+    }
+  });
+
   it('does not share by opening the dialog, only by its button', async () => {
     const page = await connected(server.url);
     await page.waitForSelector('.suggestion');

@@ -1,4 +1,4 @@
-import { forget, keep, recall } from '../storage.js';
+import { forget, isText, keep, recall } from '../storage.js';
 import { byId, setText } from './dom.js';
 
 const MAX_CHARS = 16_000;
@@ -23,7 +23,7 @@ export class Composer {
     this.#input.addEventListener('input', () => this.#edited());
     this.#input.addEventListener('keydown', (event) => this.#key(event, onEscape));
     this.#ask.addEventListener('change', () => this.#showPurpose());
-    this.#ask.checked = recall('ask') ?? true;
+    this.#ask.checked = recall('ask', (value) => typeof value === 'boolean') ?? true;
     this.#showPurpose();
   }
 
@@ -34,7 +34,7 @@ export class Composer {
   /** Shows the draft of another conversation. */
   open(conversationId) {
     this.#draftKey = `draft.${conversationId}`;
-    this.#input.value = recall(this.#draftKey) ?? '';
+    this.#input.value = recall(this.#draftKey, isText) ?? '';
     this.#edited();
   }
 

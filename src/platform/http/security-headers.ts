@@ -48,7 +48,11 @@ export function securityHeaders({ tls }: { tls: boolean }) {
   ];
   return (request: IncomingMessage, response: ServerResponse, next: Next): void => {
     const url = request.url ?? '';
-    const headers = DOCS_PATH.test(url) ? docs : API_PATH.test(url) ? data : page;
+    const isDocs = DOCS_PATH.test(url);
+    const isData = !isDocs && API_PATH.test(url);
+    // Responses of the API depend on the token. A route that may be kept says so itself.
+    if (isData) response.setHeader('Cache-Control', 'no-store');
+    const headers = isDocs ? docs : isData ? data : page;
     headers(request, response, next);
   };
 }
