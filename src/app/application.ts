@@ -4,7 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { AppModule, type AppOptions } from './app.module.js';
 import { serveDocs } from './docs.js';
-import { refuseWhileLeaving } from './shutdown.js';
+import { refuseWhileDraining } from './shutdown.js';
 import { notFound } from '../common/domain-error.js';
 import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
 import { servePages } from '../operations/pages.js';
@@ -44,9 +44,9 @@ export function createApplication(
 export async function configure(app: NestExpressApplication, config: Config): Promise<void> {
   const problems = new ProblemFilter(toDatabaseError);
   app.disable('x-powered-by');
-  const leaving = refuseWhileLeaving(app.get(Draining), problems);
+  const draining = refuseWhileDraining(app.get(Draining), problems);
   const headers = securityHeaders({ tls: config.TLS_CERT_FILE !== undefined });
-  app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, leaving);
+  app.use(correlate, app.get(HttpMetrics).use, accessLog, headers, draining);
   app.use(app.get(HttpLimits).limitAddress, jsonOnly);
   app.useBodyParser('json', { limit: config.MAX_PAYLOAD_BYTES });
   app.setGlobalPrefix('api', { exclude: [METRICS_PATH] });
@@ -58,11 +58,11 @@ export async function configure(app: NestExpressApplication, config: Config): Pr
   serveDocs(app);
   servePages(app);
   await app.init();
-  answerTheRest(app, problems);
+  respondToOtherPaths(app, problems);
 }
 
 /** Responds to paths outside the prefix. Express would send a page of its own, with stack traces outside production. */
-function answerTheRest(app: NestExpressApplication, problems: ProblemFilter): void {
+function respondToOtherPaths(app: NestExpressApplication, problems: ProblemFilter): void {
   app.use((_request: Request, response: Response) => problems.respond(notFound(), response));
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) =>
     problems.respond(error, response),

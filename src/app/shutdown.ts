@@ -46,7 +46,7 @@ export async function leave(app: NestExpressApplication, { stopTracing, stopData
 }
 
 /** While the process leaves: nothing new is begun over HTTP, and no connection is kept for a next request. */
-export function refuseWhileLeaving(draining: Draining, problems: ProblemFilter) {
+export function refuseWhileDraining(draining: Draining, problems: ProblemFilter) {
   return ({ method }: Request, response: Response, next: NextFunction): void => {
     if (!draining.active) return next();
     response.setHeader('Connection', 'close');

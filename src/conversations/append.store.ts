@@ -54,11 +54,9 @@ export class MessageMetrics {
 
   constructor(registry: MetricsRegistry, commits: CommitMetrics) {
     this.commits = commits.of('messages');
-    const counter = registry.counter(
-      'streamgate_messages_total',
-      'Messages of people, and what became of them.',
-      ['outcome'],
-    );
+    const counter = registry.counter('streamgate_messages_total', 'Messages sent by users, by outcome.', [
+      'outcome',
+    ]);
     this.outcomes = {
       stored: counter.labels('stored'),
       duplicate: counter.labels('duplicate'),

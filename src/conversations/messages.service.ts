@@ -45,7 +45,7 @@ export class MessagesService {
 
   /**
    * Resolves when the message is committed (P1). A repeat of its `clientMessageId` returns the first message (P2).
-   * @throws {DomainError} `not_found`, `payload_too_large`, `too_many_streams`, `timeout` or `internal`.
+   * @throws {DomainError} `not_found`, `payload_too_large`, `too_many_streams`, `overloaded`, `timeout` or `internal`.
    */
   async send(sender: Principal, command: SendCommand): Promise<SendResult> {
     this.checkLength(command.content);

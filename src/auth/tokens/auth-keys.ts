@@ -33,7 +33,7 @@ const JWKS_ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ];
-/** How long an unknown `kid` causes no further fetch. Limits the fetches that strangers can cause, and delays a new key by as much. */
+/** Shortest time between two fetches for an unknown `kid`. Bounds the fetches that strangers can cause, but delays a new key. */
 const JWKS_COOLDOWN_MS = 10_000;
 const JWKS_TIMEOUT_MS = 5000;
 const MIN_RSA_BITS = 2048;

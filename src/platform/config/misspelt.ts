@@ -39,7 +39,7 @@ const MAX_DISTANCE = 2;
 /** In a name shorter than this, two other letters make another word. */
 const LONG_NAME = 8;
 
-/** Finds names in `env` that look like a variable of ours but are not: a misspelt one would have no effect without a word. */
+/** Finds names in `env` that look like a variable of ours but are not: a misspelt one would silently have no effect. */
 export function findMisspelt(env: Readonly<Record<string, string | undefined>>): MisspeltVariable[] {
   return Object.keys(env)
     .filter((name) => !(name in VARIABLES) && !OTHERS.has(name) && /^[A-Za-z][A-Za-z0-9_]*$/.test(name))
