@@ -4,6 +4,7 @@ import { Revocations1764000000003 } from './1764000000003-revocations.js';
 import { Users1764000000004 } from './1764000000004-users.js';
 import { FunctionFiles1764000000008 } from './1764000000008-function-files.js';
 import { WriteProbes1764000000009 } from './1764000000009-write-probes.js';
+import { StreamsOfConversation1764000000010 } from './1764000000010-streams-of-conversation.js';
 
 /** Every migration, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -17,6 +18,7 @@ export const migrations: (new () => MigrationInterface)[] = [
   retired('LinearBatches1764000000007'),
   FunctionFiles1764000000008,
   WriteProbes1764000000009,
+  StreamsOfConversation1764000000010,
 ];
 
 /**

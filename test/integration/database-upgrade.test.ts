@@ -38,7 +38,11 @@ afterAll(async () => {
 
 test('A database made before functions were files is upgraded in place, and nothing drifts', async () => {
   expect(await migrate(database, QUIET)).toEqual({
-    migrations: ['FunctionFiles1764000000008', 'WriteProbes1764000000009'],
+    migrations: [
+      'FunctionFiles1764000000008',
+      'WriteProbes1764000000009',
+      'StreamsOfConversation1764000000010',
+    ],
     functions: databaseFunctions.map((one) => one.name),
   });
   expect(await schemaDrift(database)).toEqual([]);

@@ -245,6 +245,11 @@ describe('On a million messages, by indexes alone:', () => {
       () => Promise.all(fifty.map((n) => stores.prompts.findNew(String(n).padStart(32, '0')))),
     ],
     ['reading chunks', ['stream_chunks'], () => stores.chunks.read(stream.streamId, 10)],
+    [
+      'deleting a conversation',
+      ['members', 'deliveries', 'ended_deliveries', 'streams', 'stream_chunks', 'messages'],
+      () => stores.conversations.delete('c500', 'u500'),
+    ],
   ];
 
   test.each(hot)('%s', async (_name, tables, work) => {

@@ -19,6 +19,7 @@ export interface StreamOptions {
 /** Row of a stream. `epoch` fences writers: only the owner of the current epoch appends. */
 @Entity('streams')
 @Index('streams_running_user', ['userId'], { where: 'completed_at IS NULL' })
+@Index('streams_conversation', ['conversationId'])
 @Index('streams_running_conversation', ['conversationId'], { where: 'completed_at IS NULL' })
 @Index('streams_running_owner', ['ownerNode'], { where: 'completed_at IS NULL' })
 @Index('streams_ended', ['completedAt'], { where: '(completed_at IS NOT NULL) AND (NOT expired)' })
