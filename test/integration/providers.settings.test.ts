@@ -93,6 +93,15 @@ describe('what an operator sets for requests', () => {
     await expect(ask(provider(hasty), 'stall:0')).rejects.toMatchObject({ code: 'provider_timeout' });
   });
 
+  it('a server that still loads its model is asked until it has, within the time for the first word', async () => {
+    server.script('loading', 'loading');
+    expect(await ask(provider({ firstTokenTimeoutMs: 20_000 }))).not.toBe('');
+    expect(server.requests.slice(next)).toHaveLength(3);
+    server.script('loading', 'loading');
+    const hasty = ask(provider({ firstTokenTimeoutMs: 500 }));
+    await expect(hasty).rejects.toMatchObject({ code: 'provider_timeout' });
+  });
+
   it('a proxy is used, except for this machine', async () => {
     const paths: string[] = [];
     const proxy = createServer((request, response) => {

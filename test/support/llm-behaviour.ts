@@ -42,6 +42,7 @@ export function wordsText(count: number): string {
  * | `reasoning:<text>` | this reasoning, then `words:3` |
  * | `nousage:<count>` | words without usage at the end |
  * | `status:<code>:<Retry-After>` | an error response |
+ * | `loading` | 503, as llama.cpp sends it while it loads the model |
  * | `stall:none` | nothing at all, not even headers |
  * | `stall:<words>` | headers and that many words, then silence |
  * | `reset` | the connection destroyed before the headers |
@@ -99,6 +100,10 @@ const BEHAVIOURS: Record<string, Behaviour> = {
       ...(retryAfter.length > 0 && { 'retry-after': retryAfter.join(':') }),
     });
     response.end(JSON.stringify({ error: { message: `Refused: ${question}`, type: 'test' } }));
+  },
+  loading: async ({ response }) => {
+    const error = { code: 503, message: 'Loading model', type: 'unavailable_error' };
+    response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
   },
   stall: async (turn, [where = '0']) => {
     if (where !== 'none') {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { request, type Dispatcher } from 'undici';
 import type { Clock } from '../../common/clock.js';
+import { sleep } from '../../common/deadline.js';
 import type { ProviderRequest } from '../provider.js';
 import { toChatMessages } from './chat-messages.js';
 import { decodedBody } from './decoded-body.js';
@@ -10,6 +11,9 @@ import type { RequestDeadline } from './request-deadline.js';
 
 /** Most bytes of an error response that are read (P7). */
 const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/** How long after a response that says that the model is being loaded the server is asked again, in milliseconds. */
+const LOADING_RETRY_MS = 1000;
 
 /** What operators set for every request to a server. */
 export interface RequestSettings {
@@ -99,7 +103,17 @@ export class ChatEndpoint {
     return this.usage === 'untried' || isForUsage(refusal);
   }
 
-  private async ask(
+  /** Asks until the model is loaded: the deadline is for that, not the number of retries. */
+  private async ask(wanted: ProviderRequest, asking: Asking): Promise<OpenResponse | Refusal> {
+    const { deadline } = asking;
+    for (;;) {
+      const response = await this.askOnce(wanted, asking);
+      if (!('status' in response) || !isLoading(response)) return response;
+      await deadline.run(() => sleep(LOADING_RETRY_MS, deadline.signal));
+    }
+  }
+
+  private async askOnce(
     wanted: ProviderRequest,
     { deadline, failures, asksForUsage }: Asking,
   ): Promise<OpenResponse | Refusal> {
@@ -180,6 +194,11 @@ function tracingHeaders({ context }: ProviderRequest): Record<string, string> {
 /** Whether a strict server (Mistral, Azure) says that it does not know `stream_options`. */
 function isForUsage({ body }: Refusal): boolean {
   return /stream_options|include_usage/.test(body);
+}
+
+/** Whether a server (llama.cpp, Hugging Face) says that it still loads its model. */
+function isLoading({ status, body }: Refusal): boolean {
+  return status === 503 && /\bloading\b/i.test(body);
 }
 
 /** Reads a list of models; null where it is none, or empty. */
