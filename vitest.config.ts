@@ -18,7 +18,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // For two cores: tests wait for most of their time.
-    maxWorkers: 5,
+    maxWorkers: 4,
     maxConcurrency: 4,
     projects: [
       // Pure logic needs no database and shares its workers: a process for each file would cost more than the tests.

@@ -9,7 +9,7 @@ import { notFound } from '../common/domain-error.js';
 import { METRICS_PATH } from '../operations/metrics/metrics.controller.js';
 import { servePages } from '../operations/pages.js';
 import type { Config } from '../platform/config/config.js';
-import { toDatabaseError } from '../platform/database/errors.js';
+import { causeOf, toDatabaseError } from '../platform/database/errors.js';
 import { correlate } from '../platform/http/request-context.middleware.js';
 import { jsonOnly } from '../platform/http/json-only.js';
 import { ProblemFilter } from '../platform/http/problem.filter.js';
@@ -42,7 +42,7 @@ export function createApplication(
  * application. Requests pass through it in the order of these lines.
  */
 export async function configure(app: NestExpressApplication, config: Config): Promise<void> {
-  const problems = new ProblemFilter(toDatabaseError);
+  const problems = new ProblemFilter(toDatabaseError, causeOf);
   app.disable('x-powered-by');
   const draining = refuseWhileDraining(app.get(Draining), problems);
   const headers = securityHeaders({ tls: config.TLS_CERT_FILE !== undefined });

@@ -48,7 +48,7 @@ test('a full disk refuses messages, which can be sent again; with room the embed
 }) => {
   const disk = await smallDisk();
   if (disk === null) return skip('needs the right to mount a file system');
-  const env = { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'error', DATA_DIR: disk };
+  const env = { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'warn', DATA_DIR: disk };
   const server = await startServer({ databaseUrl: '', env });
   cleanups.push(() => server.stop());
   const ann = await TestClient.connect(server.url, 'ann');
@@ -71,6 +71,7 @@ test('a full disk refuses messages, which can be sent again; with room the embed
   expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
   const ready = async (): Promise<number> => (await fetch(`${server.url}/api/ws/health/ready`)).status;
   await eventually(async () => (await ready()) === 503, 'not ready while nothing can be stored');
+  expect(server.output()).toMatch(/cause: "(disk full, SQLSTATE 53100|[A-Z]+|SQLSTATE \w{5}).*"/);
   const failed = sumOf(await scrape(server.url), 'streamgate_commit_failures_total', { log: 'messages' });
   expect(failed).toBeGreaterThan(0);
   // As it may end by itself, where there is no room for its write-ahead log; nor can it start without room.

@@ -58,6 +58,9 @@ test.each([1, 2, 3])(
     }
     const prompts = llm.requests.map(({ body }) => strictRefusal(body.messages));
     expect(prompts.filter((refusal) => refusal !== undefined)).toEqual([]);
+    // Gemma 2's template refuses any.
+    const roles = llm.requests.flatMap(({ body }) => body.messages.map(({ role }) => role));
+    expect(new Set(roles)).toEqual(new Set(['user', 'assistant']));
     const { streamId } = await (people[0] as TestClient).ask('message:send', {
       ...{ conversationId, clientMessageId: 'last', content: 'Well?', model: 'template:words:2' },
     });

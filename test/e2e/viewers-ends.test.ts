@@ -36,10 +36,27 @@ async function asked(url: string): Promise<{ user: HttpUser; streamId: string }>
   return { user, streamId: viewer.streamId };
 }
 
-function curl(args: readonly string[]): Promise<{ code: unknown; text: string }> {
-  return new Promise((resolve) => {
-    execFile('curl', ['-sN', ...args], (error, text) => resolve({ code: error?.code ?? 0, text }));
+interface Curl {
+  /** Resolves when a chunk was printed. */
+  begun: Promise<void>;
+  /** Exit code and output. */
+  ended: Promise<{ code: unknown; text: string }>;
+}
+
+function curl(args: readonly string[]): Curl {
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const ended = new Promise<{ code: unknown; text: string }>((resolve) => {
+    let text = '';
+    const { stdout } = execFile('curl', ['-sN', ...args], (error) =>
+      resolve({ code: error?.code ?? 0, text }),
+    );
+    stdout?.on('data', (data: string) => {
+      text += data;
+      if (text.includes('"sequence":1,')) begin();
+    });
   });
+  return { begun, ended };
 }
 
 test('A response that a deploy ends in mid-answer is cut: curl fails, and fetch rejects (P12)', async () => {
@@ -61,12 +78,11 @@ test('A response that a deploy ends in mid-answer is cut: curl fails, and fetch 
   );
   const watching = await user.attach('sse', streamId);
   await watching.until(() => watching.lines.length > 3);
+  await Promise.all(curls.map(({ begun }) => begun));
   expect(await server.terminate()).toBe(0);
   expect(await Promise.all(texts)).toEqual(['cut', 'cut']);
-  const ends = await Promise.all(curls);
+  const ends = await Promise.all(curls.map(({ ended }) => ended));
   expect(ends.map(({ code }) => code)).toEqual([PARTIAL_FILE, RESET, PARTIAL_FILE, RESET]);
-  // What was written before the cut has arrived.
-  for (const { text } of ends) expect(text).toContain('"sequence":1,');
   await watching.closed();
   expect(watching.ended).toBe(false);
 });
@@ -81,7 +97,7 @@ test('A response that reaches its terminal chunk ends in order, also over HTTP/1
       '-H',
       bearer,
       `${server.url}/api/ws/stream/${streamId}/http`,
-    ]);
+    ]).ended;
     expect(code).toBe(0);
     expect(isTerminal(JSON.parse(text.trim().split('\n').at(-1) ?? '') as Chunk)).toBe(true);
   }

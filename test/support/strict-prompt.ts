@@ -6,17 +6,17 @@ interface ChatMessage {
 /**
  * Returns the sentence with which a strict server refuses these messages, or undefined. The rules are those of:
  * - the chat templates of Mistral, Gemma 2 and 3 and Llama 2, as vLLM, llama.cpp and TGI run them: roles alternate, beginning
- *   with the user
- * - Gemma 2's template: no system message
+ *   with the user, after at most one system message
  * - Anthropic: no empty content, no content of whitespace alone, no whitespace at the end of a last assistant message
  * - Gemini: the last turn is the user's; Cohere: no empty message
  * - servers that refuse fields that they do not know, such as Mistral's and Azure's
  */
 export function strictRefusal(messages: readonly ChatMessage[], isContinuation = false): string | undefined {
-  if (messages.length === 0) return 'contents are required';
+  const turns = messages[0]?.role === 'system' ? messages.slice(1) : messages;
+  if (turns.length === 0) return 'contents are required';
   return (
     messages.map((message, index) => faultOf(message, index)).find((fault) => fault !== undefined) ??
-    faultOfRoles(messages, isContinuation)
+    faultOfRoles(turns, isContinuation)
   );
 }
 
@@ -33,12 +33,11 @@ function faultOf(message: ChatMessage, index: number): string | undefined {
 }
 
 function faultOfRoles(turns: readonly ChatMessage[], isContinuation: boolean): string | undefined {
-  if (turns.some(({ role }) => role === 'system')) return 'System role not supported';
   if (turns.some(({ role }) => role !== 'user' && role !== 'assistant')) {
-    return 'Only user and assistant roles are supported!';
+    return 'Only user and assistant roles are supported, with the exception of an initial optional system message!';
   }
   if (turns.some(({ role }, index) => (role === 'user') !== (index % 2 === 0))) {
-    return 'Conversation roles must alternate user/assistant/user/assistant/...';
+    return 'After the optional system message, conversation roles must alternate user/assistant/user/assistant/...';
   }
   const last = turns.at(-1);
   if (last?.role === 'user') return undefined;

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../../common/domain-error.js';
+import { causeOf } from '../../platform/database/errors.js';
 import { invalid } from '../../platform/validation/payload.js';
 import { ThrottledLog } from '../../common/throttled-log.js';
 import { beginSpan } from '../../platform/tracing/tracer.js';
@@ -106,6 +107,6 @@ async function handle(ack: Ack, act: () => unknown): Promise<void> {
 function logFault(event: string, error: DomainError, correlationId: string): void {
   const fields = { correlationId, event: event.slice(0, 64), code: error.code };
   if (error.code === 'internal') logger.error('an event failed with internal', fields, error);
-  if (error.code === 'timeout') timeouts.add(fields);
+  if (error.code === 'timeout') timeouts.add({ ...fields, cause: causeOf(error) });
   if (error.code === 'overloaded') overloads.add(fields);
 }

@@ -3,6 +3,7 @@ import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/term
 import { DataSource } from 'typeorm';
 import type { DedicatedConnection } from '../../platform/database/dedicated-connection.js';
 import { DedicatedConnections } from '../../platform/database/dedicated-connections.js';
+import { causeOf, reasonOf } from '../../platform/database/errors.js';
 
 const DEADLINE_MS = 2000;
 const MISSING_MIGRATIONS = {
@@ -24,7 +25,7 @@ export class DatabaseHealthStore {
   private readonly logger = new Logger(DatabaseHealthStore.name);
   private running: Promise<HealthIndicatorResult> | undefined;
   private nextWriteAt = -Infinity;
-  private isFailing = false;
+  private lastFault: string | undefined;
 
   constructor(
     private readonly indicators: HealthIndicatorService,
@@ -46,7 +47,7 @@ export class DatabaseHealthStore {
   private async runCheck(): Promise<HealthIndicatorResult> {
     const fault = await this.findFault();
     if (fault === undefined) return this.indicators.check('database').up();
-    // Health is public: it shows that something is down, but not why. The log has the reason.
+    // Health is public: it shows the reason by its code only. The log has PostgreSQL's words.
     return this.indicators.check('database').down({ message: fault });
   }
 
@@ -54,24 +55,31 @@ export class DatabaseHealthStore {
     try {
       const [row] = await this.connection.query<{ missing: number }>(MISSING_MIGRATIONS, [this.migrations]);
       if (row?.missing !== 0) return 'the database lacks migrations: restart the server';
-    } catch {
-      return 'the database does not respond';
+    } catch (error) {
+      return this.fault('the database does not respond', error);
     }
-    return (await this.canWrite()) ? undefined : 'the database cannot store anything now';
+    return this.writeFault();
   }
 
   /** Writes at most once every three seconds while that succeeds, however often it is called. */
-  private async canWrite(): Promise<boolean> {
-    if (performance.now() < this.nextWriteAt) return true;
+  private async writeFault(): Promise<string | undefined> {
+    if (performance.now() < this.nextWriteAt) return undefined;
     try {
       await this.connection.query(WRITE_PROBE, []);
       this.nextWriteAt = performance.now() + WRITE_INTERVAL_MS;
-      this.isFailing = false;
-      return true;
+      this.lastFault = undefined;
+      return undefined;
     } catch (error) {
-      if (!this.isFailing) this.logger.warn('failed to write to the database', { error });
-      this.isFailing = true;
-      return false;
+      return this.fault('the database cannot store anything now', error);
     }
+  }
+
+  /** Logs a fault when it begins, and when its reason changes. */
+  private fault(what: string, error: unknown): string {
+    const reason = reasonOf(error);
+    const fault = reason === undefined ? what : `${what} (${reason})`;
+    if (fault !== this.lastFault) this.logger.warn('database check failed', { fault, cause: causeOf(error) });
+    this.lastFault = fault;
+    return fault;
   }
 }

@@ -59,10 +59,14 @@ export async function waitForDatabase({
   const deadline = Date.now() + deadlineMs;
   const place = describe(url);
   let logAt = Date.now();
+  let before: Wait | undefined;
   for (;;) {
-    const left = deadline - Date.now();
-    const wait = await withAbort(tryOnce(url, place, Math.max(1, Math.min(CONNECT_MS, left))), signal);
-    if (!wait) return;
+    const left = Math.max(1, deadline - Date.now());
+    const result = await withAbort(tryOnce(url, place, Math.min(CONNECT_MS, left)), signal);
+    if (!result) return;
+    // A last try that the deadline cuts short says less than the one before.
+    const wait = left < CONNECT_MS && result.state === 'did not answer' ? (before ?? result) : result;
+    before = wait;
     if (Date.now() + RETRY_MS > deadline) {
       throw new StartError(
         `PostgreSQL at ${place} ${wait.state} within ${deadlineMs / 1000} s (${wait.reason}): ${wait.remedy}.`,

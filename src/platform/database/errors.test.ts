@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { toDatabaseError } from './errors.js';
+import { DomainError } from '../../common/domain-error.js';
+import { causeOf, reasonOf, toDatabaseError } from './errors.js';
 
 test.each([
   ['too many connections', '53300'],
@@ -29,4 +30,14 @@ test('All addresses of a host refused are a timeout, too', () => {
 
 test.each(['23505', '42P01', undefined])('An error with the code %s is internal', (code) => {
   expect(toDatabaseError(Object.assign(new Error('a fault'), { code }))).toMatchObject({ code: 'internal' });
+});
+
+test('The reason of a failure is told by its code, and its cause in words of a bounded length', () => {
+  const full = Object.assign(new Error(`could not extend file: ${'x'.repeat(1000)}`), { code: '53100' });
+  expect(reasonOf(toDatabaseError(full))).toBe('disk full, SQLSTATE 53100');
+  expect(causeOf(toDatabaseError(full))).toMatch(/^disk full, SQLSTATE 53100: could not extend file: x+$/);
+  expect(causeOf(toDatabaseError(full))).toHaveLength(200);
+  const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  expect(reasonOf(refused)).toBe('ECONNREFUSED');
+  expect(causeOf(new DomainError('timeout', 'Too slow.'))).toBeUndefined();
 });

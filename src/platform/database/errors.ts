@@ -94,6 +94,37 @@ export function isAway(error: unknown): boolean {
 const DRIVER_LOSSES =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Client (has|was))/;
 
+/** What an operator should know by name. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  '25006': 'read-only',
+  '53100': 'disk full',
+  '53200': 'out of memory',
+  '53300': 'too many connections',
+  '57P01': 'shut down by an administrator',
+  '57P03': 'starting or shutting down',
+};
+const MAX_CAUSE_CHARS = 200;
+
+/** Says why the database failed, without its words, such as `disk full, SQLSTATE 53100` or `ECONNREFUSED`; undefined if unknown. */
+export function reasonOf(error: unknown): string | undefined {
+  const cause = underlying(error);
+  const state = sqlStateOf(cause);
+  if (state === undefined) return codeOf(cause);
+  const meaning = MEANINGS[state];
+  return `${meaning === undefined ? '' : `${meaning}, `}SQLSTATE ${state}`;
+}
+
+/** Says why the database failed, in its words, for the log; undefined where it said nothing. */
+export function causeOf(error: unknown): string | undefined {
+  const cause = underlying(error);
+  if (!(cause instanceof Error) || cause instanceof DomainError) return undefined;
+  return [reasonOf(cause), cause.message].filter(Boolean).join(': ').slice(0, MAX_CAUSE_CHARS);
+}
+
+function underlying(error: unknown): unknown {
+  return error instanceof DomainError && error.cause !== undefined ? error.cause : error;
+}
+
 /** Returns the SQLSTATE of a PostgreSQL error, also where TypeORM has wrapped it; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);

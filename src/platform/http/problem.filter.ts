@@ -26,8 +26,15 @@ export class ProblemFilter implements ExceptionFilter {
   private readonly overloads = new ThrottledLog((fields) =>
     this.logger.warn('request refused because of overload', fields),
   );
+  private readonly timeouts = new ThrottledLog((fields) =>
+    this.logger.warn('request failed with timeout', fields),
+  );
 
-  constructor(private readonly translate: (error: unknown) => DomainError) {}
+  /** `causeOf` says for the log why something failed with `timeout`. */
+  constructor(
+    private readonly translate: (error: unknown) => DomainError,
+    private readonly causeOf: (fault: DomainError) => string | undefined,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     this.respond(error, host.switchToHttp().getResponse<Response>());
@@ -39,6 +46,7 @@ export class ProblemFilter implements ExceptionFilter {
     const { id: correlationId } = contextOf(response);
     if (fault.code === 'internal') this.logger.error('request failed', { correlationId }, fault);
     if (fault.code === 'overloaded') this.overloads.add({ correlationId });
+    if (fault.code === 'timeout') this.timeouts.add({ correlationId, cause: this.causeOf(fault) });
     if (response.headersSent || (fault.retryable && isEventSource(response.req))) {
       response.destroy();
       return;
