@@ -50,6 +50,11 @@ function floodOf(tokens: number): string {
 }
 
 const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  // At its start a server asks for the list of models.
+  if (request.method !== 'POST') {
+    response.writeHead(404).end();
+    return;
+  }
   void readBody(request).then(({ model, messages }) => {
     const question = messages.at(-1)?.content;
     const asked = typeof question === 'string' ? question : (question?.[0]?.text ?? '');
