@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { test } from 'vitest';
 import { startServer } from './server.js';
@@ -7,6 +7,9 @@ import { startServer } from './server.js';
 test('starts what a test may start, and does not end', { timeout: 600_000 }, async () => {
   const servers = [await startServer(), await startServer({ databaseUrl: '' })];
   const pids = [process.pid, ...servers.map(({ pid }) => pid)];
-  await writeFile(process.env['DOOMED_FILE'] as string, JSON.stringify({ pids, folder: tmpdir() }));
+  const file = process.env['DOOMED_FILE'] as string;
+  // The reader waits for the file: it must be whole when it is there.
+  await writeFile(`${file}.new`, JSON.stringify({ pids, folder: tmpdir() }));
+  await rename(`${file}.new`, file);
   await once(process, 'disconnect');
 });
