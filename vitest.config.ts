@@ -20,6 +20,8 @@ export default defineConfig({
     // For two cores: tests wait for most of their time.
     maxWorkers: 4,
     maxConcurrency: 4,
+    // Shared machines stand still for seconds. `test/support/second-tries.ts` names what passed at its second try only.
+    retry: process.env['CI'] === 'true' ? 1 : 0,
     projects: [
       // Pure logic needs no database and shares its workers: a process for each file would cost more than the tests.
       { extends: true, test: { name: 'pure', include: ['src/**/*.test.ts'], isolate: false } },

@@ -30,7 +30,8 @@ export async function runTests(root, args) {
   const file = join(folder, 'report.json');
   try {
     const program = join('node_modules', 'vitest', 'vitest.mjs');
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const outputs = ['default', 'json', './test/support/second-tries.ts'];
+    const reporters = [...outputs.map((name) => `--reporter=${name}`), `--outputFile.json=${file}`];
     const code = await run(root, [program, 'run', ...reporters, ...args]);
     const report = existsSync(file)
       ? /** @type {Report} */ (JSON.parse(readFileSync(file, 'utf8')))
