@@ -59,8 +59,6 @@ export class AuthController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<GuestToken> {
-    // Responses with a token must not be cached (RFC 6750, 5.3).
-    response.setHeader('Cache-Control', 'no-store');
     try {
       const renew = bearerToken(request.headers.authorization);
       return await this.limits.attempt(request, () => this.guests.issue({ name, renew }));

@@ -62,9 +62,14 @@ export class LockedRows<Item, Result> {
 
   /** Puts back items that were locked in a commit, before the others that wait for the same rows. */
   putBack(tried: readonly PendingItem<Item, Result>[]): void {
-    const keys = new Set(tried.map(({ item }) => this.keyOf(item)));
-    for (const key of keys) {
-      const items = tried.filter(({ item }) => this.keyOf(item) === key);
+    const byKey = new Map<string, PendingItem<Item, Result>[]>();
+    for (const waiting of tried) {
+      const key = this.keyOf(waiting.item);
+      const items = byKey.get(key);
+      if (items) items.push(waiting);
+      else byKey.set(key, [waiting]);
+    }
+    for (const [key, items] of byKey) {
       const row = { items: [...items, ...(this.rows.get(key)?.items ?? [])], isDue: false };
       this.rows.set(key, row);
       setTimeout(() => {

@@ -1,8 +1,6 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { NodeIdentity } from '../common/ids.js';
 import { QueueModule } from '../queue/queue.module.js';
-import { ConversationEntity } from './conversation.entity.js';
 import { Announcer } from './announcer.js';
 import { AppendStore, MessageMetrics } from './append.store.js';
 import { ConversationsController } from './conversations.controller.js';
@@ -16,7 +14,7 @@ import { TopicsController } from './topics/topics.controller.js';
 
 /** Conversations, their members and their messages. */
 @Module({
-  imports: [QueueModule, TypeOrmModule.forFeature([ConversationEntity])],
+  imports: [QueueModule],
   controllers: [ConversationsController, TopicsController],
   providers: [
     NodeIdentity,

@@ -1,11 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { type Repository } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../platform/config/config.js';
 import { batchReads } from '../platform/database/batch-reads.js';
 import { retryWhileLocked } from '../platform/database/locked-rows.js';
 import type { Conversation, ConversationAccess, MemberRole, Role } from '../protocol/index.js';
-import { ConversationEntity } from './conversation.entity.js';
 import { toConversation, type ConversationRow } from './conversation.rows.js';
 import type { ListedConversation } from './conversations.dto.js';
 
@@ -74,7 +72,7 @@ export class ConversationsStore {
   });
 
   constructor(
-    @InjectRepository(ConversationEntity) private readonly conversations: Repository<ConversationEntity>,
+    private readonly database: DataSource,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -100,7 +98,7 @@ export class ConversationsStore {
 
   /** Returns the conversation if `userId` is a member of it, else null. */
   async membership(conversationId: string, userId: string): Promise<Membership | null> {
-    const rows = await this.conversations.query<
+    const rows = await this.database.query<
       (ConversationRow & { role: MemberRole; member_version: string })[]
     >(
       `select ${CONVERSATION_COLUMNS}, c.member_version, m.role
@@ -121,7 +119,7 @@ export class ConversationsStore {
 
   /** Returns conversations of a user after a cursor, latest activity first. */
   async ofUser(userId: string, before: ActivityCursor | null, limit: number): Promise<ListedConversation[]> {
-    const rows = await this.conversations.query<ListedRow[]>(
+    const rows = await this.database.query<ListedRow[]>(
       `select * from (
          select ${CONVERSATION_COLUMNS}, c.last_seq - m.read_seq as unread,
            coalesce(l.created_at, c.created_at) as active_at,
@@ -140,7 +138,7 @@ export class ConversationsStore {
 
   /** Returns the ids of all members with their version; no members when the conversation does not exist. */
   async memberIds(conversationId: string): Promise<{ version: number; userIds: string[] }> {
-    const rows = await this.conversations.query<{ version: string; user_ids: string[] }[]>(
+    const rows = await this.database.query<{ version: string; user_ids: string[] }[]>(
       `select c.member_version as version,
          array(select m.user_id from members m where m.conversation_id = c.id) as user_ids
        from conversations c where c.id = $1`,
@@ -157,7 +155,7 @@ export class ConversationsStore {
     title: string | null,
     access: ConversationAccess,
   ): Promise<boolean> {
-    const rows = await this.conversations.query<unknown[]>(
+    const rows = await this.database.query<unknown[]>(
       `with made as (insert into conversations (id, title, access, member_version)
          values ($1, $2, $3, nextval('member_versions')) on conflict do nothing returning id)
        insert into members (conversation_id, user_id, name, role) select id, $4, $5, 'owner' from made returning 1`,
@@ -169,12 +167,12 @@ export class ConversationsStore {
   /** Sets the given properties. The caller has checked the user's rights. */
   async update(id: string, changes: { title?: string; access?: ConversationAccess }): Promise<void> {
     const values = [id, changes.title ?? null, changes.access ?? null];
-    await retryWhileLocked(() => this.conversations.query('select update_conversation($1, $2, $3)', values));
+    await retryWhileLocked(() => this.database.query('select update_conversation($1, $2, $3)', values));
   }
 
   /** Reads in one statement. `offset 0` keeps the planner from scanning whole tables. */
   private async readMemberships(batch: readonly MemberKey[]): Promise<(MembershipRow | null)[]> {
-    const rows = await this.conversations.query<{ n: string; last_seq: string; name: string | null }[]>(
+    const rows = await this.database.query<{ n: string; last_seq: string; name: string | null }[]>(
       `select t.n, c.last_seq, m.name
        from unnest($1::text[], $2::text[]) with ordinality t(conversation_id, user_id, n)
        cross join lateral (
@@ -191,7 +189,7 @@ export class ConversationsStore {
 
   private async outcome<T extends string>(call: string, values: unknown[]): Promise<T> {
     const rows = await retryWhileLocked(() =>
-      this.conversations.query<{ outcome: T }[]>(`select ${call} as outcome`, values),
+      this.database.query<{ outcome: T }[]>(`select ${call} as outcome`, values),
     );
     return (rows[0] as { outcome: T }).outcome;
   }

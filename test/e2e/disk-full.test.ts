@@ -7,6 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Ack, SendResult } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
+import { http } from '../support/http.js';
 import { scrape, sumOf } from '../support/metrics-page.js';
 import { startServer } from '../support/server.js';
 
@@ -71,7 +72,11 @@ test('a full disk refuses messages, which can be sent again; with room the embed
   expect(await ann.raw('ping', 1)).toMatchObject({ ok: true });
   const ready = async (): Promise<number> => (await fetch(`${server.url}/api/ws/health/ready`)).status;
   await eventually(async () => (await ready()) === 503, 'not ready while nothing can be stored');
-  expect(server.output()).toMatch(/cause: "(disk full, SQLSTATE 53100|[A-Z]+|SQLSTATE \w{5}).*"/);
+  const route = `POST /api/conversations/${CONVERSATION}/messages` as const;
+  const sent = { userId: 'ann', body: { clientMessageId: 'http', content, respond: false } };
+  expect((await http(server.url, route, sent)).status).toBe(503);
+  for (const line of ['an event failed with timeout', 'request failed with timeout', 'database check failed'])
+    expect(server.output()).toMatch(new RegExp(`${line}[^\\[]*cause: "\\S`));
   const failed = sumOf(await scrape(server.url), 'streamgate_commit_failures_total', { log: 'messages' });
   expect(failed).toBeGreaterThan(0);
   // As it may end by itself, where there is no room for its write-ahead log; nor can it start without room.

@@ -189,7 +189,7 @@ test('Without TRUST_PROXY a header does not change the client’s address', asyn
 test('Three hundred concurrent large reads on one connection do not delay others: they wait their turn (P7)', async () => {
   const llm = await startLlmServer();
   const provider = { LLM_BASE_URL: llm.baseUrl, LLM_MODEL: 'large:50000:4', STREAM_CHUNK_DELAY_MS: '0' };
-  // A busy machine lets the reader fall behind, and it is not what is tested here.
+  // On a busy machine the reader is too slow, and would be closed for that.
   const limits = { RATE_LIMIT_ENABLED: 'false', VIEWER_MAX_BUFFERED_BYTES: '100000000' };
   const busy = await startServer({ env: { ...provider, ...limits } });
   const [eve, ann] = [await TestClient.connect(busy.url, 'eve'), await TestClient.connect(busy.url, 'ann')];

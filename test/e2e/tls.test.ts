@@ -52,6 +52,12 @@ test('HTTPS and WSS by the process itself: with HSTS, TLS 1.2 at least, and an a
   expect(response.statusCode).toBe(200);
   expect(response.headers['strict-transport-security']).toMatch(/^max-age=\d{7,}$/);
 
+  const headers = { Connection: 'Upgrade', Upgrade: 'h2c' };
+  const asking = request(`${server.url}/api/ws/health/live`, { ca, headers }).end();
+  const [plain] = (await once(asking, 'response')) as [typeof response];
+  plain.resume();
+  expect(plain.statusCode).toBe(200);
+
   const options = { ca: ca.toString(), transports: ['websocket'], forceNew: true, path: SOCKET_PATH };
   const socket = io(server.url, { ...options, auth: { token: await tokenFor('alice') } });
   ends.push(() => socket.disconnect());

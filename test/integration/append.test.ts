@@ -8,7 +8,6 @@ import {
   type AppendItem,
   type AppendResult,
 } from '../../src/conversations/append.store.js';
-import { ConversationEntity } from '../../src/conversations/conversation.entity.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { StreamSlots } from '../../src/conversations/stream-slots.js';
 import { createDataSource } from '../../src/platform/database/data-source.js';
@@ -33,7 +32,7 @@ beforeAll(async () => {
   dataSource = createDataSource({ url: database.url, poolSize: 4, entities, migrations: [] });
   await dataSource.initialize();
   const config = readConfig({ STREAM_MAX_PER_USER: '3' });
-  conversations = new ConversationsStore(dataSource.getRepository(ConversationEntity), config);
+  conversations = new ConversationsStore(dataSource, config);
   nodes = [node(config), node(config)];
 });
 

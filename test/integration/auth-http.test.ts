@@ -11,6 +11,7 @@ import { DomainError, toDomainError } from '../../src/common/domain-error.js';
 import { readConfig } from '../../src/platform/config/config.js';
 import { PlatformModule } from '../../src/platform/platform.module.js';
 import { DatabaseModule } from '../../src/platform/database/database.module.js';
+import { securityHeaders } from '../../src/platform/http/security-headers.js';
 import { ERROR_RULES } from '../../src/protocol/index.js';
 import { entities } from '../../src/app/entities.js';
 import { migrations } from '../../migrations/index.js';
@@ -70,6 +71,7 @@ async function start(env: Record<string, string> = {}): Promise<string> {
   const exceptionFactory = () => new DomainError('invalid_payload', 'The body is wrong.');
   app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, exceptionFactory }));
   app.useGlobalFilters(new CodeFilter());
+  app.use(securityHeaders({ tls: false }));
   await app.listen(0, '127.0.0.1');
   return `${await app.getUrl()}/api`;
 }

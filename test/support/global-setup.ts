@@ -81,7 +81,7 @@ async function createTemplate(adminUrl: string, name: string): Promise<void> {
   }
 }
 
-/** Drops the template and the clones that tests left behind. */
+/** Drops the template and the clones that tests did not drop. */
 async function dropAll(adminUrl: string, template: string): Promise<void> {
   await withClient(adminUrl, async (client) => {
     const { rows } = await client.query<{ name: string }>(

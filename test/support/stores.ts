@@ -3,7 +3,6 @@ import { newId, NodeIdentity } from '../../src/common/ids.js';
 import { readConfig, type Config } from '../../src/platform/config/config.js';
 import { entities } from '../../src/app/entities.js';
 import { AppendStore, type AppendItem } from '../../src/conversations/append.store.js';
-import { ConversationEntity } from '../../src/conversations/conversation.entity.js';
 import { DeliveryEntity, EndedDeliveryEntity } from '../../src/queue/delivery.entity.js';
 import { ConversationsStore } from '../../src/conversations/conversations.store.js';
 import { MessagesStore } from '../../src/conversations/messages.store.js';
@@ -74,7 +73,7 @@ export function storesOn(
       config,
     ),
     admin: new QueueAdminStore(database, config),
-    conversations: new ConversationsStore(database.getRepository(ConversationEntity), config),
+    conversations: new ConversationsStore(database, config),
     messages: new MessagesStore(database),
     snapshots: new SnapshotsStore(database),
     prompts: new PromptsStore(database, node),

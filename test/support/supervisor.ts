@@ -1,6 +1,6 @@
 /**
  * Owns the PostgreSQL of a test run, in a session of its own. When the run ends, even by a kill, the standard input of this
- * process closes: it then kills the processes that the run left behind and removes the run's folder, its argument.
+ * process closes: it then kills the processes that are left of the run and removes the run's folder, its argument.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readlink, rm } from 'node:fs/promises';

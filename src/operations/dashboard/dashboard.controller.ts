@@ -1,4 +1,4 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/decorators.js';
 import { authorize } from '../../auth/policy.js';
@@ -13,7 +13,6 @@ export class DashboardController {
   constructor(private readonly dashboard: DashboardService) {}
 
   @Get()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Get the figures of the dashboard, for the process that responds; admins only' })
   @Responds(200, FIGURES)
   read(@CurrentPrincipal() principal: Principal): Promise<DashboardFigures> {

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { challenge } from '../../auth/auth.guard.js';
@@ -31,7 +31,6 @@ export class MetricsController {
   ) {}
 
   @Get()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Get the metrics for Prometheus; with an admin token or METRICS_TOKEN' })
   @Responds(200, TEXT, { as: 'text/plain' })
   async read(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {

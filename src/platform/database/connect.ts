@@ -59,14 +59,14 @@ export async function waitForDatabase({
   const deadline = Date.now() + deadlineMs;
   const place = describe(url);
   let logAt = Date.now();
-  let before: Wait | undefined;
+  let last: Wait | undefined;
   for (;;) {
     const left = Math.max(1, deadline - Date.now());
     const result = await withAbort(tryOnce(url, place, Math.min(CONNECT_MS, left)), signal);
     if (!result) return;
     // A last try that the deadline cuts short says less than the one before.
-    const wait = left < CONNECT_MS && result.state === 'did not answer' ? (before ?? result) : result;
-    before = wait;
+    const wait = left < CONNECT_MS && result.state === 'did not answer' ? (last ?? result) : result;
+    last = wait;
     if (Date.now() + RETRY_MS > deadline) {
       throw new StartError(
         `PostgreSQL at ${place} ${wait.state} within ${deadlineMs / 1000} s (${wait.reason}): ${wait.remedy}.`,

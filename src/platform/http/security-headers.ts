@@ -50,7 +50,7 @@ export function securityHeaders({ tls }: { tls: boolean }) {
     const url = request.url ?? '';
     const isDocs = DOCS_PATH.test(url);
     const isData = !isDocs && API_PATH.test(url);
-    // Responses of the API depend on the token. A route that may be kept says so itself.
+    // Responses of the API depend on the token, or have one (RFC 6750, 5.3). A route that may be kept says so itself.
     if (isData) response.setHeader('Cache-Control', 'no-store');
     const headers = isDocs ? docs : isData ? data : page;
     headers(request, response, next);

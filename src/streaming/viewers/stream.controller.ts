@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Get,
-  Header,
-  Headers,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { TicketRequestDto } from '../../auth/auth.dto.js';
@@ -156,7 +144,6 @@ export class TicketController {
   @Post('ticket')
   @HttpCode(200)
   // A ticket must not be cached (RFC 6750, section 5.3).
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Get a ticket that reads one stream without a Bearer token, for EventSource',
   })
